@@ -1,0 +1,3 @@
+//! What an agent is and what it does: states, and the machine that moves between them.
+
+pub mod state;

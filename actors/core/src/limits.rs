@@ -1,0 +1,45 @@
+//! Every limit of the house: its unit and its reason. A limit that is not here does not exist.
+
+use std::time::Duration;
+
+// --- control socket -------------------------------------------------------------------------------
+
+/// Bytes in one frame of the control socket. A tree of 2,000 nodes takes about 0.5 MiB.
+pub const FRAME_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Bytes in one request frame: requests are small, and a client is not trusted to be honest.
+pub const REQUEST_BYTES_MAX: u32 = 256 * 1024;
+/// A started frame must be complete within this time.
+pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that reads nothing for this long while an answer waits is cut off.
+pub const FRAME_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at the same time, all clients together.
+pub const CONNECTIONS_MAX: usize = 64;
+/// Of [`CONNECTIONS_MAX`], kept for short administrative requests when streams have taken the rest.
+pub const CONNECTIONS_RESERVED: usize = 8;
+/// Requests under way on one connection.
+pub const REQUESTS_PER_CONNECTION_MAX: usize = 32;
+/// Time a domain may take to answer a request of the control socket.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+// --- events ---------------------------------------------------------------------------------------
+
+/// Events kept for slow live readers before they are told `lagged`.
+pub const EVENT_RING: usize = 4096;
+
+// --- messages -------------------------------------------------------------------------------------
+
+/// Control messages an actor may have waiting. Senders of control have few outstanding each.
+pub const LANE_CONTROL: usize = 4096;
+/// Work messages an actor may have waiting before a sender is refused.
+pub const LANE_WORK: usize = 4096;
+/// Telemetry messages an actor may have waiting before the oldest goes.
+pub const LANE_TELEMETRY: usize = 1024;
+/// Messages an actor handles before it lets its supervisor have a word.
+pub const MESSAGES_PER_WAKE: usize = 64;
+
+// --- text -----------------------------------------------------------------------------------------
+
+/// Bytes of a pane's title that are kept.
+pub const TITLE_BYTES_MAX: usize = 256;
+/// Bytes of a session's, window's or agent's name that are kept.
+pub const NAME_BYTES_MAX: usize = 128;

@@ -1,0 +1,3 @@
+//! What tmux says and what is said to it, without a socket.
+
+pub mod report;

@@ -1,0 +1,137 @@
+//! Frames: the only place that names bincode.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::limits::FRAME_BYTES_MAX;
+
+/// First two bytes of every frame.
+pub const MAGIC: [u8; 2] = *b"TS";
+/// The protocol this build speaks. It goes up when an old reader would misread a new frame.
+pub const VERSION: u8 = 1;
+/// Bytes before the payload.
+pub const HEADER_BYTES: usize = 12;
+
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A client asks.
+    Request,
+    /// The supervisor answers, or sends one item of a stream.
+    Response,
+}
+
+impl Kind {
+    fn byte(self) -> u8 {
+        match self {
+            Kind::Request => 1,
+            Kind::Response => 2,
+        }
+    }
+
+    fn from_byte(b: u8) -> Option<Self> {
+        match b {
+            1 => Some(Kind::Request),
+            2 => Some(Kind::Response),
+            _ => None,
+        }
+    }
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The first bytes are not ours.
+    #[error("not a tsup frame")]
+    Magic,
+    /// The other side speaks another protocol.
+    #[error("the other side speaks control protocol {theirs}, this tsup speaks {VERSION}")]
+    Version {
+        /// Its version.
+        theirs: u8,
+    },
+    /// An unknown or unexpected kind of frame.
+    #[error("unexpected kind of frame {0}")]
+    Kind(u8),
+    /// The length is over the limit.
+    #[error("a frame of {len} bytes is over the limit of {max}")]
+    TooLong {
+        /// Announced length.
+        len: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// The checksum does not fit.
+    #[error("frame checksum does not match")]
+    Checksum,
+    /// The payload does not decode.
+    #[error("frame payload does not decode: {0}")]
+    Payload(String),
+}
+
+/// A frame's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What the payload is.
+    pub kind: Kind,
+    /// Payload length in bytes.
+    pub len: u32,
+    /// CRC-32 (IEEE) of the payload.
+    pub crc: u32,
+}
+
+impl Header {
+    /// Reads a header; a payload longer than `max` bytes is refused here, before it is allocated.
+    pub fn parse(bytes: &[u8; HEADER_BYTES], max: u32) -> Result<Self, FrameError> {
+        if bytes[..2] != MAGIC {
+            return Err(FrameError::Magic);
+        }
+        if bytes[2] != VERSION {
+            return Err(FrameError::Version { theirs: bytes[2] });
+        }
+        let kind = Kind::from_byte(bytes[3]).ok_or(FrameError::Kind(bytes[3]))?;
+        let len = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        let crc = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+        if len > max {
+            return Err(FrameError::TooLong { len, max });
+        }
+        Ok(Header { kind, len, crc })
+    }
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<{ FRAME_BYTES_MAX as usize }>()
+}
+
+/// A whole frame around `value`. An error means that the value is over [`FRAME_BYTES_MAX`].
+pub fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, FrameError> {
+    let mut out = vec![0; HEADER_BYTES];
+    bincode::serde::encode_into_std_write(value, &mut out, config())
+        .map_err(|e| FrameError::Payload(e.to_string()))?;
+    let len = u32::try_from(out.len() - HEADER_BYTES).unwrap_or(u32::MAX);
+    if len > FRAME_BYTES_MAX {
+        return Err(FrameError::TooLong { len, max: FRAME_BYTES_MAX });
+    }
+    let crc = crc32fast::hash(&out[HEADER_BYTES..]);
+    out[..2].copy_from_slice(&MAGIC);
+    out[2] = VERSION;
+    out[3] = kind.byte();
+    out[4..8].copy_from_slice(&len.to_le_bytes());
+    out[8..12].copy_from_slice(&crc.to_le_bytes());
+    Ok(out)
+}
+
+/// The value in a payload whose header was read before.
+pub fn decode<T: DeserializeOwned>(header: Header, expect: Kind, payload: &[u8]) -> Result<T, FrameError> {
+    if header.kind != expect {
+        return Err(FrameError::Kind(header.kind.byte()));
+    }
+    if payload.len() != header.len as usize || crc32fast::hash(payload) != header.crc {
+        return Err(FrameError::Checksum);
+    }
+    let (value, used) = bincode::serde::decode_from_slice(payload, config())
+        .map_err(|e| FrameError::Payload(e.to_string()))?;
+    if used != payload.len() {
+        return Err(FrameError::Payload(format!("{} bytes are left over", payload.len() - used)));
+    }
+    Ok(value)
+}
