@@ -1,1 +1,19 @@
+//! Everything in tsup that runs.
+//!
+//! Actors decode what happened, let `tsup-core` decide, and perform. A room uses only rooms on lower
+//! floors:
+//!
+//! ```text
+//!   root                                   the whole tree in one place
+//!   edge                                   control socket
+//!   fleet                                  the domains; they meet only through events and links
+//!   telemetry  supervisor  tmux            services
+//!   store      bus      link
+//!   actor      gate                        the ground: every message passes it
+//! ```
 
+pub mod actor;
+pub mod bus;
+pub mod clock;
+pub mod gate;
+pub mod link;

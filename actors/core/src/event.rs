@@ -234,6 +234,9 @@ mod tests {
         let found = Stamped { at: Wall::from_unix_ms(0), seq: 4, event: Event::AgentFound(agent()) };
         assert_eq!(found.to_json()["session"], "web");
         let ready = Stamped { at: Wall::from_unix_ms(0), seq: 5, event: Event::Ready };
-        assert_eq!(ready.to_json().to_string(), r#"{"at":"1970-01-01T00:00:00.000Z","kind":"ready","seq":5}"#);
+        assert_eq!(
+            ready.to_json().to_string(),
+            r#"{"at":"1970-01-01T00:00:00.000Z","kind":"ready","seq":5}"#
+        );
     }
 }

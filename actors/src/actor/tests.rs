@@ -1,0 +1,246 @@
+//! The shell and the gate together, under a supervisor that only counts exits.
+
+use std::time::Duration;
+
+use ractor::SupervisionEvent;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::gate::{Capacity, Reply};
+
+/// Tells each end of its children, and restarts nothing.
+struct Watcher;
+
+impl ractor::Actor for Watcher {
+    type Msg = ();
+    type State = mpsc::Sender<String>;
+    type Arguments = mpsc::Sender<String>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<()>,
+        ends: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(ends)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<()>,
+        event: SupervisionEvent,
+        ends: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(_, why) => ends.send(why.to_string()).await?,
+            SupervisionEvent::ActorTerminated(..) => ends.send("ended".into()).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+enum Say {
+    Note(u32),
+    Panic,
+    Hold(Reply<()>, tokio::sync::oneshot::Receiver<()>),
+    Seen(Reply<Vec<u32>>),
+    Stop,
+}
+
+#[derive(Default)]
+struct Scribe {
+    seen: Vec<u32>,
+}
+
+impl Actor for Scribe {
+    type Msg = Say;
+    async fn handle(&mut self, message: &mut Say, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match message {
+            Say::Note(n) => self.seen.push(*n),
+            Say::Panic => panic!("asked to"),
+            Say::Hold(held, go) => {
+                held.send(());
+                let _ = go.await;
+            }
+            Say::Seen(reply) => reply.send(std::mem::take(&mut self.seen)),
+            Say::Stop => cx.stop(),
+        }
+        Ok(())
+    }
+}
+
+struct Bench {
+    gate: Gate<Say>,
+    supervisor: ActorRef<()>,
+    ends: mpsc::Receiver<String>,
+    start: StartFn,
+}
+
+impl Bench {
+    async fn new(capacity: Capacity) -> Bench {
+        let (tx, ends) = mpsc::channel(64);
+        let (supervisor, _) = ractor::Actor::spawn(None, Watcher, tx).await.unwrap();
+        let gate = Gate::with_capacity(ActorPath::root().child("scribe"), capacity);
+        let start = starter(gate.clone(), Scribe::default);
+        let bench = Bench { gate, supervisor, ends, start };
+        bench.start().await;
+        bench
+    }
+
+    async fn start(&self) {
+        let start = Start {
+            supervisor: self.supervisor.get_cell(),
+            generation: Generation(1),
+            ready: Box::new(|| {}),
+        };
+        (self.start)(start).await.unwrap();
+    }
+
+    /// Puts the actor to wait inside a handler until the sender is used.
+    async fn hold(&self) -> tokio::sync::oneshot::Sender<()> {
+        let (go, wait) = tokio::sync::oneshot::channel();
+        let (held, is_held) = Reply::channel();
+        self.gate.control(Say::Hold(held, wait)).unwrap();
+        is_held.await.unwrap();
+        go
+    }
+
+    async fn seen(&self) -> Vec<u32> {
+        self.gate.call(Lane::Telemetry, Duration::from_secs(5), Say::Seen).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn control_overtakes_a_thousand_queued_work_messages() {
+    let bench = Bench::new(Capacity::default()).await;
+    let go = bench.hold().await;
+    for n in 0..1000 {
+        bench.gate.work(Say::Note(n)).unwrap();
+    }
+    bench.gate.control(Say::Note(9999)).unwrap();
+    assert_eq!(bench.gate.mailbox().depth, 1001);
+    go.send(()).unwrap();
+    let seen = bench.seen().await;
+    assert_eq!(seen.len(), 1001);
+    assert_eq!(seen[0], 9999, "control is handled next");
+    assert!(seen[1..].windows(2).all(|w| w[0] < w[1]), "work keeps its order");
+}
+
+#[tokio::test]
+async fn a_flood_of_telemetry_evicts_nothing_but_telemetry() {
+    let bench = Bench::new(Capacity { control: 8, work: 4, telemetry: 16 }).await;
+    let go = bench.hold().await;
+    bench.gate.control(Say::Note(1)).unwrap();
+    for n in 100..1000 {
+        bench.gate.telemetry(Say::Note(n));
+    }
+    go.send(()).unwrap();
+    let (reply, answer) = Reply::channel();
+    // The question goes by the work lane, which telemetry cannot touch either.
+    bench.gate.work(Say::Seen(reply)).unwrap();
+    assert_eq!(answer.await.unwrap(), vec![1], "control came first, work before telemetry");
+    assert_eq!(bench.gate.mailbox().dropped, 900 - 16);
+    assert_eq!(bench.seen().await, (984..1000).collect::<Vec<_>>(), "the newest stayed");
+}
+
+#[tokio::test]
+async fn a_full_lane_gives_the_message_back_and_counts() {
+    let bench = Bench::new(Capacity { control: 2, work: 2, telemetry: 2 }).await;
+    let go = bench.hold().await;
+    bench.gate.work(Say::Note(1)).unwrap();
+    bench.gate.work(Say::Note(2)).unwrap();
+    let full = bench.gate.work(Say::Note(3)).unwrap_err();
+    assert!(matches!(full.message, Say::Note(3)));
+    assert!(!full.retry_after.is_zero());
+    bench.gate.control(Say::Note(4)).unwrap();
+    assert_eq!(bench.gate.mailbox().refused, 1);
+    go.send(()).unwrap();
+    assert_eq!(bench.seen().await, vec![4, 1, 2]);
+}
+
+#[tokio::test]
+async fn lanes_outlive_the_actor_and_a_poison_message_is_set_aside() {
+    let mut bench = Bench::new(Capacity::default()).await;
+    let go = bench.hold().await;
+    bench.gate.control(Say::Panic).unwrap();
+    bench.gate.work(Say::Note(7)).unwrap();
+    go.send(()).unwrap();
+    assert!(bench.ends.recv().await.unwrap().contains("asked to"));
+    // The next incarnation meets the same message once more, the one after does not.
+    bench.start().await;
+    assert!(bench.ends.recv().await.unwrap().contains("asked to"));
+    assert_eq!(bench.gate.mailbox().dropped, 1);
+    bench.start().await;
+    assert_eq!(bench.seen().await, vec![7], "what waited is still there");
+}
+
+#[tokio::test]
+async fn stop_ends_the_actor_before_the_next_message() {
+    let mut bench = Bench::new(Capacity::default()).await;
+    let go = bench.hold().await;
+    bench.gate.control(Say::Stop).unwrap();
+    bench.gate.work(Say::Note(1)).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(bench.ends.recv().await.unwrap(), "ended");
+    bench.start().await;
+    assert_eq!(bench.seen().await, vec![1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_holds_under_many_senders() {
+    let bench = Bench::new(Capacity { control: 4, work: 100, telemetry: 4 }).await;
+    let go = bench.hold().await;
+    let mut senders = JoinSet::new();
+    for _ in 0..8 {
+        let gate = bench.gate.clone();
+        senders.spawn(async move { (0..200).filter(|n| gate.work(Say::Note(*n)).is_ok()).count() });
+    }
+    let mut accepted = 0;
+    while let Some(n) = senders.join_next().await {
+        accepted += n.unwrap();
+    }
+    assert_eq!(accepted, 100);
+    assert_eq!(bench.gate.mailbox().refused, 1500);
+    go.send(()).unwrap();
+    assert_eq!(bench.seen().await.len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_timer_is_called_off() {
+    struct Alarm {
+        timer: Option<Timer>,
+        rang: u32,
+    }
+    enum Msg {
+        Ring,
+        CallOff,
+        Rang(Reply<u32>),
+    }
+    impl Actor for Alarm {
+        type Msg = Msg;
+        async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+            self.timer = Some(cx.after(Duration::from_secs(60), Lane::Control, Msg::Ring));
+            cx.after(Duration::from_secs(30), Lane::Control, Msg::Ring).detach();
+            Ok(())
+        }
+        async fn handle(&mut self, message: &mut Msg, _: &mut Cx<Self>) -> Result<(), Failure> {
+            match message {
+                Msg::Ring => self.rang += 1,
+                Msg::CallOff => self.timer = None,
+                Msg::Rang(reply) => reply.send(self.rang),
+            }
+            Ok(())
+        }
+    }
+    let (tx, _ends) = mpsc::channel(4);
+    let (supervisor, _) = ractor::Actor::spawn(None, Watcher, tx).await.unwrap();
+    let gate = Gate::new(ActorPath::root().child("alarm"));
+    let start = starter(gate.clone(), || Alarm { timer: None, rang: 0 });
+    let first =
+        Start { supervisor: supervisor.get_cell(), generation: Generation(1), ready: Box::new(|| {}) };
+    start(first).await.unwrap();
+    gate.control(Msg::CallOff).unwrap();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let rang = gate.call(Lane::Control, Duration::from_secs(1), Msg::Rang).await.unwrap();
+    assert_eq!(rang, 1, "the detached one rang, the dropped one did not");
+}

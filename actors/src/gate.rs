@@ -1,0 +1,377 @@
+//! The way to an actor: three bounded lanes that outlive it.
+//!
+//! An actor's mailbox in ractor is unbounded and has one order. Here it carries only a wake; messages
+//! wait in the lanes of a [`Gate`], which the actor drains by class: control before work before
+//! telemetry. The lanes belong to the gate, not to the actor, so a crash costs at most the message in
+//! hand, and that one is delivered once more before it is set aside.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_queue::SegQueue;
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use tokio::sync::{oneshot, watch};
+use tsup_core::ids::ActorPath;
+use tsup_core::limits;
+use tsup_core::wire::doc::MailboxDoc;
+
+/// The class of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Deaths, stops, timers, requests of a person. Has its own reserve and is never displaced.
+    Control,
+    /// What can be refused and asked again.
+    Work,
+    /// What may be lost, oldest first, and is counted.
+    Telemetry,
+}
+
+/// How many messages may wait in each lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Control messages.
+    pub control: usize,
+    /// Work messages.
+    pub work: usize,
+    /// Telemetry messages.
+    pub telemetry: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Capacity { control: limits::LANE_CONTROL, work: limits::LANE_WORK, telemetry: limits::LANE_TELEMETRY }
+    }
+}
+
+/// The lane is full. The message comes back, so that nothing is lost in silence.
+#[derive(thiserror::Error)]
+#[error("mailbox of {path} is full, try again in {} ms", retry_after.as_millis())]
+pub struct Full<M> {
+    /// What was refused.
+    pub message: M,
+    /// Whose mailbox.
+    pub path: ActorPath,
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+impl<M> fmt::Debug for Full<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Full({})", self.path)
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The lane is full.
+    #[error("{0} is overloaded")]
+    Full(ActorPath),
+    /// No answer in time.
+    #[error("{0} did not answer in time")]
+    Timeout(ActorPath),
+    /// The actor let the question go.
+    #[error("{0} dropped the question")]
+    Dropped(ActorPath),
+    /// Nobody is there.
+    #[error("nobody is there to answer")]
+    Vacant,
+}
+
+/// The ractor message: look into your lanes.
+#[derive(Debug)]
+pub(crate) struct Wake;
+
+/// A message with how often it was tried.
+pub(crate) struct Envelope<M> {
+    pub(crate) message: M,
+    deaths: u8,
+}
+
+struct LaneQueue<M> {
+    queue: SegQueue<Envelope<M>>,
+    depth: AtomicUsize,
+    capacity: usize,
+}
+
+impl<M> LaneQueue<M> {
+    fn new(capacity: usize) -> Self {
+        LaneQueue { queue: SegQueue::new(), depth: AtomicUsize::new(0), capacity }
+    }
+
+    /// Takes a place first and pushes then, so that the bound holds under any number of senders.
+    fn push(&self, message: M) -> Result<(), M> {
+        if self.depth.fetch_add(1, Ordering::AcqRel) >= self.capacity {
+            self.depth.fetch_sub(1, Ordering::AcqRel);
+            return Err(message);
+        }
+        self.queue.push(Envelope { message, deaths: 0 });
+        Ok(())
+    }
+
+    fn pop(&self) -> Option<Envelope<M>> {
+        let envelope = self.queue.pop()?;
+        self.depth.fetch_sub(1, Ordering::AcqRel);
+        Some(envelope)
+    }
+}
+
+struct Inner<M> {
+    path: ActorPath,
+    control: LaneQueue<M>,
+    work: LaneQueue<M>,
+    telemetry: LaneQueue<M>,
+    /// A message that was in hand when its actor died; a leaf lock, held for one move.
+    again: Mutex<Option<Envelope<M>>>,
+    /// Set while a wake is on its way, so that a full lane costs one wake, not one for each message.
+    woken: AtomicBool,
+    target: watch::Sender<Option<ActorRef<Wake>>>,
+    refused: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Sends to one actor, over all its incarnations. Cheap to clone.
+pub struct Gate<M> {
+    inner: Arc<Inner<M>>,
+}
+
+impl<M> Clone for Gate<M> {
+    fn clone(&self) -> Self {
+        Gate { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<M> fmt::Debug for Gate<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gate({})", self.inner.path)
+    }
+}
+
+/// Time after which a refused sender should try again: a full work lane drains in about this time.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Deaths of its actor after which a message is set aside.
+const DEATHS_MAX: u8 = 2;
+
+impl<M: Send + 'static> Gate<M> {
+    /// A gate with the usual capacities.
+    pub fn new(path: ActorPath) -> Self {
+        Self::with_capacity(path, Capacity::default())
+    }
+
+    /// A gate with its own capacities.
+    pub fn with_capacity(path: ActorPath, capacity: Capacity) -> Self {
+        Gate {
+            inner: Arc::new(Inner {
+                path,
+                control: LaneQueue::new(capacity.control),
+                work: LaneQueue::new(capacity.work),
+                telemetry: LaneQueue::new(capacity.telemetry),
+                again: Mutex::new(None),
+                woken: AtomicBool::new(false),
+                target: watch::Sender::new(None),
+                refused: AtomicU64::new(0),
+                dropped: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Whose gate it is.
+    pub fn path(&self) -> &ActorPath {
+        &self.inner.path
+    }
+
+    /// Sends a control message. Control has its own reserve and is never displaced.
+    pub fn control(&self, message: M) -> Result<(), Full<M>> {
+        self.push(&self.inner.control, message)
+    }
+
+    /// Sends a work message, or gives it back when the lane is full.
+    pub fn work(&self, message: M) -> Result<(), Full<M>> {
+        self.push(&self.inner.work, message)
+    }
+
+    /// Sends a telemetry message; when the lane is full the oldest goes, and is counted.
+    pub fn telemetry(&self, mut message: M) {
+        let lane = &self.inner.telemetry;
+        while let Err(back) = lane.push(message) {
+            message = back;
+            // Another sender may have emptied it meanwhile; then there is nothing to count.
+            if lane.pop().is_some() || lane.capacity == 0 {
+                self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            if lane.capacity == 0 {
+                return;
+            }
+        }
+        self.wake();
+    }
+
+    /// Sends by class.
+    pub fn send(&self, lane: Lane, message: M) -> Result<(), Full<M>> {
+        match lane {
+            Lane::Control => self.control(message),
+            Lane::Work => self.work(message),
+            Lane::Telemetry => {
+                self.telemetry(message);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks and waits for the answer, at most `timeout`. Calls go down the tree, never up.
+    pub async fn call<R: Send + 'static>(
+        &self,
+        lane: Lane,
+        timeout: Duration,
+        make: impl FnOnce(Reply<R>) -> M + Send,
+    ) -> Result<R, CallError> {
+        let (tx, rx) = oneshot::channel();
+        if self.send(lane, make(Reply(Some(tx)))).is_err() {
+            return Err(CallError::Full(self.inner.path.clone()));
+        }
+        match tokio::time::timeout(timeout, rx).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(CallError::Dropped(self.inner.path.clone())),
+            Err(_) => Err(CallError::Timeout(self.inner.path.clone())),
+        }
+    }
+
+    /// Waiting messages, as shown in the tree.
+    pub fn mailbox(&self) -> MailboxDoc {
+        let i = &self.inner;
+        let lanes = [&i.control, &i.work, &i.telemetry];
+        let depth: usize = lanes.iter().map(|l| l.depth.load(Ordering::Relaxed).min(l.capacity)).sum();
+        MailboxDoc {
+            depth: depth as u64,
+            capacity: lanes.iter().map(|l| l.capacity as u64).sum(),
+            refused: i.refused.load(Ordering::Relaxed),
+            dropped: i.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    fn push(&self, lane: &LaneQueue<M>, message: M) -> Result<(), Full<M>> {
+        match lane.push(message) {
+            Ok(()) => {
+                self.wake();
+                Ok(())
+            }
+            Err(message) => {
+                self.inner.refused.fetch_add(1, Ordering::Relaxed);
+                let path = self.inner.path.clone();
+                Err(Full { message, path, retry_after: RETRY_AFTER })
+            }
+        }
+    }
+
+    /// Wakes the actor unless a wake is on its way already.
+    pub(crate) fn wake(&self) {
+        if self.inner.woken.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.send_wake();
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that sends to a ractor mailbox: a wake")]
+    fn send_wake(&self) {
+        if let Some(target) = self.inner.target.borrow().as_ref() {
+            // A dead target is replaced by its supervisor, and the new one wakes itself.
+            let _ = target.send_message(Wake);
+        }
+    }
+
+    /// Called by a new incarnation: messages that waited meanwhile are announced to it.
+    pub(crate) fn attach(&self, actor: ActorRef<Wake>) {
+        self.inner.target.send_replace(Some(actor));
+        self.inner.woken.store(true, Ordering::Release);
+        self.send_wake();
+    }
+
+    /// Called when the drain begins: whoever pushes from now on sends a wake.
+    pub(crate) fn begin_drain(&self) {
+        self.inner.woken.store(false, Ordering::Release);
+    }
+
+    /// The next message by class; one that was in hand at a death comes first.
+    pub(crate) fn next(&self) -> Option<Envelope<M>> {
+        let again = self.inner.again.lock().take();
+        again
+            .or_else(|| self.inner.control.pop())
+            .or_else(|| self.inner.work.pop())
+            .or_else(|| self.inner.telemetry.pop())
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let i = &self.inner;
+        i.control.queue.is_empty() && i.work.queue.is_empty() && i.telemetry.queue.is_empty()
+    }
+
+    /// Holds a message while it is handled.
+    pub(crate) fn hold(&self, envelope: Envelope<M>) -> InHand<'_, M> {
+        InHand { gate: self, envelope: Some(envelope) }
+    }
+}
+
+/// A message in hand. Unless it is done, its end counts as the death of its actor: the message is
+/// delivered once more, and after [`DEATHS_MAX`] deaths set aside.
+pub(crate) struct InHand<'a, M: Send + 'static> {
+    gate: &'a Gate<M>,
+    envelope: Option<Envelope<M>>,
+}
+
+impl<M: Send + 'static> InHand<'_, M> {
+    pub(crate) fn message(&mut self) -> &mut M {
+        &mut self.envelope.as_mut().expect("a message in hand is there until it is done").message
+    }
+
+    pub(crate) fn done(mut self) {
+        self.envelope = None;
+    }
+}
+
+impl<M: Send + 'static> Drop for InHand<'_, M> {
+    fn drop(&mut self) {
+        let Some(mut envelope) = self.envelope.take() else { return };
+        envelope.deaths += 1;
+        if envelope.deaths >= DEATHS_MAX {
+            self.gate.inner.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(actor = %self.gate.path(), "message set aside: it ended its actor twice");
+        } else {
+            *self.gate.inner.again.lock() = Some(envelope);
+        }
+    }
+}
+
+/// Where an answer goes. Sending it twice, or to somebody who no longer waits, does nothing.
+#[derive(Debug)]
+pub struct Reply<R>(Option<oneshot::Sender<R>>);
+
+impl<R> Default for Reply<R> {
+    fn default() -> Self {
+        Reply(None)
+    }
+}
+
+impl<R> Reply<R> {
+    /// A reply and the end at which its answer arrives.
+    pub fn channel() -> (Self, oneshot::Receiver<R>) {
+        let (tx, rx) = oneshot::channel();
+        (Reply(Some(tx)), rx)
+    }
+
+    /// Answers.
+    pub fn send(&mut self, answer: R) {
+        if let Some(tx) = self.0.take() {
+            let _ = tx.send(answer);
+        }
+    }
+
+    /// Moves the reply out, to answer later.
+    pub fn take(&mut self) -> Self {
+        Reply(self.0.take())
+    }
+}
