@@ -135,3 +135,6 @@ pub fn decode<T: DeserializeOwned>(header: Header, expect: Kind, payload: &[u8])
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

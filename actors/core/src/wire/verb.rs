@@ -1,4 +1,7 @@
 //! The verbs of the control socket: a closed list. What is not here cannot be asked for.
+//!
+//! On the wire a variant is its number: variants are added at the end and never taken out, or
+//! [`super::frame::VERSION`] goes up.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,90 @@
+//! Golden bytes, and hostile ones.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::wire::verb::{Body, Request, Response, Verb};
+
+fn parse(bytes: &[u8]) -> Result<Request, FrameError> {
+    let header: [u8; HEADER_BYTES] = bytes
+        .get(..HEADER_BYTES)
+        .and_then(|b| b.try_into().ok())
+        .ok_or(FrameError::Payload("short".into()))?;
+    let header = Header::parse(&header, crate::limits::REQUEST_BYTES_MAX)?;
+    decode(header, Kind::Request, &bytes[HEADER_BYTES..])
+}
+
+#[test]
+fn golden_bytes_of_a_request() {
+    let request = Request { id: 7, verb: Verb::Kill { agent: "web/dev".into() } };
+    let bytes = encode(Kind::Request, &request).unwrap();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    // magic "TS", version 1, kind 1, length 10, CRC-32, then: id 7, variant 8, length 7, "web/dev".
+    assert_eq!(hex, "545301010a000000101b2c340708077765622f646576");
+    assert_eq!(parse(&bytes).unwrap(), request);
+}
+
+#[test]
+fn golden_bytes_of_a_response() {
+    let response = Response { id: 300, body: Body::Done("ok".into()) };
+    let bytes = encode(Kind::Response, &response).unwrap();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, "545301020700000013212635fb2c0101026f6b");
+}
+
+#[test]
+fn each_part_of_a_frame_is_judged() {
+    let good = encode(Kind::Request, &Request { id: 1, verb: Verb::Tree }).unwrap();
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        parse(&bytes).unwrap_err()
+    };
+    assert_eq!(with(0, b'X'), FrameError::Magic);
+    assert_eq!(with(2, 9), FrameError::Version { theirs: 9 });
+    assert_eq!(with(3, 77), FrameError::Kind(77));
+    assert_eq!(with(3, 2), FrameError::Kind(2), "a response is no request");
+    assert_eq!(
+        with(7, 0xff),
+        FrameError::TooLong { len: 0xff00_0002, max: crate::limits::REQUEST_BYTES_MAX }
+    );
+    assert_eq!(with(8, good[8] ^ 1), FrameError::Checksum);
+    assert!(with(2, 9).to_string().contains("protocol 9, this tsup speaks 1"));
+}
+
+#[test]
+fn bytes_left_over_are_refused() {
+    let mut payload = encode(Kind::Request, &Request { id: 1, verb: Verb::Tree }).unwrap();
+    payload.drain(..HEADER_BYTES);
+    payload.push(0);
+    let header = Header {
+        kind: Kind::Request,
+        len: u32::try_from(payload.len()).unwrap(),
+        crc: crc32fast::hash(&payload),
+    };
+    let got = decode::<Request>(header, Kind::Request, &payload);
+    assert!(matches!(got, Err(FrameError::Payload(why)) if why.contains("left over")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// Ten thousand malformed payloads under a correct header: an error or a value, never a panic.
+    #[test]
+    fn random_payloads_never_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let header = Header {
+            kind: Kind::Request,
+            len: u32::try_from(payload.len()).unwrap(),
+            crc: crc32fast::hash(&payload),
+        };
+        let _ = decode::<Request>(header, Kind::Request, &payload);
+        let as_response = Header { kind: Kind::Response, ..header };
+        let _ = decode::<Response>(as_response, Kind::Response, &payload);
+    }
+
+    /// Ten thousand random frames.
+    #[test]
+    fn random_frames_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = parse(&bytes);
+    }
+}
