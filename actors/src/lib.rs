@@ -9,7 +9,7 @@
 //!   fleet                                  the domains; they meet only through events and links
 //!   telemetry  supervisor  tmux            services
 //!   store      bus      link
-//!   actor      gate                        the ground: every message passes it
+//!   actor      gate       os               the ground: every message passes a gate
 //! ```
 
 pub mod actor;
@@ -17,3 +17,4 @@ pub mod bus;
 pub mod clock;
 pub mod gate;
 pub mod link;
+pub mod os;

@@ -43,3 +43,14 @@ pub const MESSAGES_PER_WAKE: usize = 64;
 pub const TITLE_BYTES_MAX: usize = 256;
 /// Bytes of a session's, window's or agent's name that are kept.
 pub const NAME_BYTES_MAX: usize = 128;
+
+// --- processes ------------------------------------------------------------------------------------
+
+/// Bytes of `/proc/PID/stat`: 52 numbers of at most 20 digits and a name.
+pub const PROC_STAT_BYTES_MAX: usize = 1536;
+/// Bytes of a command line that are read: enough for an interpreter, its flags and a script's path.
+pub const PROC_ARGV_BYTES_MAX: usize = 2048;
+/// Arguments of a command line that are kept.
+pub const PROC_ARGS_MAX: usize = 16;
+/// How often a process is looked at where its end cannot be waited for.
+pub const PROC_POLL_INTERVAL: Duration = Duration::from_millis(250);

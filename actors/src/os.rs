@@ -1,0 +1,7 @@
+//! System calls and kernel files that only Linux has, each with a portable fallback beside it.
+//!
+//! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end
+//! of a process.
+
+pub mod pidfd;
+pub mod proc;
