@@ -68,17 +68,29 @@ impl Subscription {
     /// The next event; [`Event::Lagged`] when the reader was too slow; `None` when the bus is gone.
     pub async fn next(&mut self) -> Option<Arc<Stamped>> {
         match self.ring.recv().await {
-            Ok(stamped) => {
-                self.last_seq = stamped.seq;
-                Some(stamped)
-            }
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                self.last_seq += missed;
-                let event = Event::Lagged { missed };
-                Some(Arc::new(Stamped { at: now_wall(), seq: self.last_seq, event }))
-            }
+            Ok(stamped) => Some(self.seen(stamped)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(self.lagged(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+
+    /// The next event if one is there already.
+    pub fn try_next(&mut self) -> Option<Arc<Stamped>> {
+        match self.ring.try_recv() {
+            Ok(stamped) => Some(self.seen(stamped)),
+            Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(self.lagged(missed)),
+            Err(_) => None,
+        }
+    }
+
+    fn seen(&mut self, stamped: Arc<Stamped>) -> Arc<Stamped> {
+        self.last_seq = stamped.seq;
+        stamped
+    }
+
+    fn lagged(&mut self, missed: u64) -> Arc<Stamped> {
+        self.last_seq += missed;
+        Arc::new(Stamped { at: now_wall(), seq: self.last_seq, event: Event::Lagged { missed } })
     }
 }
 

@@ -18,6 +18,10 @@ pub const CONNECTIONS_MAX: usize = 64;
 pub const CONNECTIONS_RESERVED: usize = 8;
 /// Requests under way on one connection.
 pub const REQUESTS_PER_CONNECTION_MAX: usize = 32;
+/// A connection that asks nothing for this long is closed.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
+/// A connection on a reserved place has this long, all told.
+pub const SHORT_CONNECTION_MAX: Duration = Duration::from_secs(2);
 /// Time a domain may take to answer a request of the control socket.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -54,3 +58,10 @@ pub const PROC_ARGV_BYTES_MAX: usize = 2048;
 pub const PROC_ARGS_MAX: usize = 16;
 /// How often a process is looked at where its end cannot be waited for.
 pub const PROC_POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+// --- audit log ------------------------------------------------------------------------------------
+
+/// Bytes of the audit log before it turns over; one older file is kept. Some 60,000 lines.
+pub const AUDIT_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Audit lines that may wait for the disk.
+pub const AUDIT_PENDING_MAX: usize = 10_000;

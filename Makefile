@@ -1,0 +1,33 @@
+# What people and CI run. `make help` lists it.
+CARGO ?= cargo
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check bench fuzz install-tools
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## build, then watch six fake agents live, crash and come back
+	@tests/tools/need tmux
+	$(CARGO) build --release --bin tsup
+	target/release/tsup demo
+
+test: ## everything CI runs; installs what the tests need
+	@tests/tools/need tmux erl node npm
+	@tests/tools/install
+	$(CARGO) build --all-targets
+	$(CARGO) test --workspace --no-fail-fast
+
+check: ## the fast loop: format, lints, unit tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --workspace --lib --bins
+
+bench: ## the figures of docs/benchmarks.md
+	@tests/tools/need tmux
+	$(CARGO) build --release --bin tsup
+	benches/run
+
+fuzz: ## one minute of fuzzing for each target; needs cargo-fuzz and a nightly toolchain
+	cd actors/core && for t in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$t -- -max_total_time=60 || exit 1; done

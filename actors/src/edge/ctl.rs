@@ -1,0 +1,143 @@
+//! Owns: the control socket and its connections.
+//! Receives: nothing; connections are tasks that end with it.
+//! Sends: requests to the [`Desk`], audit entries.
+//! Bounded by: `limits::CONNECTIONS_MAX`, frame lengths and times.
+//! Restart: permanent; a new incarnation binds the socket again and clients reconnect.
+
+mod connection;
+pub mod desk;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tsup_core::limits::{CONNECTIONS_MAX, CONNECTIONS_RESERVED};
+
+use self::connection::Mode;
+use self::desk::Desk;
+use super::audit::Peer;
+use crate::actor::{Actor, Cx, Failure};
+
+/// The listener.
+pub struct Ctl {
+    path: PathBuf,
+    desk: Desk,
+}
+
+impl Ctl {
+    /// Listens at `path`, whose folder is private to the user, and lets `desk` answer.
+    pub fn new(path: PathBuf, desk: Desk) -> Self {
+        Ctl { path, desk }
+    }
+
+    /// Binds the socket. Whoever gets here holds the lock of the home, so a socket that is there
+    /// already is a leftover.
+    fn bind(&self) -> Result<UnixListener, Failure> {
+        let fail = |what: &str, e: std::io::Error| {
+            Failure::new(format!("cannot {what} control socket {}: {e}", self.path.display()))
+        };
+        match std::fs::remove_file(&self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail("replace", e)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&self.path).map_err(|e| fail("bind", e))?;
+        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|e| fail("protect", e))?;
+        Ok(listener)
+    }
+}
+
+impl Actor for Ctl {
+    type Msg = ();
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        let listener = self.bind()?;
+        cx.spawn(accept(listener, self.desk.clone()));
+        cx.ready();
+        Ok(())
+    }
+
+    async fn handle(&mut self, (): &mut (), _cx: &mut Cx<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn stopping(&mut self, _cx: &mut Cx<Self>) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Takes connections until the actor ends. Most places are for everybody; the last few are for one
+/// short request each, so that an administrator gets through when clients have taken the rest.
+async fn accept(listener: UnixListener, desk: Desk) {
+    let general = Arc::new(Semaphore::new(CONNECTIONS_MAX - CONNECTIONS_RESERVED));
+    let reserve = Arc::new(Semaphore::new(CONNECTIONS_RESERVED));
+    let mut connections = tokio::task::JoinSet::new();
+    let mut spare = Spare::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(e) => {
+                    tracing::warn!(error = %e, "control socket cannot accept");
+                    spare.give_way(&listener).await;
+                    continue;
+                }
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        let Some(peer) = peer_of(&stream) else { continue };
+        let (mode, permit) = if let Ok(permit) = Arc::clone(&general).try_acquire_owned() {
+            (Mode::General, Some(permit))
+        } else if let Ok(permit) = Arc::clone(&reserve).try_acquire_owned() {
+            (Mode::OneShort, Some(permit))
+        } else {
+            (Mode::Refuse, None)
+        };
+        if mode == Mode::Refuse && connections.len() > 2 * CONNECTIONS_MAX {
+            continue;
+        }
+        let desk = desk.clone();
+        connections.spawn(async move {
+            connection::serve(stream, peer, mode, desk).await;
+            drop(permit);
+        });
+    }
+}
+
+/// The peer, when it is the user who runs the supervisor, or root. Others are turned away without an
+/// answer: the folder's mode keeps them out, and this is the second wall.
+fn peer_of(stream: &UnixStream) -> Option<Peer> {
+    let credentials = match stream.peer_cred() {
+        Ok(credentials) => credentials,
+        Err(e) => {
+            tracing::warn!(error = %e, "control client has no credentials");
+            return None;
+        }
+    };
+    let uid = credentials.uid();
+    if uid != rustix::process::geteuid().as_raw() && uid != 0 {
+        tracing::warn!(uid, "control client of another user refused");
+        return None;
+    }
+    Some(Peer { uid, pid: credentials.pid() })
+}
+
+/// A file descriptor kept for the day when there are none left: given up so that a waiting client can
+/// be accepted and closed instead of making the listener spin.
+struct Spare(Option<std::fs::File>);
+
+impl Spare {
+    fn new() -> Self {
+        Spare(std::fs::File::open("/dev/null").ok())
+    }
+
+    async fn give_way(&mut self, listener: &UnixListener) {
+        self.0 = None;
+        let _ = tokio::time::timeout(Duration::from_millis(10), listener.accept()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.0 = std::fs::File::open("/dev/null").ok();
+    }
+}

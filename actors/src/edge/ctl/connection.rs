@@ -1,0 +1,258 @@
+//! One connection: frames in, frames out, limits on everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Stamped;
+use tsup_core::limits::{
+    CONNECTION_IDLE_MAX, FRAME_READ_TIMEOUT, FRAME_WRITE_TIMEOUT, REQUEST_BYTES_MAX,
+    REQUESTS_PER_CONNECTION_MAX, SHORT_CONNECTION_MAX,
+};
+use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
+use tsup_core::wire::verb::{Body, Request, Response, Verb};
+
+use super::desk::Desk;
+use crate::bus::Subscription;
+use crate::edge::audit::Peer;
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Anything.
+    General,
+    /// One request with a short answer: a place from the reserve.
+    OneShort,
+    /// Nothing: it is told so and closed.
+    Refuse,
+}
+
+/// Events written together when a reader has fallen behind.
+const EVENTS_PER_WRITE: usize = 64;
+
+/// Serves one client to its end. Errors end the connection; the reason is told where it can be.
+pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk) {
+    let (reader, writer) = stream.into_split();
+    match mode {
+        Mode::General => general(reader, writer, peer, desk).await,
+        Mode::OneShort => {
+            let _ = timeout(SHORT_CONNECTION_MAX, one_short(reader, writer, peer, desk)).await;
+        }
+        Mode::Refuse => refuse(writer).await,
+    }
+}
+
+async fn refuse(mut writer: OwnedWriteHalf) {
+    let error = UserError::new(Exit::Refused, "the control socket has too many connections")
+        .hint("close a `tsup ctl watch` or another client, or try again");
+    let _ = write(&mut writer, &response(0, Body::Error(error))).await;
+}
+
+async fn one_short(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+    let request = match read(&mut reader, SHORT_CONNECTION_MAX).await {
+        Ok(Some(request)) => request,
+        Ok(None) => return,
+        Err(e) => return tell(&mut writer, &e).await,
+    };
+    let body = if matches!(request.verb, Verb::Watch { .. }) {
+        let error = UserError::new(Exit::Refused, "the control socket has too many connections for a stream");
+        Body::Error(error.hint("close another `tsup ctl watch`, or try again"))
+    } else {
+        desk.answer(request.verb, peer).await
+    };
+    let _ = write(&mut writer, &response(request.id, body)).await;
+}
+
+/// Reads requests on a task of its own: a frame that is half read must not be given up when something
+/// else happens on the connection.
+fn reading(mut reader: OwnedReadHalf) -> (mpsc::Receiver<Result<Request, ReadError>>, AbortOnDrop) {
+    let (requests, inbox) = mpsc::channel(1);
+    let task = tokio::spawn(async move {
+        loop {
+            let (next, last) = match read(&mut reader, CONNECTION_IDLE_MAX).await {
+                Ok(Some(request)) => (Ok(request), false),
+                Ok(None) => return,
+                Err(e) => (Err(e), true),
+            };
+            if requests.send(next).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    (inbox, AbortOnDrop(task.abort_handle()))
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn general(reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+    let (answers, mut outbox) = mpsc::channel::<Vec<u8>>(REQUESTS_PER_CONNECTION_MAX);
+    let (mut requests, reading) = reading(reader);
+    let mut working = JoinSet::new();
+    loop {
+        let request = tokio::select! {
+            request = requests.recv(), if working.len() < REQUESTS_PER_CONNECTION_MAX => request,
+            Some(_) = working.join_next() => continue,
+            Some(bytes) = outbox.recv() => {
+                if write(&mut writer, &bytes).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        match request {
+            Some(Ok(Request { id, verb: Verb::Watch { kinds } })) if working.is_empty() => {
+                return watch(id, kinds, reading, writer, &desk).await;
+            }
+            Some(Ok(Request { id, verb: Verb::Watch { .. } })) => {
+                let error = UserError::new(Exit::Refused, "a stream needs a connection of its own");
+                if write(&mut writer, &response(id, Body::Error(error))).await.is_err() {
+                    return;
+                }
+            }
+            Some(Ok(request)) => {
+                let (desk, answers) = (desk.clone(), answers.clone());
+                working.spawn(async move {
+                    let body = desk.answer(request.verb, peer).await;
+                    let _ = answers.send(response(request.id, body)).await;
+                });
+            }
+            Some(Err(e)) => return tell(&mut writer, &e).await,
+            None => break,
+        }
+    }
+    // The client has said all it wants; what it asked is still answered.
+    drop(answers);
+    while let Some(bytes) = outbox.recv().await {
+        if write(&mut writer, &bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends events until the client goes. It is cut off when it does not read for
+/// [`FRAME_WRITE_TIMEOUT`]; until then the bus tells it what it missed.
+async fn watch(id: u64, kinds: Vec<String>, reading: AbortOnDrop, mut writer: OwnedWriteHalf, desk: &Desk) {
+    // A stream has no idle limit, and nothing more is read: the client's end shows in the writing half.
+    drop(reading);
+    let mut events = match desk.subscribe(&kinds) {
+        Ok(events) => events,
+        Err(e) => {
+            let _ = write(&mut writer, &response(id, Body::Error(e))).await;
+            return;
+        }
+    };
+    if write(&mut writer, &response(id, Body::Watching)).await.is_err() {
+        return;
+    }
+    loop {
+        let first = tokio::select! {
+            first = events.next() => first,
+            () = gone(&writer) => return,
+        };
+        let Some(first) = first else { return };
+        let bytes = gather(id, &first, &mut events, &kinds);
+        if !bytes.is_empty() && write(&mut writer, &bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns when the other side has closed the connection.
+async fn gone(writer: &OwnedWriteHalf) {
+    let closed = tokio::io::Interest::ERROR | tokio::io::Interest::READABLE;
+    loop {
+        match writer.as_ref().ready(closed).await {
+            Ok(ready) if !ready.is_read_closed() && !ready.is_error() => {
+                // A client that talks on a stream is not listened to, and must not make this spin.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            _ => return,
+        }
+    }
+}
+
+fn gather(id: u64, first: &Arc<Stamped>, events: &mut Subscription, kinds: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut add = |event: &Arc<Stamped>| {
+        let kind = event.event.kind();
+        if kinds.is_empty() || kind == "lagged" || kinds.iter().any(|k| k == kind) {
+            bytes.extend(response(id, Body::Event(Box::new(Stamped::clone(event)))));
+        }
+    };
+    add(first);
+    for _ in 1..EVENTS_PER_WRITE {
+        match events.try_next() {
+            Some(event) => add(&event),
+            None => break,
+        }
+    }
+    bytes
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("frame not complete within {} seconds", FRAME_READ_TIMEOUT.as_secs())]
+    Slow,
+    #[error("connection broke")]
+    Broken,
+}
+
+/// Reads one request. `None` at the end of the client's data, or when it was silent for `idle`.
+async fn read(reader: &mut OwnedReadHalf, idle: Duration) -> Result<Option<Request>, ReadError> {
+    let mut header = [0u8; HEADER_BYTES];
+    match timeout(idle, reader.readable()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Err(ReadError::Broken),
+        Err(_) => return Ok(None),
+    }
+    let whole = async {
+        let mut got = 0;
+        while got < HEADER_BYTES {
+            match reader.read(&mut header[got..]).await {
+                Ok(0) if got == 0 => return Ok(None),
+                Ok(0) | Err(_) => return Err(ReadError::Broken),
+                Ok(n) => got += n,
+            }
+        }
+        let header = Header::parse(&header, REQUEST_BYTES_MAX)?;
+        let mut payload = vec![0; header.len as usize];
+        reader.read_exact(&mut payload).await.map_err(|_| ReadError::Broken)?;
+        Ok(Some(frame::decode(header, Kind::Request, &payload)?))
+    };
+    timeout(FRAME_READ_TIMEOUT, whole).await.unwrap_or(Err(ReadError::Slow))
+}
+
+async fn tell(writer: &mut OwnedWriteHalf, error: &ReadError) {
+    let error = UserError::new(Exit::Usage, format!("bad request: {error}"));
+    let _ = write(writer, &response(0, Body::Error(error))).await;
+}
+
+async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), ()> {
+    match timeout(FRAME_WRITE_TIMEOUT, writer.write_all(bytes)).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(()),
+    }
+}
+
+/// A response as bytes; one that is over the frame limit becomes an error that fits.
+fn response(id: u64, body: Body) -> Vec<u8> {
+    frame::encode(Kind::Response, &Response { id, body }).unwrap_or_else(|e| {
+        let error = UserError::new(Exit::Failed, format!("the answer does not fit: {e}"));
+        frame::encode(Kind::Response, &Response { id, body: Body::Error(error) })
+            .expect("a short error fits a frame")
+    })
+}
