@@ -1,5 +1,6 @@
 //! Every limit of the house: its unit and its reason. A limit that is not here does not exist.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 // --- control socket -------------------------------------------------------------------------------
@@ -65,3 +66,48 @@ pub const PROC_POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub const AUDIT_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// Audit lines that may wait for the disk.
 pub const AUDIT_PENDING_MAX: usize = 10_000;
+
+// --- configuration --------------------------------------------------------------------------------
+
+/// Bytes of a configuration file. A thousand declared agents take about 200 KiB.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// tmux sockets watched at the same time: each costs an actor and a control client.
+pub const SOCKETS_MAX: usize = 64;
+/// Declared sessions.
+pub const SESSIONS_MAX: usize = 1000;
+/// Declared agents of one session: tmux slows down with the panes of one server.
+pub const AGENTS_PER_SESSION_MAX: usize = 500;
+/// Arguments of a declared command, the program included.
+pub const COMMAND_ARGS_MAX: usize = 256;
+/// Bytes of one argument or environment value; tmux takes about 16 KiB of command in one message.
+pub const ARG_BYTES_MAX: usize = 4096;
+/// Environment entries of a declared agent.
+pub const ENV_ENTRIES_MAX: usize = 256;
+/// Characters of a declared name: it becomes a tmux name, a tree path and a label.
+pub const DECLARED_NAME_MAX: usize = 64;
+/// Bytes of a Unix socket's path, the closing zero not counted (`sun_path` of unix(7)).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// StatsD targets fed at the same time.
+pub const STATSD_TARGETS_MAX: usize = 8;
+/// `fleet.missing_grace_seconds`: below a second a slow server would make agents missing.
+pub const MISSING_GRACE: RangeInclusive<Duration> = seconds(1)..=seconds(24 * 3600);
+/// `relaunch.initial_delay_seconds`; zero relaunches at once.
+pub const RELAUNCH_INITIAL_DELAY: RangeInclusive<Duration> = seconds(0)..=seconds(3600);
+/// `relaunch.max_delay_seconds`.
+pub const RELAUNCH_MAX_DELAY: RangeInclusive<Duration> = seconds(0)..=seconds(24 * 3600);
+/// `relaunch.period_seconds`: over it restarts are counted.
+pub const RELAUNCH_PERIOD: RangeInclusive<Duration> = seconds(1)..=seconds(7 * 24 * 3600);
+/// `relaunch.max_restarts`; each restart in the period is remembered with its time.
+pub const RELAUNCH_RESTARTS: RangeInclusive<u64> = 0..=1000;
+/// `relaunch.fleet_breaker`; zero turns it off.
+pub const FLEET_BREAKER: RangeInclusive<u64> = 0..=10_000;
+/// `statsd.flush_seconds`: faster than ten a second nobody reads, slower than an hour loses too much.
+pub const STATSD_FLUSH: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(3600);
+/// `log.rotate_mb`.
+pub const LOG_ROTATE_MB: RangeInclusive<u64> = 1..=10_240;
+/// `log.retention_days`.
+pub const LOG_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
