@@ -111,3 +111,20 @@ pub const LOG_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+// --- tmux -----------------------------------------------------------------------------------------
+
+/// Bytes of one control-mode line. A captured line of a wide pane with combining characters takes a few
+/// kilobytes, `%output` lines less; what is longer is skipped and counted.
+pub const CONTROL_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one reply. A listing takes at most about 1 KiB a pane: 4,000 panes.
+pub const CONTROL_REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one command line to tmux, quoted. Larger ones are refused before they reach tmux.
+pub const COMMAND_LINE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a captured screen that are kept, from its end: 400 columns by 160 rows of ASCII.
+pub const CAPTURE_BYTES_MAX: usize = 64 * 1024;
+/// Lines of scrollback that a capture may ask for.
+pub const CAPTURE_HISTORY_MAX: u32 = 5_000;
+/// Panes of one server that are watched; a listing with more is cut, and what is over is unseen.
+pub const PANES_MAX: usize = 4_000;
+/// Questions to one server that may be open at the same time. Ticks coalesce, so few are needed.
+pub const QUESTIONS_MAX: usize = 512;

@@ -1,5 +1,7 @@
 //! What the gateway of a tmux socket tells the fleet, and what the fleet asks of it.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Mono;
@@ -46,7 +48,53 @@ pub struct OwnerTag {
     pub name: String,
 }
 
-/// A pane as listed. A pane that is linked into several sessions stands once, under the first.
+impl OwnerTag {
+    /// The tag as the value of the pane option: `v1:HOME:SESSION:NAME`, where every byte that is not a
+    /// letter, a digit, `-` or `_` stands as `=XX`. Nothing in it means anything to a tmux format.
+    pub fn encode(&self) -> String {
+        let mut out = String::from("v1");
+        for part in [&self.home, &self.session, &self.name] {
+            out.push(':');
+            for b in part.bytes() {
+                if b.is_ascii_alphanumeric() || b == b'-' || b == b'_' {
+                    out.push(char::from(b));
+                } else {
+                    let _ = write!(out, "={b:02X}");
+                }
+            }
+        }
+        out
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut parts = value.strip_prefix("v1:")?.split(':').map(unescape);
+        let tag = OwnerTag { home: parts.next()??, session: parts.next()??, name: parts.next()?? };
+        parts.next().is_none().then_some(tag)
+    }
+}
+
+fn unescape(part: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&b, tail)) = rest.split_first() {
+        rest = tail;
+        if b == b'=' {
+            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+            if !digits.bytes().all(|d| d.is_ascii_hexdigit()) {
+                return None;
+            }
+            out.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &rest[2..];
+        } else {
+            out.push(b);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+/// A pane as listed. A pane that is linked into several sessions stands once, under the one whose id is
+/// the lowest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaneFacts {
     /// `%N`.
@@ -80,7 +128,7 @@ pub struct PaneFacts {
 /// Why a server is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LostWhy {
-    /// Nothing listens on the socket: no server runs.
+    /// Nothing listens on the socket, or the server has no session: there is nothing to watch.
     NoServer,
     /// It was there and ended.
     Ended,
@@ -226,4 +274,28 @@ pub enum AskError {
     /// A name, path or argument that tmux cannot take.
     #[error("{0}")]
     Invalid(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_tag_comes_back_and_holds_nothing_special(home in ".{0,40}", session in ".{0,20}", name in ".{0,20}") {
+            let tag = OwnerTag { home, session, name };
+            let value = tag.encode();
+            prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b"=:_-".contains(&b)));
+            prop_assert_eq!(OwnerTag::decode(&value), Some(tag));
+        }
+
+        #[test]
+        fn foreign_values_are_no_tags(value in ".{0,60}") {
+            if let Some(tag) = OwnerTag::decode(&value) {
+                prop_assert_eq!(OwnerTag::decode(&tag.encode()), Some(tag));
+            }
+        }
+    }
 }
