@@ -111,6 +111,7 @@ pub const LOG_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
 // --- tmux -----------------------------------------------------------------------------------------
 
 /// Bytes of one control-mode line. A captured line of a wide pane with combining characters takes a few
