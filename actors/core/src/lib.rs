@@ -15,4 +15,5 @@ pub mod untrusted;
 pub mod wire;
 
 pub mod fleet;
+pub mod telemetry;
 pub mod tmux;

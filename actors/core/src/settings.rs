@@ -189,7 +189,6 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
 
 words!(Adopt, "adoption", { "observe" => Adopt::Observe }, not_built: ["own"]);
 words!(Strategy, "strategy", { "event" => Strategy::Event }, not_built: ["polling", "concurrent", "priority"]);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{seconds, words};
+use super::seconds;
 use crate::limits::SOCKET_PATH_BYTES_MAX;
+pub use crate::telemetry::dialect::Dialect;
 
 /// `[statsd]`. The section being there is what turns sending on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -45,16 +46,28 @@ pub enum StatsdTarget {
         /// Port, not 0.
         port: u16,
     },
+    /// Over a TCP stream, lines that end with a line feed: `tcp://HOST:PORT`.
+    Tcp {
+        /// Name or address; an IPv6 address without its brackets.
+        host: String,
+        /// Port, not 0.
+        port: u16,
+    },
     /// Over a Unix datagram socket: `unix:///PATH`.
     Unix(String),
 }
 
 impl fmt::Display for StatsdTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StatsdTarget::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
-            StatsdTarget::Udp { host, port } => write!(f, "udp://{host}:{port}"),
-            StatsdTarget::Unix(path) => write!(f, "unix://{path}"),
+        let (transport, host, port) = match self {
+            StatsdTarget::Udp { host, port } => ("udp", host, port),
+            StatsdTarget::Tcp { host, port } => ("tcp", host, port),
+            StatsdTarget::Unix(path) => return write!(f, "unix://{path}"),
+        };
+        if host.contains(':') {
+            write!(f, "{transport}://[{host}]:{port}")
+        } else {
+            write!(f, "{transport}://{host}:{port}")
         }
     }
 }
@@ -63,7 +76,7 @@ impl fmt::Display for StatsdTarget {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// A transport that is not there.
-    #[error("`{0}://` is not a transport of this version, use udp:// or unix://")]
+    #[error("`{0}://` is not a transport of this version, use udp://, tcp:// or unix://")]
     Transport(String),
     /// No host, or a host with characters that no host has.
     #[error("`{0}` is not a host, write HOST:PORT")]
@@ -83,11 +96,12 @@ impl FromStr for StatsdTarget {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let address = match text.split_once("://") {
+        let (stream, address) = match text.split_once("://") {
             Some(("unix", path)) => return unix_target(path),
-            Some(("udp", rest)) => rest,
+            Some(("udp", rest)) => (false, rest),
+            Some(("tcp", rest)) => (true, rest),
             Some((other, _)) => return Err(TargetError::Transport(other.into())),
-            None => text,
+            None => (false, text),
         };
         let (host, port) = address.rsplit_once(':').ok_or_else(|| TargetError::Port(text.into()))?;
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
@@ -101,7 +115,10 @@ impl FromStr for StatsdTarget {
             return Err(TargetError::Host(host.into()));
         }
         match port.parse() {
-            Ok(port) if port > 0 => Ok(StatsdTarget::Udp { host: bare.unwrap_or(host).into(), port }),
+            Ok(port) if port > 0 => {
+                let host = bare.unwrap_or(host).into();
+                Ok(if stream { StatsdTarget::Tcp { host, port } } else { StatsdTarget::Udp { host, port } })
+            }
             _ => Err(TargetError::Port(text.into())),
         }
     }
@@ -120,28 +137,19 @@ impl<'de> Deserialize<'de> for StatsdTarget {
     }
 }
 
-/// How names and labels are written on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
-    /// The original's: no labels, only `[A-Za-z0-9_.-]` in names.
-    #[default]
-    Etsy,
-}
-
-words!(
-    Dialect, "dialect",
-    { "etsy" => Dialect::Etsy },
-    not_built: ["dogstatsd", "graphite-tags", "influx", "plain"]
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn targets_read_back_as_they_are_shown() {
-        for text in ["udp://127.0.0.1:8125", "udp://[::1]:8125", "udp://a-b.example:1", "unix:///run/s.sock"]
-        {
+        for text in [
+            "udp://127.0.0.1:8125",
+            "udp://[::1]:8125",
+            "udp://a-b.example:1",
+            "tcp://h:1",
+            "unix:///run/s.sock",
+        ] {
             assert_eq!(text.parse::<StatsdTarget>().unwrap().to_string(), text);
         }
         assert_eq!("localhost:8125".parse(), Ok(StatsdTarget::Udp { host: "localhost".into(), port: 8125 }));
@@ -161,7 +169,6 @@ mod tests {
             "[x]:1",
             "a b:1",
             "a\n:1",
-            "tcp://h:1",
             "http://h:1",
             "unix://relative",
             "unix://",

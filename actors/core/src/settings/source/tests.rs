@@ -145,9 +145,8 @@ fn words_of_other_versions_are_refused_by_name() {
         "tsup.toml:2:12: `fleet.strategy`: the strategy `polling` is not part of this version, use one of: event"
     );
     assert!(says("[fleet]\nadopt = \"own\"\n").contains("not part of this version"));
-    assert!(says("[statsd]\ndialect = \"influx\"\n").contains("not part of this version"));
     assert!(says("[statsd]\ndialect = \"klingon\"\n").contains("there is no dialect of this name"));
-    assert!(says("[statsd]\ntargets = [\"tcp://h:1\"]\n").contains("not a transport of this version"));
+    assert!(says("[statsd]\ntargets = [\"sctp://h:1\"]\n").contains("not a transport of this version"));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! The catalogue: every metric of the contract, with its kind, its unit and its labels.
+//!
+//! Only these three kinds exist, because every StatsD receiver understands them: an unknown kind is
+//! counted as a counter by etsy's server, silently.
+
+/// What kind of series a metric makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// A value of now.
+    Gauge,
+    /// A distribution of durations.
+    Timer,
+}
+
+impl Kind {
+    /// The word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Timer => "timer",
+        }
+    }
+}
+
+/// One metric: a name that any number of label values may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name without the prefix, as in `ctl metrics --current`.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What one unit of its value is.
+    pub unit: &'static str,
+    /// Names of the labels that its series carry.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub help: &'static str,
+}
+
+impl AsRef<str> for Metric {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
+}
+
+macro_rules! catalogue {
+    ($($id:ident = $kind:ident $name:literal [$($label:literal),*] $unit:literal $help:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $help)]
+            pub const $id: Metric = Metric {
+                name: $name, kind: Kind::$kind, unit: $unit, labels: &[$($label),*], help: $help,
+            };
+        )*
+        /// Every metric there is, but the gauges of [`agents_in`].
+        pub const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+catalogue! {
+    EXECUTIONS_TOTAL = Counter "executions.total" ["script"] "jobs" "jobs that finished";
+    EXECUTIONS_SUCCESS = Counter "executions.success" ["script"] "jobs" "jobs that succeeded";
+    EXECUTIONS_FAILURE = Counter "executions.failure" ["script", "category"] "jobs" "jobs that failed";
+    EXECUTIONS_RETRIES = Counter "executions.retries" ["script"] "attempts" "attempts after the first";
+    EXECUTION_DURATION = Timer "execution.duration_seconds" ["script"] "seconds" "wall time of a finished job";
+    MEMORY_PEAK = Gauge "resource.memory_peak_mb" ["script"] "MiB" "peak memory of the last finished job";
+    CPU_TIME = Timer "resource.cpu_time_seconds" ["script"] "seconds" "CPU time of a finished job";
+    AGENT_RELAUNCHES = Counter "agent.relaunches" [] "relaunches" "processes started again in an agent's pane";
+    AGENT_STATE_CHANGES = Counter "agent.state_changes" [] "changes" "changes of an agent's state";
+    TIME_IN_STATE = Timer "time_in_state_seconds" ["state"] "seconds" "how long an agent was in the state it left";
+    NOTICES_QUEUED = Counter "notices.queued" [] "notices" "notices taken into the outbox";
+    NOTICES_DELIVERED = Counter "notices.delivered" [] "notices" "notices that reached their reader";
+    NOTICES_SUPPRESSED = Counter "notices.suppressed" [] "notices" "notices held back by a cooldown";
+    NOTICES_FAILED = Counter "notices.failed" [] "notices" "notices given up";
+    QUEUE_DEPTH = Gauge "queue.depth" ["priority"] "jobs" "jobs waiting";
+    QUEUE_WAIT = Timer "queue.wait_seconds" ["priority"] "seconds" "how long a started job had waited";
+    ACTOR_RESTARTS = Counter "actor.restarts" [] "restarts" "actors that crashed and run again";
+    MAILBOX_DEPTH = Gauge "mailbox.depth" ["actor"] "messages" "messages waiting";
+    MAILBOX_REFUSED = Counter "mailbox.refused" ["actor"] "messages" "messages turned away because a lane was full";
+    MAILBOX_DROPPED = Counter "mailbox.dropped" ["actor"] "messages" "messages displaced or set aside";
+    TMUX_COMMANDS = Counter "tmux.commands" [] "commands" "commands sent to tmux servers";
+    TMUX_ERRORS = Counter "tmux.errors" [] "commands" "commands that tmux refused or left unanswered";
+    TMUX_LATENCY = Timer "tmux.latency_seconds" [] "seconds" "command sent to its answer";
+    SINK_LINES = Counter "sink.lines" ["target"] "lines" "metric lines that a receiver's socket took";
+    SINK_PACKETS = Counter "sink.packets" ["target"] "packets" "packets that a receiver's socket took";
+    SINK_BYTES = Counter "sink.bytes" ["target"] "bytes" "payload that a receiver's socket took";
+    SINK_DROPPED = Counter "sink.dropped" ["target"] "lines"
+        "metric lines lost: bounced after the socket took them, or too long to send";
+    SINK_LOST = Counter "sink.lost_increments" ["target"] "increments"
+        "sum of the counter increments in the lines of sink.dropped";
+    SINK_DEGRADED = Gauge "sink.degraded" ["target"] "0 or 1" "whether the receiver cannot be reached";
+    METRICS_REFUSED = Counter "metrics.refused" [] "values"
+        "values and series turned away: not a number, too long, too many, two kinds under one name";
+    SUPERVISOR_CPU = Gauge "supervisor.cpu_percent" [] "percent of a core" "CPU of the supervisor";
+    SUPERVISOR_RSS = Gauge "supervisor.rss_bytes" [] "bytes" "resident memory of the supervisor";
+}
+
+/// The gauge that counts the agents in one state, `agents.busy`.
+pub fn agents_in(state: crate::fleet::state::AgentState) -> String {
+    format!("agents.{state}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_dotted_lower_case_and_unique() {
+        let mut seen = HashSet::new();
+        for m in ALL {
+            assert!(seen.insert(m.name), "{} twice", m.name);
+            assert!(m.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'), "{}", m.name);
+            assert_eq!(m.kind == Kind::Timer, m.name.ends_with("_seconds"), "{}", m.name);
+        }
+    }
+
+    #[test]
+    fn the_guide_lists_every_metric_with_its_kind() {
+        let guide = include_str!("../../../../docs/metrics.md");
+        for m in ALL {
+            let row = guide.lines().find(|l| l.starts_with(&format!("| `{}`", m.name)));
+            let row = row.unwrap_or_else(|| panic!("docs/metrics.md does not list {}", m.name));
+            assert!(row.contains(m.kind.as_str()), "{row}");
+            assert!(m.labels.iter().all(|l| row.contains(&format!("`{l}`"))), "{row}");
+        }
+    }
+}
