@@ -1,4 +1,7 @@
 //! What an agent is and what it does: states, and the machine that moves between them.
 
+pub mod agent;
 pub mod process;
+pub mod profile;
+pub mod relaunch;
 pub mod state;

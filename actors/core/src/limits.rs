@@ -175,3 +175,21 @@ pub const SAMPLE_QUIET_EVERY: Duration = Duration::from_secs(15);
 pub const SAMPLE_TRACKED_MAX: usize = 8_192;
 /// Processes of one tree that are counted; a fork bomb must not stall the sampler.
 pub const SAMPLE_TREE_MAX: usize = 4_096;
+/// Processes of one pane that are looked at to recognise its agent; a build below an agent may have many.
+pub const PANE_PROCESSES_MAX: usize = 256;
+
+// --- agents ---------------------------------------------------------------------------------------
+
+/// A process younger than this is starting, whatever its pane shows: CLIs paint for seconds before they
+/// take input.
+pub const START_GRACE: Duration = Duration::from_secs(3);
+/// Between two looks at a busy agent for quiet.
+pub const QUIET_LOOK_INTERVAL: Duration = Duration::from_millis(400);
+/// Quiet looks in a row before an agent is idle: spinners pause, one look is not enough.
+pub const QUIET_LOOKS: u8 = 3;
+/// A pane is gone a moment before its process's end is told; only after this time is the agent missing.
+pub const PANE_GONE_CONFIRM: Duration = Duration::from_millis(500);
+/// Deaths this shortly before the end of their tmux server were caused by it.
+pub const SERVER_LOSS_WINDOW: Duration = Duration::from_secs(5);
+/// Changes of state that are kept for each agent, in memory and in the store.
+pub const AGENT_HISTORY: usize = 20;

@@ -1,0 +1,229 @@
+//! Profiles: what is known about each agent CLI, as data.
+//!
+//! A profile is one TOML file. Here stand how its process is recognised and how it is started; what
+//! its screen and hooks mean has its own tables beside these. A program is recognised by what it is
+//! (its name, the script behind its interpreter, the folder it lies in), never by what a window is called.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::fleet::process::{Proc, ProcTree};
+use crate::ids::ProcId;
+use crate::limits;
+use crate::untrusted::Untrusted;
+
+mod command;
+
+pub use command::Spoken;
+
+/// The version of the profile format that this build reads.
+pub const FORMAT: u32 = 1;
+
+/// One agent CLI.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The version of the format, [`FORMAT`].
+    pub version: u32,
+    /// The word by which configuration and documents name it.
+    pub name: Arc<str>,
+    /// What people call it.
+    pub title: String,
+    /// How its process is told from others.
+    pub recognise: Recognise,
+    /// How it is started.
+    pub launch: LaunchRule,
+}
+
+/// How a process is recognised. Any one rule suffices.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recognise {
+    /// Names of its program: the kernel's short name, or the last part of its first argument.
+    pub names: Vec<String>,
+    /// Names of its script when an interpreter (node, bun, python, a shell) runs it.
+    pub scripts: Vec<String>,
+    /// Folders, one or several parts of a path, in which its program or script lies.
+    pub paths: Vec<String>,
+    /// Modules of `python -m`.
+    pub modules: Vec<String>,
+    /// Whether its program is named like a version, `2.1.34`.
+    pub version_named: bool,
+    /// Names too common to suffice: they count with an argument or a title of the next two lists.
+    pub weak_names: Vec<String>,
+    /// First arguments that make a weak name count.
+    pub weak_arguments: Vec<String>,
+    /// Parts of a pane's title that make a weak name count.
+    pub titles: Vec<String>,
+}
+
+/// How an agent is started when its declaration does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchRule {
+    /// Program and arguments.
+    pub command: Vec<String>,
+}
+
+/// A profile that cannot be used; the others can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {what}")]
+pub struct ProfileError {
+    /// Which file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Profile {
+    /// Reads one file.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
+        let error = |offset: usize, what: String| {
+            let (line, column) = position(text, offset);
+            ProfileError { file: file.to_owned(), line, column, what }
+        };
+        let profile: Profile = toml::from_str(text).map_err(|e| {
+            let offset = e.span().map_or(0, |span| span.start);
+            error(offset, e.message().to_owned())
+        })?;
+        let key = |name: &str| text.find(name).unwrap_or(0);
+        if profile.version != FORMAT {
+            let what = format!("profile format {} is not known, this build reads {FORMAT}", profile.version);
+            return Err(error(key("version"), what));
+        }
+        if !is_word(&profile.name) {
+            return Err(error(key("name"), "a profile's name is a word of a-z, 0-9 and -".to_owned()));
+        }
+        if profile.launch.command.is_empty() {
+            return Err(error(key("command"), "a command needs a program".to_owned()));
+        }
+        Ok(profile)
+    }
+}
+
+fn is_word(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 32
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Line and column, both from 1, of a byte offset.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+    (line, column)
+}
+
+/// All profiles, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Profiles {
+    by_name: BTreeMap<Arc<str>, Profile>,
+}
+
+impl Profiles {
+    /// Reads files of name and text; a later file replaces an earlier one of the same profile name.
+    /// Files that cannot be used are told and left out.
+    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<ProfileError>) {
+        let mut profiles = Profiles::default();
+        let mut errors = Vec::new();
+        for (file, text) in files {
+            match Profile::parse(file, text) {
+                Ok(profile) => {
+                    profiles.by_name.insert(Arc::clone(&profile.name), profile);
+                }
+                Err(e) => errors.push(e),
+            }
+        }
+        (profiles, errors)
+    }
+
+    /// The profile of that name.
+    pub fn get(&self, name: &str) -> Option<&Profile> {
+        self.by_name.get(name)
+    }
+
+    /// Every profile's name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|name| &**name)
+    }
+}
+
+/// By which rule a process was recognised, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Its program's name.
+    Name,
+    /// Its script's name.
+    Script,
+    /// A folder in its program's or script's path.
+    Path,
+    /// Its python module.
+    Module,
+    /// A name like a version.
+    Version,
+    /// A weak name with an argument or a title.
+    Weak,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rule::Name => "the name of its program",
+            Rule::Script => "the name of its script",
+            Rule::Path => "the folder of its program",
+            Rule::Module => "its python module",
+            Rule::Version => "a program named like a version",
+            Rule::Weak => "a common name with a fitting argument or title",
+        })
+    }
+}
+
+/// An agent that was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its profile's name.
+    pub profile: Arc<str>,
+    /// Its own process; a shell may stand between it and the pane's.
+    pub process: ProcId,
+    /// By what.
+    pub rule: Rule,
+}
+
+/// Which agent runs in a pane, if any.
+///
+/// Of the processes below the pane's own, those in the foreground group come first, then the nearest to
+/// the pane: an agent that an agent runs as a tool is not the pane's agent.
+pub fn recognise(profiles: &Profiles, tree: &ProcTree, pane_pid: u32, title: &Untrusted) -> Option<Found> {
+    let foreground = tree.get(pane_pid)?.foreground;
+    tree.below(pane_pid, limits::PANE_PROCESSES_MAX)
+        .into_iter()
+        .filter(|(_, proc)| !proc.zombie)
+        .filter_map(|(depth, proc)| {
+            let (profile, rule) = best_match(profiles, proc, title)?;
+            let behind = i64::from(proc.group) != i64::from(foreground);
+            Some(((behind, depth, proc.id.pid), Found { profile, process: proc.id, rule }))
+        })
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, found)| found)
+}
+
+/// The profile that fits a process best.
+fn best_match(profiles: &Profiles, proc: &Proc, title: &Untrusted) -> Option<(Arc<str>, Rule)> {
+    let spoken = Spoken::of(proc);
+    profiles
+        .by_name
+        .values()
+        .filter_map(|p| spoken.rule(&p.recognise, title).map(|rule| (Arc::clone(&p.name), rule)))
+        .min_by_key(|(_, rule)| *rule)
+}
+
+#[cfg(test)]
+mod tests;

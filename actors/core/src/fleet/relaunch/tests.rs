@@ -1,0 +1,239 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::{AgentId, SocketName};
+
+fn policy() -> Policy {
+    Policy {
+        restart: Restart::OnFailure,
+        initial_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(60),
+        max_restarts: 3,
+        period: Duration::from_secs(300),
+    }
+}
+
+fn at(seconds: u64) -> Mono {
+    Mono::from_origin(Duration::from_secs(seconds))
+}
+
+fn failed() -> Event {
+    let facts = ExitFacts { status: Some(1), signal: None };
+    Event::Down { cause: Cause::Ended(facts), draw: 1.0 }
+}
+
+fn finished() -> Event {
+    let facts = ExitFacts { status: Some(0), signal: None };
+    Event::Down { cause: Cause::Ended(facts), draw: 1.0 }
+}
+
+fn up(policy: Policy) -> Relaunch {
+    let mut r = Relaunch::new(policy, Kept::default());
+    r.step(Event::Up, at(0));
+    r
+}
+
+/// One whole relaunch at `now`; answers the delay.
+fn cycle(r: &mut Relaunch, now: u64) -> Option<Duration> {
+    let mut delay = None;
+    let mut effects = r.step(failed(), at(now));
+    if let [Effect::Wait(wait)] = effects[..] {
+        delay = Some(wait);
+        effects = r.step(Event::Due, at(now));
+    }
+    if effects == [Effect::Hold] {
+        return delay;
+    }
+    assert_eq!(effects, [Effect::AskBreaker]);
+    assert!(matches!(r.step(Event::Granted, at(now))[..], [Effect::Launch { .. }]));
+    assert!(r.step(Event::Up, at(now)).is_empty());
+    delay
+}
+
+#[test]
+fn delays_double_up_to_the_limit_and_begin_anew_after_a_long_life() {
+    let mut r = up(Policy { max_restarts: 99, max_delay: Duration::from_secs(5), ..policy() });
+    let delays: Vec<u64> = (0..5).map(|_| cycle(&mut r, 0).unwrap().as_secs()).collect();
+    assert_eq!(delays, [1, 2, 4, 5, 5]);
+    assert_eq!(cycle(&mut r, 6).unwrap().as_secs(), 1, "a process that lived long enough forgives");
+}
+
+#[test]
+fn full_jitter_spreads_and_zero_means_at_once() {
+    let mut r = up(policy());
+    let half = Event::Down { cause: Cause::ServerLost, draw: 0.5 };
+    assert_eq!(r.step(half, at(0)), [Effect::Wait(Duration::from_millis(500))]);
+    let mut r = up(Policy { initial_delay: Duration::ZERO, ..policy() });
+    assert_eq!(cycle(&mut r, 0), None);
+}
+
+#[test]
+fn too_many_in_the_period_are_held_until_a_person_asks() {
+    let mut r = up(policy());
+    for now in 0..3 {
+        cycle(&mut r, now);
+    }
+    assert_eq!(r.step(failed(), at(5)), [Effect::Hold]);
+    assert_eq!((r.phase(), r.kept().held, r.total()), (Phase::Held, true, 3));
+    assert!(r.step(Event::Due, at(400)).is_empty());
+    assert!(r.step(Event::Granted, at(400)).is_empty());
+    let restored = Relaunch::new(policy(), r.kept());
+    assert_eq!((restored.phase(), restored.total()), (Phase::Held, 3));
+    assert_eq!(r.step(Event::StartAsked, at(401)), [Effect::Launch { total: 4 }]);
+    assert!(r.step(Event::StartAsked, at(401)).is_empty(), "one process is on its way already");
+    assert!(!r.kept().held);
+}
+
+#[test]
+fn old_relaunches_do_not_count() {
+    let mut r = up(policy());
+    for now in [0, 1, 2, 305, 306, 307] {
+        cycle(&mut r, now);
+    }
+    assert_eq!((r.phase(), r.total()), (Phase::Up, 6));
+}
+
+#[test]
+fn what_finished_or_was_ended_by_a_person_stays_down() {
+    let mut r = up(policy());
+    assert!(r.step(finished(), at(1)).is_empty());
+    assert_eq!(r.phase(), Phase::Down);
+    let mut always = up(Policy { restart: Restart::Always, ..policy() });
+    assert!(matches!(always.step(finished(), at(1))[..], [Effect::Wait(_)]));
+    let mut never = up(Policy { restart: Restart::Never, ..policy() });
+    assert!(never.step(failed(), at(1)).is_empty());
+    let mut stopped = up(Policy { restart: Restart::Always, ..policy() });
+    stopped.step(Event::StopAsked, at(1));
+    assert!(stopped.step(failed(), at(2)).is_empty());
+    assert!(stopped.kept().stopped, "it is known after a restart of the supervisor");
+    assert_eq!(Relaunch::new(policy(), stopped.kept()).phase(), Phase::Down);
+}
+
+#[test]
+fn an_unknown_cause_is_a_failure_to_relaunch() {
+    let mut r = up(policy());
+    let unknown = Event::Down { cause: Cause::Ended(ExitFacts::UNKNOWN), draw: 1.0 };
+    assert!(matches!(r.step(unknown, at(1))[..], [Effect::Wait(_)]));
+}
+
+#[test]
+fn a_paused_agent_waits_and_then_goes_on() {
+    let mut r = up(policy());
+    r.step(Event::Pause { until: Some(at(100)) }, at(0));
+    r.step(failed(), at(1));
+    assert_eq!(r.step(Event::Due, at(2)), [Effect::Wait(Duration::from_secs(98))]);
+    assert_eq!(r.phase(), Phase::Parked);
+    assert_eq!(r.step(Event::Due, at(100)), [Effect::AskBreaker]);
+    let mut r = up(policy());
+    r.step(failed(), at(1));
+    r.step(Event::Due, at(2));
+    r.step(Event::Pause { until: None }, at(3));
+    assert!(r.step(Event::Granted, at(4)).is_empty(), "a pause also stops what was let through");
+    assert_eq!(r.step(Event::Resume, at(5)), [Effect::AskBreaker]);
+}
+
+#[test]
+fn a_lost_server_never_holds() {
+    let mut r = up(Policy { max_restarts: 0, ..policy() });
+    let lost = Event::Down { cause: Cause::ServerLost, draw: 0.0 };
+    assert_eq!(r.step(lost, at(1)), [Effect::AskBreaker]);
+}
+
+fn id(n: u32) -> AgentId {
+    AgentId::owned(&SocketName("s".into()), "web", &n.to_string())
+}
+
+#[test]
+fn the_breaker_keeps_order_and_loses_nobody() {
+    let mut b = Breaker::new(2);
+    assert_eq!(b.ask(id(1), at(0)).granted, [id(1)]);
+    assert_eq!(b.ask(id(2), at(10)).granted, [id(2)]);
+    let pass = b.ask(id(3), at(20));
+    assert_eq!((pass.granted.len(), pass.again_in), (0, Some(Duration::from_secs(40))));
+    b.ask(id(3), at(20));
+    b.ask(id(4), at(21));
+    b.ask(id(5), at(21));
+    b.forget(id(4));
+    assert_eq!(b.turn(at(60)).granted, [id(3)]);
+    assert_eq!(b.turn(at(70)), Pass { granted: vec![id(5)], again_in: None });
+    let mut open = Breaker::new(0);
+    assert_eq!((0..99).map(|n| open.ask(id(n), at(0)).granted.len()).sum::<usize>(), 99);
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0.0..=1.0_f64).prop_map(|draw| Event::Down { cause: Cause::Ended(ExitFacts::UNKNOWN), draw }),
+        1 => Just(finished()),
+        1 => Just(Event::Down { cause: Cause::LaunchFailed, draw: 0.5 }),
+        4 => Just(Event::Due),
+        4 => Just(Event::Granted),
+        4 => Just(Event::Up),
+        1 => (0_u64..500).prop_map(|s| Event::Pause { until: Some(at(s)) }),
+        1 => Just(Event::Resume),
+        1 => Just(Event::StartAsked),
+        1 => Just(Event::StopAsked),
+    ]
+}
+
+proptest! {
+    /// In any order of events: never two launches without an end between them, never a launch while
+    /// paused or held unless a person asked, and the total only grows.
+    #[test]
+    fn one_process_at_a_time(events in proptest::collection::vec((event(), 0_u64..40), 0..80)) {
+        let mut r = Relaunch::new(policy(), Kept::default());
+        let mut now = 0;
+        for (event, wait) in events {
+            now += wait;
+            let (before, total) = (r.phase(), r.total());
+            let launched = r.step(event, at(now)).iter().any(|e| matches!(e, Effect::Launch { .. }));
+            prop_assert_eq!(r.total(), total + u64::from(launched));
+            if launched {
+                prop_assert_ne!(before, Phase::Launching);
+                if event != Event::StartAsked {
+                    prop_assert_eq!(before, Phase::Queued);
+                    prop_assert!(!r.is_paused(at(now)));
+                }
+            }
+        }
+    }
+
+    /// In any window no more pass than the limit, everybody passes once for each ask, in order.
+    #[test]
+    fn no_storm_and_nobody_lost(
+        limit in 1_usize..6,
+        asks in proptest::collection::vec((0_u32..40, 0_u64..20), 1..120),
+    ) {
+        let mut breaker = Breaker::new(limit);
+        let mut now = 0;
+        let mut passed: Vec<u64> = Vec::new();
+        let mut waiting: VecDeque<AgentId> = VecDeque::new();
+        let mut check = |pass: &Pass, now: u64, waiting: &mut VecDeque<AgentId>| {
+            for agent in &pass.granted {
+                assert_eq!(waiting.pop_front(), Some(*agent));
+                passed.push(now);
+            }
+            let recent = passed.iter().filter(|t| now - **t < 60).count();
+            assert!(recent <= limit, "{recent} in one window");
+        };
+        for (agent, wait) in asks {
+            now += wait;
+            let pass = breaker.turn(at(now));
+            check(&pass, now, &mut waiting);
+            if !waiting.contains(&id(agent)) {
+                waiting.push_back(id(agent));
+            }
+            let pass = breaker.ask(id(agent), at(now));
+            check(&pass, now, &mut waiting);
+            prop_assert_eq!(pass.again_in.is_some(), !waiting.is_empty());
+        }
+        for _ in 0..200 {
+            let pass = breaker.turn(at(now));
+            check(&pass, now, &mut waiting);
+            let Some(again) = pass.again_in else { break };
+            prop_assert!(!again.is_zero());
+            now += again.as_secs();
+        }
+        prop_assert!(waiting.is_empty());
+        prop_assert_eq!(breaker.waiting(), 0);
+    }
+}
