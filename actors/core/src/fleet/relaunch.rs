@@ -11,29 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Mono;
 use crate::fleet::process::ExitFacts;
+use crate::settings::RestartPolicy;
 
 mod breaker;
 
 pub use breaker::{Breaker, Pass};
 
-/// After which ends an agent is relaunched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// After every end but one a person asked for.
-    Always,
-    /// After every end that is not a success: what finished is left alone.
-    #[default]
-    OnFailure,
-    /// Never.
-    Never,
-}
-
 /// How an agent is relaunched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// After which ends.
-    pub restart: Restart,
+    pub restart: RestartPolicy,
     /// Upper end of the first delay; zero means at once, always.
     pub initial_delay: Duration,
     /// Upper end of any delay. A process that lived longer than this begins the backoff anew.
@@ -268,9 +256,10 @@ impl Relaunch {
 
     fn is_wanted(&self, cause: Cause) -> bool {
         match (self.policy.restart, cause) {
-            (Restart::Never, _) => false,
-            (Restart::Always, _) | (Restart::OnFailure, Cause::ServerLost | Cause::LaunchFailed) => true,
-            (Restart::OnFailure, Cause::Ended(facts)) => facts.status != Some(0),
+            (RestartPolicy::Never, _) => false,
+            (RestartPolicy::Always, _)
+            | (RestartPolicy::OnFailure, Cause::ServerLost | Cause::LaunchFailed) => true,
+            (RestartPolicy::OnFailure, Cause::Ended(facts)) => facts.status != Some(0),
         }
     }
 

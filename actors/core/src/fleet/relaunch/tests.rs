@@ -5,7 +5,7 @@ use crate::ids::{AgentId, SocketName};
 
 fn policy() -> Policy {
     Policy {
-        restart: Restart::OnFailure,
+        restart: RestartPolicy::OnFailure,
         initial_delay: Duration::from_secs(1),
         max_delay: Duration::from_secs(60),
         max_restarts: 3,
@@ -98,11 +98,11 @@ fn what_finished_or_was_ended_by_a_person_stays_down() {
     let mut r = up(policy());
     assert!(r.step(finished(), at(1)).is_empty());
     assert_eq!(r.phase(), Phase::Down);
-    let mut always = up(Policy { restart: Restart::Always, ..policy() });
+    let mut always = up(Policy { restart: RestartPolicy::Always, ..policy() });
     assert!(matches!(always.step(finished(), at(1))[..], [Effect::Wait(_)]));
-    let mut never = up(Policy { restart: Restart::Never, ..policy() });
+    let mut never = up(Policy { restart: RestartPolicy::Never, ..policy() });
     assert!(never.step(failed(), at(1)).is_empty());
-    let mut stopped = up(Policy { restart: Restart::Always, ..policy() });
+    let mut stopped = up(Policy { restart: RestartPolicy::Always, ..policy() });
     stopped.step(Event::StopAsked, at(1));
     assert!(stopped.step(failed(), at(2)).is_empty());
     assert!(stopped.kept().stopped, "it is known after a restart of the supervisor");
