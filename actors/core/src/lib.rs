@@ -15,5 +15,6 @@ pub mod untrusted;
 pub mod wire;
 
 pub mod fleet;
+pub mod supervision;
 pub mod telemetry;
 pub mod tmux;

@@ -193,3 +193,14 @@ pub const PANE_GONE_CONFIRM: Duration = Duration::from_millis(500);
 pub const SERVER_LOSS_WINDOW: Duration = Duration::from_secs(5);
 /// Changes of state that are kept for each agent, in memory and in the store.
 pub const AGENT_HISTORY: usize = 20;
+// --- supervision ----------------------------------------------------------------------------------
+
+/// Children of one supervisor: ten times the largest fleet that is promised, in one session.
+pub const CHILDREN_MAX: usize = 10_000;
+/// Time a child has to end when asked, unless its specification says otherwise (OTP's worker default).
+pub const CHILD_SHUTDOWN: Duration = Duration::from_secs(5);
+/// The same for a child that is a supervisor: its children are stopped one after another, each with a
+/// deadline of its own, and this bounds the sum.
+pub const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(60);
+/// Bytes kept of the words in which a child ended.
+pub const LAST_ERROR_BYTES_MAX: usize = 512;
