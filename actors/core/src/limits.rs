@@ -204,3 +204,57 @@ pub const CHILD_SHUTDOWN: Duration = Duration::from_secs(5);
 pub const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(60);
 /// Bytes kept of the words in which a child ended.
 pub const LAST_ERROR_BYTES_MAX: usize = 512;
+/// A pane's screen is asked for once nothing was written in it for this time.
+pub const CAPTURE_QUIET: Duration = Duration::from_millis(300);
+/// A pane that is never quiet is looked at this long after its first write all the same.
+pub const CAPTURE_AT_LEAST: Duration = Duration::from_secs(3);
+/// Screens asked for at a time: about 10 ms of the server's CPU.
+pub const CAPTURES_PER_BATCH: usize = 64;
+/// Time between two full batches.
+pub const CAPTURE_BATCH_GAP: Duration = Duration::from_millis(50);
+/// A pane's activity is told at once, and then at most twice in this time.
+pub const ACTIVITY_INTERVAL: Duration = Duration::from_millis(250);
+/// Changed panes are listed this often while anything is written, or when writes are not told at once.
+pub const LIST_BUSY_INTERVAL: Duration = Duration::from_secs(1);
+/// And this often while nothing is.
+pub const LIST_IDLE_INTERVAL: Duration = Duration::from_secs(3);
+/// All panes are listed this often, whatever was told.
+pub const LIST_ALL_INTERVAL: Duration = Duration::from_secs(12);
+/// News of panes that came or went are let gather this long before all panes are listed.
+pub const LIST_SOON: Duration = Duration::from_millis(20);
+/// Time between two such listings, in a storm of news.
+pub const LIST_SOON_GAP: Duration = Duration::from_millis(250);
+/// Push clients of one server. Each costs tmux a client and about 3.5 MB; they are for servers whose
+/// terminals cannot be watched.
+pub const PUSH_CLIENTS_MAX: usize = 20;
+/// The sessions that have push clients are chosen anew this often.
+pub const PUSH_REVIEW: Duration = Duration::from_secs(2);
+/// A session keeps its push client unless another was busy so much later.
+pub const PUSH_LOYALTY: Duration = Duration::from_secs(10);
+/// A listing that shows writes proves a miss when the watch has said nothing for this time.
+pub const PUSH_MISS_AFTER: Duration = Duration::from_secs(5);
+/// Misses in a row after which a terminal counts as not watched.
+pub const PUSH_MISSES_MAX: u8 = 3;
+/// A listener that had no room for a report is tried again after this time.
+pub const REPORT_RETRY: Duration = Duration::from_millis(250);
+/// Time a tmux server may take to answer: a healthy one takes milliseconds, one with thousands of panes
+/// under a flood of output still answers well within.
+pub const TMUX_DEADLINE: Duration = Duration::from_secs(3);
+/// First pause before a server is looked for again; it doubles with each failure.
+pub const RECONNECT_FIRST: Duration = Duration::from_millis(100);
+/// Longest such pause.
+pub const RECONNECT_LAST: Duration = Duration::from_secs(5);
+/// A connection that stood this long is replaced at once when it ends.
+pub const TMUX_STEADY: Duration = Duration::from_secs(1);
+/// A missing or too old tmux is looked at again after this time.
+pub const TMUX_UNFIT_RETRY: Duration = Duration::from_secs(15);
+/// A push client that falls this far behind is paused by tmux rather than fed.
+pub const PUSH_PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// A paused pane's output is asked for again after this time.
+pub const PUSH_PAUSE_FOR: Duration = Duration::from_secs(2);
+/// Time a control client has to end by itself after its input was closed.
+pub const CLIENT_END_GRACE: Duration = Duration::from_secs(2);
+/// Time a launch that starts a server may take.
+pub const SERVER_START_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes that the output of a short `tmux` run may have.
+pub const TMUX_RUN_BYTES_MAX: usize = 1024 * 1024;

@@ -6,8 +6,8 @@
 //! `report` is what the fleet gets of all this.
 
 pub mod command;
-//pub mod connection;
-//pub mod inventory;
+pub mod connection;
+pub mod inventory;
 pub mod ledger;
 pub mod listing;
 pub mod protocol;

@@ -1,0 +1,344 @@
+//! When a server is there, and what to do until it is.
+//!
+//! A connection is a control client attached to one session. Before it, a probe says whether anybody
+//! listens and which sessions there are. A server that does not answer is not gone: the client stays
+//! (ending control clients has crashed tmux up to 3.6a, and a stopped server could not take notice
+//! anyway), and whatever it says later begins a new snapshot.
+
+use crate::clock::Mono;
+use crate::ids::SessionId;
+use crate::limits::{RECONNECT_FIRST, RECONNECT_LAST, TMUX_DEADLINE, TMUX_STEADY, TMUX_UNFIT_RETRY};
+use crate::tmux::listing::SessionRow;
+use crate::tmux::report::LostWhy;
+
+mod version;
+
+pub use version::is_too_old;
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Nobody listens, or the server has no session.
+    Absent,
+    /// The sessions there are.
+    Sessions(Vec<SessionRow>),
+    /// Somebody listens and does not answer.
+    Silent,
+    /// The `tmux` program cannot be run.
+    NoBinary(String),
+    /// The `tmux` program is too old: its version.
+    TooOld(String),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The answer to [`Effect::Probe`].
+    Probed(Probe),
+    /// The answer to [`Effect::AskServer`]: the server's version.
+    Server(String),
+    /// tmux answered something.
+    Answered,
+    /// The client's output ended.
+    ClientEnded,
+    /// A question has waited for [`TMUX_DEADLINE`].
+    Late,
+    /// Replies do not fit the questions.
+    Desync,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Find out whether somebody listens and what sessions there are.
+    Probe,
+    /// Start a control client on this session, and ask it what server it is.
+    Attach(SessionId),
+    /// Ask the client that stands what server it is.
+    AskServer,
+    /// Let the client go.
+    Detach,
+    /// The server is there: list it.
+    Up,
+    /// Questions will not be answered.
+    Down,
+    /// Tell that the server is lost.
+    Lost(LostWhy),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing stands; look again then.
+    Waiting(Mono),
+    Probing,
+    /// A client was started, or a silent one spoke again; it must say what server it is until then.
+    Meeting(Mono),
+    Up {
+        since: Mono,
+    },
+    /// A client stands and the server does not answer.
+    Silent,
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    phase: Phase,
+    /// Failures in a row.
+    failures: u32,
+    /// A loss was told, and no server was there since.
+    lost: bool,
+    /// A server was there since the last loss.
+    was_up: bool,
+}
+
+impl Connection {
+    /// Nothing stands yet; the first [`Event::Tick`] begins.
+    pub fn new() -> Self {
+        Connection { phase: Phase::Waiting(Mono::ZERO), failures: 0, lost: false, was_up: false }
+    }
+
+    /// Whether questions may be asked.
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// When [`Event::Tick`] should come at the latest.
+    pub fn deadline(&self) -> Option<Mono> {
+        match self.phase {
+            Phase::Waiting(at) | Phase::Meeting(at) => Some(at),
+            Phase::Probing | Phase::Up { .. } | Phase::Silent => None,
+        }
+    }
+
+    /// Takes what happened; the effects are to be done in order.
+    pub fn step(&mut self, event: Event, now: Mono) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match (self.phase, event) {
+            (Phase::Waiting(at), Event::Tick) if at <= now => self.probe(&mut out),
+            (Phase::Probing, Event::Probed(probe)) => self.probed(probe, now, &mut out),
+            (Phase::Meeting(_), Event::Server(version)) => self.met(&version, now, &mut out),
+            (Phase::Meeting(at), Event::Tick) if at <= now => self.silent(&mut out),
+            (Phase::Meeting(_), Event::Late) => self.silent(&mut out),
+            (Phase::Up { .. }, Event::Late) => {
+                out.push(Effect::Down);
+                self.silent(&mut out);
+            }
+            (Phase::Silent, Event::Answered) => {
+                self.phase = Phase::Meeting(now + TMUX_DEADLINE);
+                out.push(Effect::AskServer);
+            }
+            (Phase::Up { since }, Event::ClientEnded) => {
+                out.push(Effect::Down);
+                if now.since(since) >= TMUX_STEADY {
+                    self.failures = 0;
+                    self.probe(&mut out);
+                } else {
+                    self.wait(now);
+                }
+            }
+            (Phase::Silent, Event::ClientEnded) => self.probe(&mut out),
+            (Phase::Meeting(_), Event::ClientEnded) => self.wait(now),
+            (Phase::Up { .. }, Event::Desync) => {
+                out.extend([Effect::Down, Effect::Detach]);
+                self.wait(now);
+            }
+            (Phase::Meeting(_) | Phase::Silent, Event::Desync) => {
+                out.push(Effect::Detach);
+                self.wait(now);
+            }
+            _ => {}
+        }
+        out
+    }
+
+    fn probe(&mut self, out: &mut Vec<Effect>) {
+        self.phase = Phase::Probing;
+        out.push(Effect::Probe);
+    }
+
+    fn probed(&mut self, probe: Probe, now: Mono, out: &mut Vec<Effect>) {
+        let why = match probe {
+            Probe::Sessions(sessions) => {
+                if let Some(session) = choose(&sessions) {
+                    self.phase = Phase::Meeting(now + TMUX_DEADLINE);
+                    out.push(Effect::Attach(session));
+                    return;
+                }
+                LostWhy::NoServer
+            }
+            Probe::Absent if self.was_up => LostWhy::Ended,
+            Probe::Absent => LostWhy::NoServer,
+            Probe::Silent => LostWhy::Stalled,
+            Probe::NoBinary(why) => return self.unfit(LostWhy::NoBinary(why), now, out),
+            Probe::TooOld(version) => return self.unfit(LostWhy::TooOld(version), now, out),
+        };
+        self.lose(why, out);
+        self.wait(now);
+    }
+
+    fn met(&mut self, version: &str, now: Mono, out: &mut Vec<Effect>) {
+        if is_too_old(version) {
+            out.push(Effect::Detach);
+            return self.unfit(LostWhy::TooOld(version.to_owned()), now, out);
+        }
+        self.phase = Phase::Up { since: now };
+        self.lost = false;
+        self.was_up = true;
+        out.push(Effect::Up);
+    }
+
+    fn silent(&mut self, out: &mut Vec<Effect>) {
+        self.phase = Phase::Silent;
+        self.lose(LostWhy::Stalled, out);
+    }
+
+    /// A person must do something first; looking often would not help.
+    fn unfit(&mut self, why: LostWhy, now: Mono, out: &mut Vec<Effect>) {
+        self.lose(why, out);
+        self.phase = Phase::Waiting(now + TMUX_UNFIT_RETRY);
+    }
+
+    fn lose(&mut self, why: LostWhy, out: &mut Vec<Effect>) {
+        if !self.lost {
+            self.lost = true;
+            self.was_up = false;
+            out.push(Effect::Lost(why));
+        }
+    }
+
+    fn wait(&mut self, now: Mono) {
+        let pause = RECONNECT_FIRST * 2u32.saturating_pow(self.failures.min(16));
+        self.failures += 1;
+        self.phase = Phase::Waiting(now + pause.min(RECONNECT_LAST));
+    }
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The session to attach to: one that does not end when its last client leaves, and of those the oldest,
+/// which is the likeliest to last.
+fn choose(sessions: &[SessionRow]) -> Option<SessionId> {
+    sessions.iter().min_by_key(|s| (s.destroy_unattached, s.facts.id)).map(|s| s.facts.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tmux::report::SessionFacts;
+
+    fn at(ms: u64) -> Mono {
+        Mono::from_origin(Duration::from_millis(ms))
+    }
+
+    fn row(id: u32, destroy_unattached: bool) -> SessionRow {
+        SessionRow { facts: SessionFacts { id: SessionId(id), name: "s".into() }, destroy_unattached }
+    }
+
+    fn up() -> Connection {
+        let mut c = Connection::new();
+        assert_eq!(c.step(Event::Tick, at(0)), [Effect::Probe]);
+        let sessions = vec![row(0, true), row(4, false), row(3, false)];
+        let attach = c.step(Event::Probed(Probe::Sessions(sessions)), at(0));
+        assert_eq!(attach, [Effect::Attach(SessionId(3))], "the oldest that outlives our leaving");
+        assert_eq!(c.step(Event::Server("3.3a".into()), at(5)), [Effect::Up]);
+        c
+    }
+
+    #[test]
+    fn no_server_is_told_once_and_looked_for_ever_more_slowly() {
+        let mut c = Connection::new();
+        c.step(Event::Tick, at(0));
+        assert_eq!(c.step(Event::Probed(Probe::Absent), at(0)), [Effect::Lost(LostWhy::NoServer)]);
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            let next = c.deadline().unwrap();
+            assert_eq!(c.step(Event::Tick, next), [Effect::Probe]);
+            assert_eq!(c.step(Event::Probed(Probe::Absent), next), []);
+            pauses.push(c.deadline().unwrap().since(next));
+        }
+        assert!(pauses.is_sorted() && *pauses.last().unwrap() == RECONNECT_LAST);
+    }
+
+    #[test]
+    fn a_server_that_ends_is_told_after_a_look() {
+        let mut c = up();
+        let later = at(5) + TMUX_STEADY;
+        assert_eq!(c.step(Event::ClientEnded, later), [Effect::Down, Effect::Probe]);
+        assert_eq!(c.step(Event::Probed(Probe::Absent), later), [Effect::Lost(LostWhy::Ended)]);
+        assert!(!c.is_up());
+    }
+
+    #[test]
+    fn a_client_that_ends_under_a_living_server_is_replaced_in_silence() {
+        let mut c = up();
+        let later = at(5) + TMUX_STEADY;
+        c.step(Event::ClientEnded, later);
+        let sessions = Probe::Sessions(vec![row(9, false)]);
+        assert_eq!(c.step(Event::Probed(sessions), later), [Effect::Attach(SessionId(9))]);
+        assert_eq!(c.step(Event::Server("3.4".into()), later), [Effect::Up]);
+    }
+
+    #[test]
+    fn a_silent_server_keeps_its_client_and_comes_back() {
+        let mut c = up();
+        assert_eq!(c.step(Event::Late, at(9000)), [Effect::Down, Effect::Lost(LostWhy::Stalled)]);
+        assert_eq!(c.step(Event::Late, at(9001)), []);
+        assert_eq!(c.step(Event::Answered, at(60_000)), [Effect::AskServer]);
+        assert_eq!(c.step(Event::Server("3.3a".into()), at(60_001)), [Effect::Up]);
+        assert!(c.is_up());
+        assert_eq!(
+            c.step(Event::Late, at(70_000)),
+            [Effect::Down, Effect::Lost(LostWhy::Stalled)],
+            "told anew"
+        );
+    }
+
+    #[test]
+    fn a_client_that_never_speaks_is_a_silent_server() {
+        let mut c = Connection::new();
+        c.step(Event::Tick, at(0));
+        c.step(Event::Probed(Probe::Sessions(vec![row(0, false)])), at(0));
+        let then = c.deadline().unwrap();
+        assert_eq!(c.step(Event::Tick, then), [Effect::Lost(LostWhy::Stalled)]);
+        assert_eq!(c.step(Event::ClientEnded, then), [Effect::Probe]);
+    }
+
+    #[test]
+    fn an_old_or_missing_tmux_is_named() {
+        let mut c = Connection::new();
+        c.step(Event::Tick, at(0));
+        let old = c.step(Event::Probed(Probe::TooOld("2.9a".into())), at(0));
+        assert_eq!(old, [Effect::Lost(LostWhy::TooOld("2.9a".into()))]);
+        let mut c = Connection::new();
+        c.step(Event::Tick, at(0));
+        c.step(Event::Probed(Probe::Sessions(vec![row(0, false)])), at(0));
+        let old = c.step(Event::Server("3.1c".into()), at(0));
+        assert_eq!(old, [Effect::Detach, Effect::Lost(LostWhy::TooOld("3.1c".into()))]);
+    }
+
+    #[test]
+    fn a_client_that_keeps_ending_is_not_replaced_in_a_loop() {
+        let mut c = up();
+        let mut now = at(6);
+        let mut attached = 0;
+        while now < at(20_000) {
+            c.step(Event::ClientEnded, now);
+            if let Some(then) = c.deadline() {
+                now = then;
+            }
+            c.step(Event::Tick, now);
+            attached += c.step(Event::Probed(Probe::Sessions(vec![row(0, false)])), now).len();
+            c.step(Event::Server("3.3a".into()), now);
+        }
+        assert!(attached < 15, "{attached} clients in 20 s");
+    }
+}
