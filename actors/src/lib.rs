@@ -18,3 +18,4 @@ pub mod clock;
 pub mod gate;
 pub mod link;
 pub mod os;
+pub mod telemetry;

@@ -1,7 +1,8 @@
 //! System calls and kernel files that only Linux has, each with a portable fallback beside it.
 //!
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end
-//! of a process.
+//! of a process, [`tree`] what process trees use.
 
 pub mod pidfd;
 pub mod proc;
+pub mod tree;

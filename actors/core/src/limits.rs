@@ -163,6 +163,8 @@ pub const STATSD_PROBE_SETTLE: Duration = Duration::from_millis(50);
 pub const STATSD_RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Longest pause between tries to reach a receiver.
 pub const STATSD_RETRY_MAX: Duration = Duration::from_secs(15);
+/// How long a TCP receiver may take to accept.
+pub const STATSD_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A host name is looked up again after this long.
 pub const STATSD_RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// The last flush of a stopping sink may take this long.

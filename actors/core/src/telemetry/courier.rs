@@ -151,6 +151,13 @@ impl Courier {
         }
     }
 
+    /// The shell was started anew: an answer that was under way will not come.
+    pub fn resume(&mut self, now: Mono) {
+        if self.phase == Phase::Opening {
+            self.phase = Phase::Closed { retry_at: now };
+        }
+    }
+
     /// What to do now.
     pub fn next(&mut self, now: Mono, write: Write<'_>) -> Next {
         match self.phase {

@@ -183,7 +183,9 @@ impl Sketch {
         if self.count <= most {
             let all = self.at_ranks(1..=self.count);
             let sum: u128 = all.iter().map(|ns| u128::from(*ns)).sum();
-            let correct = if sum == 0 { 1.0 } else { self.sum_ns as f64 / sum as f64 };
+            // A sum that does not fit its buckets was read while a sample was being written.
+            let ratio = self.sum_ns as f64 / sum as f64;
+            let correct = if (0.9..1.1).contains(&ratio) { ratio } else { 1.0 };
             return (all.iter().map(|ns| *ns as f64 * correct / 1e6).collect(), None);
         }
         let n = u128::from(self.count);
