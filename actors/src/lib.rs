@@ -19,3 +19,4 @@ pub mod gate;
 pub mod link;
 pub mod os;
 pub mod telemetry;
+pub mod store;

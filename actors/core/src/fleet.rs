@@ -4,4 +4,5 @@ pub mod agent;
 pub mod process;
 pub mod profile;
 pub mod relaunch;
+pub mod spec;
 pub mod state;

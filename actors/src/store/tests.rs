@@ -1,0 +1,231 @@
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+use tsup_core::clock::Wall;
+use tsup_core::fleet::agent::{Change, Verdict};
+use tsup_core::fleet::relaunch::Kept;
+use tsup_core::fleet::state::{AgentState, Detail};
+use tsup_core::ids::{AgentId, ProcId, SocketName};
+
+use super::db::Db;
+use super::writer::{Job, Writer};
+use super::*;
+
+fn home() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tsup.db");
+    (dir, path)
+}
+
+fn id(n: u64) -> AgentId {
+    AgentId::owned(&SocketName("s".into()), "web", &n.to_string())
+}
+
+fn record(n: u64) -> AgentRecord {
+    AgentRecord {
+        id: id(n),
+        socket: SocketName("s".into()),
+        session: "web\u{1b}".into(),
+        name: "dev".into(),
+        profile: "claude".into(),
+        spec: None,
+        owned: n.is_multiple_of(2),
+        process: Some(ProcId { pid: 7, start_ticks: u64::MAX }),
+        first_seen: Wall::from_unix_ms(5),
+        kept: Kept { total: n, held: true, stopped: false },
+        paused: Some(if n.is_multiple_of(2) {
+            Paused::UntilResumed
+        } else {
+            Paused::Until(Wall::from_unix_ms(9))
+        }),
+    }
+}
+
+fn change(n: i64) -> Change {
+    Change {
+        at: Wall::from_unix_ms(n),
+        from: AgentState::Busy,
+        to: Verdict { state: AgentState::Exited, detail: Some(Detail::UnknownCause) },
+        because: format!("reason {n}").into(),
+    }
+}
+
+fn writer(path: &Path) -> (Writer, Arc<watch::Sender<Option<StoreError>>>) {
+    let health = Arc::new(watch::Sender::new(None));
+    (Writer::start(path, Arc::clone(&health), |why| panic!("{why}")).unwrap(), health)
+}
+
+async fn write(writer: &Writer, op: Op) -> Result<(), StoreError> {
+    let (reply, answer) = Reply::channel();
+    writer.send(Job::Write(op, reply));
+    answer.await.unwrap()
+}
+
+fn reopened(path: &Path) -> Loaded {
+    Db::open(path).unwrap().load("boot").unwrap()
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_again() {
+    let (_dir, path) = home();
+    let (w, _) = writer(&path);
+    for n in 0..3 {
+        write(&w, Op::PutAgent(Box::new(record(n)))).await.unwrap();
+    }
+    for n in 0..limits::AGENT_HISTORY as i64 + 7 {
+        w.send(Job::WriteLazily(Op::AddChange(id(1), change(n))));
+    }
+    write(&w, Op::ForgetAgent(id(2))).await.unwrap();
+    w.finish();
+    let loaded = reopened(&path);
+    assert!(!loaded.same_boot);
+    assert!(reopened(&path).same_boot);
+    let mut expected = vec![record(0), record(1)];
+    expected.sort_by_key(|r| r.id.to_string());
+    assert_eq!(loaded.agents.iter().map(|(r, _)| r.clone()).collect::<Vec<_>>(), expected);
+    let history = &loaded.agents.iter().find(|(r, _)| r.id == id(1)).unwrap().1;
+    assert_eq!(history.len(), limits::AGENT_HISTORY);
+    assert_eq!(history.last(), Some(&change(limits::AGENT_HISTORY as i64 + 6)));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Writes one agent after the other and prints each that was acknowledged, until it is killed.
+fn write_until_killed(path: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (w, _) = writer(path);
+        for n in 0.. {
+            write(&w, Op::PutAgent(Box::new(record(n)))).await.unwrap();
+            println!("acked {n}");
+        }
+    });
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    if let Ok(path) = std::env::var("TSUP_TEST_STORE_CHILD") {
+        return write_until_killed(Path::new(&path));
+    }
+    for round in 1..6 {
+        let (_dir, path) = home();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::what_was_acknowledged_survives_kill_9", "--nocapture"])
+            .env("TSUP_TEST_STORE_CHILD", &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut last = 0;
+        while last < round * 3 {
+            let line = lines.next().expect("the child writes until it is killed").unwrap();
+            if let Some(n) = line.strip_prefix("acked ") {
+                last = n.parse::<u64>().unwrap();
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let last = lines
+            .map_while(Result::ok)
+            .filter_map(|l| l.strip_prefix("acked ")?.parse::<u64>().ok())
+            .last()
+            .unwrap_or(last);
+        let kept: std::collections::BTreeSet<u64> =
+            reopened(&path).agents.iter().map(|(r, _)| r.kept.total).collect();
+        for n in 0..=last {
+            assert!(kept.contains(&n), "agent {n} was acknowledged and is lost");
+        }
+    }
+}
+
+#[test]
+fn a_newer_database_is_refused_and_not_touched() {
+    let (_dir, path) = home();
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.execute_batch("CREATE TABLE later (x); PRAGMA user_version = 99;").unwrap();
+    drop(newer);
+    let before = std::fs::read(&path).unwrap();
+    let error = check(&path).unwrap_err();
+    assert_eq!(Db::open(&path).map(|_| ()).unwrap_err(), error);
+    assert!(error.to_string().contains("has schema 99, this tsup knows up to 1"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn every_truncation_opens_or_says_what_is_wrong() {
+    let (_dir, path) = home();
+    let mut db = Db::open(&path).unwrap();
+    let ops: Vec<Op> = (0..40).map(|n| Op::PutAgent(Box::new(record(n)))).collect();
+    db.write(&ops).unwrap();
+    drop(db);
+    let whole = std::fs::read(&path).unwrap();
+    assert!(whole.len() > 8_192);
+    let (mut opened, mut refused) = (0, 0);
+    for cut in (0..whole.len()).step_by(509).chain([1, 15, 16, 99, 100, whole.len()]) {
+        let (_dir, torn) = home();
+        std::fs::write(&torn, &whole[..cut]).unwrap();
+        match Db::open(&torn).and_then(|mut db| db.load("boot")) {
+            Ok(_) => opened += 1,
+            Err(StoreError::Corrupt { path, .. }) => {
+                assert_eq!(path, torn.display().to_string());
+                refused += 1;
+            }
+            Err(e) => panic!("cut at {cut}: {e}"),
+        }
+    }
+    assert!(opened >= 2 && refused > 5, "{opened} opened, {refused} refused");
+}
+
+#[test]
+fn flipped_bytes_never_panic() {
+    let (_dir, path) = home();
+    let mut db = Db::open(&path).unwrap();
+    db.write(&[Op::PutAgent(Box::new(record(1))), Op::AddChange(id(1), change(1))]).unwrap();
+    drop(db);
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(97) {
+        let (_dir, torn) = home();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        std::fs::write(&torn, bytes).unwrap();
+        if let Err(e) = Db::open(&torn).and_then(|mut db| db.load("boot")) {
+            assert!(!e.to_string().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_write_says_so_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("later").join("tsup.db");
+    let (w, health) = writer(&path);
+    let refused = write(&w, Op::PutAgent(Box::new(record(1)))).await;
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    assert!(health.borrow().is_some());
+    std::fs::create_dir(dir.path().join("later")).unwrap();
+    write(&w, Op::PutAgent(Box::new(record(1)))).await.unwrap();
+    assert_eq!(*health.borrow(), None);
+    w.finish();
+    assert_eq!(reopened(&path).agents.len(), 1);
+}
+
+#[tokio::test]
+async fn many_writers_share_a_transaction() {
+    let (_dir, path) = home();
+    let (w, _) = writer(&path);
+    write(&w, Op::PutAgent(Box::new(record(0)))).await.unwrap();
+    let answers: Vec<_> = (0..1_000)
+        .map(|n| {
+            let (reply, answer) = Reply::channel();
+            w.send(Job::Write(Op::PutAgent(Box::new(record(n))), reply));
+            answer
+        })
+        .collect();
+    for answer in answers {
+        answer.await.unwrap().unwrap();
+    }
+    w.finish();
+    assert_eq!(reopened(&path).agents.len(), 1_000);
+}
