@@ -16,6 +16,7 @@ pub mod actor;
 pub mod bus;
 pub mod clock;
 pub mod gate;
+pub mod heirloom;
 pub mod link;
 pub mod os;
 pub mod telemetry;

@@ -1,0 +1,93 @@
+//! State that passes from one incarnation of an actor to the next.
+//!
+//! Most actors begin anew after a crash. Where that would lose something that nobody else knows, the
+//! state is an [`Heirloom`]: it lies in its place between incarnations and in one actor's hand while
+//! that runs. It has one owner at any time; the lock is held for one move only.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// The place where the state lies between incarnations. Cheap to clone.
+pub struct Heirloom<T> {
+    place: Arc<Mutex<Option<T>>>,
+}
+
+impl<T> Clone for Heirloom<T> {
+    fn clone(&self) -> Self {
+        Heirloom { place: Arc::clone(&self.place) }
+    }
+}
+
+impl<T> fmt::Debug for Heirloom<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Heirloom")
+    }
+}
+
+impl<T> Heirloom<T> {
+    /// Puts `state` in its place.
+    pub fn new(state: T) -> Self {
+        Heirloom { place: Arc::new(Mutex::new(Some(state))) }
+    }
+
+    /// Takes the state in hand. While another hand holds it there is nothing to take: a supervisor
+    /// runs one incarnation at a time, so `None` means that the one before was killed and has not let
+    /// go yet.
+    pub fn take(&self) -> Option<Held<T>> {
+        let state = self.place.lock().take()?;
+        Some(Held { state: Some(state), place: Arc::clone(&self.place) })
+    }
+}
+
+/// State in an actor's hand. When the hand opens, by a stop or a panic, it is back in its place.
+pub struct Held<T> {
+    state: Option<T>,
+    place: Arc<Mutex<Option<T>>>,
+}
+
+impl<T> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.state.as_ref().expect("the state is in hand until the hand opens")
+    }
+}
+
+impl<T> DerefMut for Held<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.state.as_mut().expect("the state is in hand until the hand opens")
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        *self.place.lock() = self.state.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_hand_at_a_time_and_a_panic_gives_it_back() {
+        let heirloom = Heirloom::new(vec![1]);
+        let other = heirloom.clone();
+        let outcome = std::panic::catch_unwind(move || {
+            let mut held = other.take().unwrap();
+            held.push(2);
+            assert!(other.take().is_none(), "it is in another hand");
+            panic!("asked to");
+        });
+        assert!(outcome.is_err());
+        assert_eq!(*heirloom.take().unwrap(), vec![1, 2]);
+    }
+}
