@@ -81,12 +81,12 @@ mod tests {
     fn one_hand_at_a_time_and_a_panic_gives_it_back() {
         let heirloom = Heirloom::new(vec![1]);
         let other = heirloom.clone();
-        let outcome = std::panic::catch_unwind(move || {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let mut held = other.take().unwrap();
             held.push(2);
             assert!(other.take().is_none(), "it is in another hand");
             panic!("asked to");
-        });
+        }));
         assert!(outcome.is_err());
         assert_eq!(*heirloom.take().unwrap(), vec![1, 2]);
     }
