@@ -19,5 +19,5 @@ pub mod gate;
 pub mod heirloom;
 pub mod link;
 pub mod os;
-pub mod telemetry;
 pub mod store;
+pub mod telemetry;

@@ -7,7 +7,7 @@ mod life;
 mod look;
 
 use std::io::{self, BufRead, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use tsup_core::error::{Exit, UserError};
@@ -83,7 +83,7 @@ impl<W: Write> Player<W> {
                 }
                 Step::Start(d) => {
                     self.paint(&self.look.starting())?;
-                    self.wait(d)?;
+                    self.wait(d);
                     self.paint(&self.look.fresh())?;
                 }
                 Step::Idle(d) => {
@@ -93,7 +93,7 @@ impl<W: Write> Player<W> {
                 Step::Busy(d) => self.busy(d)?,
                 Step::Ask(d) => {
                     self.paint(&self.look.asking())?;
-                    self.wait(d)?;
+                    self.wait(d);
                 }
                 Step::Flood(d) => self.flood(d)?,
                 Step::Exit(status) => {
@@ -113,10 +113,9 @@ impl<W: Write> Player<W> {
     }
 
     /// Lets time pass and forgets what is typed.
-    fn wait(&mut self, d: Duration) -> io::Result<()> {
+    fn wait(&mut self, d: Duration) {
         let until = Instant::now() + d;
         while self.typed_before(until).is_some() {}
-        Ok(())
     }
 
     fn idle(&mut self, d: Duration) -> io::Result<()> {
@@ -132,10 +131,7 @@ impl<W: Write> Player<W> {
 
     fn typed_before(&mut self, until: Instant) -> Option<String> {
         let left = until.saturating_duration_since(Instant::now());
-        match self.typed.recv_timeout(left) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.typed.recv_timeout(left).ok()
     }
 
     fn busy(&mut self, d: Duration) -> io::Result<()> {
@@ -164,6 +160,7 @@ impl<W: Write> Player<W> {
 }
 
 /// Ends like a program that was killed, without a word.
+#[expect(clippy::exit, reason = "an agent's end is the end of its process")]
 fn crash() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     // Unreachable unless the kernel refuses to kill us; end with a failure all the same.

@@ -277,3 +277,16 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub const STORE_LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Stack of the store's thread, in bytes: SQLite needs little.
 pub const STORE_STACK_BYTES: usize = 512 * 1024;
+
+// --- the process ----------------------------------------------------------------------------------
+
+/// Open files that a thousand agents need: two pidfds and a watch each, the connections, and room.
+pub const OPEN_FILES_WANTED: u64 = 16_384;
+/// Lines of the own log that may wait for the disk.
+pub const LOG_LINES_PENDING_MAX: usize = 4096;
+/// How long `tsup start` waits for a supervisor to be ready.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a supervisor may take to end after it was asked; then it hurries by itself.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long it may take when it was told to hurry.
+pub const HURRY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -49,7 +49,7 @@ impl Look {
         })
     }
 
-    fn title(self, busy: Option<usize>) -> String {
+    fn title(busy: Option<usize>) -> String {
         match busy {
             Some(frame) => format!("\x1b]2;{} working\x07", BRAILLE[frame % BRAILLE.len()]),
             None => "\x1b]2;✳ ready\x07".to_owned(),
@@ -61,7 +61,7 @@ impl Look {
     }
 
     pub(super) fn fresh(self) -> String {
-        format!("{CLEAR}{}{}\r\n{}{}", self.title(None), self.banner, self.composer, self.footer)
+        format!("{CLEAR}{}{}\r\n{}{}", Self::title(None), self.banner, self.composer, self.footer)
     }
 
     pub(super) fn idle(self, turn: u64) -> String {
@@ -71,7 +71,7 @@ impl Look {
         let did = DID[turn as usize % DID.len()];
         format!(
             "{CLEAR}{}{}\r\n● Done, all of it.\r\n\r\n✻ {did} for 2s\r\n\r\n{}{}",
-            self.title(None),
+            Self::title(None),
             self.banner,
             self.composer,
             self.footer
@@ -88,7 +88,7 @@ impl Look {
         };
         format!(
             "{CLEAR}{}{}\r\n● Looking at file {frame}\r\n\r\n{work}\r\n\r\n{}{}",
-            self.title(Some(frame)),
+            Self::title(Some(frame)),
             self.banner,
             self.composer,
             self.footer
@@ -98,9 +98,11 @@ impl Look {
     pub(super) fn asking(self) -> String {
         let question = match self.name {
             "claude" => "Do you want to proceed?\r\n❯ 1. Yes\r\n  2. No\r\n\r\n Esc to cancel\r\n",
-            "codex" => "Allow command?\r\n› 1. Yes\r\n  2. No\r\n\r\n  Press enter to confirm or esc to cancel\r\n",
+            "codex" => {
+                "Allow command?\r\n› 1. Yes\r\n  2. No\r\n\r\n  Press enter to confirm or esc to cancel\r\n"
+            }
             _ => "│ Apply this change?\r\n│ ● 1. Yes, allow once\r\n│   2. No (esc)\r\n",
         };
-        format!("{CLEAR}{}{}\r\n● run: make build\r\n\r\n{question}", self.title(None), self.banner)
+        format!("{CLEAR}{}{}\r\n● run: make build\r\n\r\n{question}", Self::title(None), self.banner)
     }
 }

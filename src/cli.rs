@@ -1,0 +1,158 @@
+//! The command line: what can be typed, one file per verb, and the way from arguments to exit code.
+
+pub mod completions;
+pub mod ctl;
+pub mod doctor;
+pub mod fake_agent;
+pub mod init;
+pub mod man;
+pub mod reload;
+pub mod status;
+pub mod stop;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tsup_core::error::{Exit, UserError};
+
+use crate::config::paths::Paths;
+use crate::render::{Color, Out};
+
+/// Everything that can be typed.
+#[derive(Debug, Parser)]
+#[command(name = "tsup", version, about, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that every verb takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Home directory of the supervisor [env: TSUP_HOME] [default: ~/.local/state/tsup]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub home: Option<PathBuf>,
+    /// Configuration [default: ./tsup.toml, then ~/.config/tsup/tsup.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Everywhere"
+    )]
+    pub color: Color,
+}
+
+impl Global {
+    /// Where the supervisor's files are.
+    pub fn paths(&self) -> Result<Paths, UserError> {
+        Paths::resolve(self.home.as_deref())
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Stop the supervisor; returns when it is gone. The agents stay
+    Stop(stop::Args),
+    /// Let the supervisor read its configuration again
+    Reload,
+    /// Say whether the supervisor runs, and how it is
+    Status(status::Args),
+    /// Write a commented tsup.toml
+    Init(init::Args),
+    /// Say what this host can do and what must be fixed
+    Doctor(doctor::Args),
+    /// Talk to the running supervisor
+    Ctl(ctl::Args),
+    /// Print a shell's completions
+    Completions(completions::Args),
+    /// Print the manual page
+    Man,
+    /// Paint the screen of an agent; for demo and tests
+    #[command(hide = true)]
+    FakeAgent(fake_agent::Args),
+}
+
+/// Why a verb ends early.
+#[derive(Debug)]
+pub enum Fail {
+    /// Something a person must know.
+    User(UserError),
+    /// The reader of our output is gone, which is its right.
+    Closed,
+}
+
+impl From<UserError> for Fail {
+    fn from(e: UserError) -> Self {
+        Fail::User(e)
+    }
+}
+
+/// How a verb ends.
+pub type Outcome = Result<Exit, Fail>;
+
+/// What a verb works with.
+#[derive(Debug)]
+pub struct Cx {
+    /// Flags that every verb takes.
+    pub global: Global,
+    /// Where to write.
+    pub out: Out,
+}
+
+/// From arguments to exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are answers; everything else is wrong usage. Nobody may be reading.
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() });
+        }
+    };
+    let cx = Cx { out: Out::new(cli.global.color), global: cli.global };
+    crate::daemon::panic::report_bugs();
+    // The hook has told the person; what is left is the exit code of a bug.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&cx, cli.verb)));
+    ExitCode::from(match outcome {
+        Ok(outcome) => cx.out.conclude(outcome).code(),
+        Err(_) => Exit::Bug.code(),
+    })
+}
+
+fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
+    match verb {
+        Verb::Stop(args) => stop::run(cx, &args),
+        Verb::Reload => reload::run(cx),
+        Verb::Status(args) => status::run(cx, &args),
+        Verb::Init(args) => init::run(cx, &args),
+        Verb::Doctor(args) => doctor::run(cx, &args),
+        Verb::Ctl(args) => ctl::run(cx, args),
+        Verb::Completions(args) => completions::run(cx, &args),
+        Verb::Man => man::run(cx),
+        Verb::FakeAgent(args) => Ok(fake_agent::run(&args).map(|()| Exit::Ok)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,38 @@
+//! The client of the control socket, one file per noun; the mirror of `tsup_actors::edge::ctl`.
+//!
+//! It blocks and needs no runtime: a command that asks one thing should cost milliseconds.
+
+pub mod agents;
+pub mod client;
+pub mod metrics;
+pub mod sessions;
+pub mod supervisor;
+pub mod tree;
+pub mod watch;
+
+use tsup_core::error::{Exit, UserError};
+use tsup_core::wire::verb::Body;
+
+/// The error for an answer that does not fit its question: two versions that do not match, or a bug.
+pub(crate) fn unexpected(body: &Body) -> UserError {
+    let name = match body {
+        Body::Error(e) => return e.clone(),
+        Body::Done(_) => "done",
+        Body::Status(_) => "status",
+        Body::Tree(_) => "tree",
+        Body::Sessions(_) => "sessions",
+        Body::Agents(_) => "agents",
+        Body::Capture { .. } => "capture",
+        Body::Changed(_) => "changed",
+        Body::Metrics(_) => "metrics",
+        Body::Watching => "watching",
+        Body::Event(_) => "event",
+    };
+    UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
+        .hint("supervisor and command may be of different versions: `tsup restart`")
+}
+
+/// The wall clock's now, for ages in tables.
+pub(crate) fn now() -> tsup_core::clock::Wall {
+    tsup_core::clock::Wall::from_unix_ms(jiff::Timestamp::now().as_millisecond())
+}

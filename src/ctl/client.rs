@@ -1,0 +1,124 @@
+//! One connection to the supervisor.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use tsup_core::error::{Exit, UserError};
+use tsup_core::limits::{CALL_TIMEOUT, FRAME_BYTES_MAX, FRAME_WRITE_TIMEOUT};
+use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
+use tsup_core::wire::verb::{Body, Request, Response, Verb};
+
+use crate::config::plain;
+
+/// How long an answer may take: the domain's own deadline and what the way costs.
+const ANSWER_TIMEOUT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
+
+/// A connection. Requests on it are asked one after the other.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    last_id: u64,
+}
+
+impl Client {
+    /// Connects. Exit code 3 when no supervisor listens there.
+    pub fn connect(socket: &Path) -> Result<Client, UserError> {
+        let shown = socket.display();
+        let stream = UnixStream::connect(socket).map_err(|e| match e.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                UserError::new(Exit::NoSupervisor, format!("no supervisor answers at {shown}"))
+                    .hint("start one with `tsup start`, or name its home with `--home DIR`")
+            }
+            ErrorKind::PermissionDenied => {
+                UserError::new(Exit::Refused, format!("the control socket {shown} is not yours"))
+                    .hint("a supervisor answers only to the user who started it")
+            }
+            _ => UserError::new(Exit::NoSupervisor, format!("cannot connect to {shown}: {}", plain(&e))),
+        })?;
+        let timeouts = stream
+            .set_write_timeout(Some(FRAME_WRITE_TIMEOUT))
+            .and_then(|()| stream.set_read_timeout(Some(ANSWER_TIMEOUT)));
+        timeouts.map_err(|e| io_error(&e))?;
+        Ok(Client { stream, last_id: 0 })
+    }
+
+    /// Asks, and waits for the answer. An error of the supervisor is returned as its own.
+    pub fn ask(&mut self, verb: Verb) -> Result<Body, UserError> {
+        self.last_id += 1;
+        let request = Request { id: self.last_id, verb };
+        let bytes = frame::encode(Kind::Request, &request).map_err(|e| frame_error(&e))?;
+        // A supervisor that turns a client away answers before it reads: what it says counts more
+        // than that nobody took the question.
+        let sent = self.stream.write_all(&bytes);
+        match (self.receive()?, sent) {
+            (Some(Body::Error(e)), _) => Err(e),
+            (Some(body), _) => Ok(body),
+            (None, Err(e)) => Err(io_error(&e)),
+            (None, Ok(())) => Err(closed()),
+        }
+    }
+
+    /// Lets a stream be silent for as long as it likes.
+    pub fn wait_forever(&self) -> Result<(), UserError> {
+        self.stream.set_read_timeout(None).map_err(|e| io_error(&e))
+    }
+
+    /// Another handle on the connection, to close it from elsewhere.
+    pub fn connection(&self) -> std::io::Result<UnixStream> {
+        self.stream.try_clone()
+    }
+
+    /// The next answer or item of a stream; `None` when the supervisor closed the connection.
+    pub fn receive(&mut self) -> Result<Option<Body>, UserError> {
+        let mut bytes = [0; HEADER_BYTES];
+        if let Err(e) = self.stream.read_exact(&mut bytes) {
+            return match e.kind() {
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Ok(None),
+                _ => Err(io_error(&e)),
+            };
+        }
+        let header = Header::parse(&bytes, FRAME_BYTES_MAX).map_err(|e| frame_error(&e))?;
+        let mut payload = vec![0; header.len as usize];
+        self.stream.read_exact(&mut payload).map_err(|e| io_error(&e))?;
+        let response: Response =
+            frame::decode(header, Kind::Response, &payload).map_err(|e| frame_error(&e))?;
+        if response.id != self.last_id && response.id != 0 {
+            return Err(UserError::new(Exit::Bug, "the supervisor answered a question that was not asked"));
+        }
+        Ok(Some(response.body))
+    }
+}
+
+/// The supervisor went away while it was asked.
+pub(crate) fn closed() -> UserError {
+    UserError::new(Exit::NoSupervisor, "the supervisor closed the connection")
+        .hint("it may be going down, or too busy: see `tsup status` and its log")
+}
+
+fn io_error(e: &std::io::Error) -> UserError {
+    match e.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => UserError::new(
+            Exit::TimedOut,
+            format!("the supervisor did not answer within {} seconds", ANSWER_TIMEOUT.as_secs()),
+        )
+        .hint("look at its log; `tsup restart` starts it again, the agents stay"),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => closed(),
+        _ => UserError::new(Exit::Failed, format!("cannot talk to the supervisor: {}", plain(e))),
+    }
+}
+
+fn frame_error(e: &FrameError) -> UserError {
+    let error = UserError::new(Exit::Failed, e.to_string());
+    match e {
+        FrameError::Version { .. } => {
+            error.hint("supervisor and command are of different versions: `tsup restart`")
+        }
+        FrameError::Magic => error.hint("something else listens at the control socket"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Client side of the stream of events.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Event;
+use tsup_core::wire::verb::{Body, Verb};
+
+use super::client::{Client, closed};
+use super::unexpected;
+use crate::cli::{Cx, Outcome};
+use crate::config::plain;
+
+/// Whether these are kinds of events.
+pub fn check(kinds: &[String]) -> Result<(), UserError> {
+    match kinds.iter().find(|k| !Event::KINDS.contains(&k.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(UserError::new(Exit::Usage, format!("there is no event of kind `{unknown}`"))
+            .hint(format!("kinds: {}", Event::KINDS.join(" ")))),
+    }
+}
+
+/// `watch`: prints events as they happen, one JSON object a line, until the reader or the supervisor
+/// goes. Its end by Ctrl-C is its ordinary end.
+pub fn follow(cx: &Cx, client: &mut Client, kinds: Vec<String>) -> Outcome {
+    match client.ask(Verb::Watch { kinds })? {
+        Body::Watching => {}
+        other => return Err(unexpected(&other).into()),
+    }
+    client.wait_forever()?;
+    let interrupted = end_on_interrupt(client)?;
+    let mut draining = false;
+    loop {
+        let item = client.receive();
+        if interrupted.load(Ordering::Acquire) {
+            return Ok(Exit::Ok);
+        }
+        match item? {
+            Some(Body::Event(stamped)) => {
+                draining |= stamped.event == Event::Draining;
+                cx.out.json(&stamped.to_json())?;
+            }
+            Some(other) => return Err(unexpected(&other).into()),
+            // A supervisor that said goodbye is no surprise.
+            None if draining => return Ok(Exit::Ok),
+            None => return Err(closed().into()),
+        }
+    }
+}
+
+/// Closes the connection when the person presses Ctrl-C, so that what waits for it ends in order.
+fn end_on_interrupt(client: &Client) -> Result<Arc<AtomicBool>, UserError> {
+    let failed =
+        |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot wait for Ctrl-C: {}", plain(&e)));
+    let connection = client.connection().map_err(failed)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&interrupted);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    std::thread::Builder::new()
+        .name("interrupt".into())
+        .spawn(move || {
+            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                seen.store(true, Ordering::Release);
+                let _ = connection.shutdown(Shutdown::Both);
+            }
+        })
+        .map_err(failed)?;
+    Ok(interrupted)
+}

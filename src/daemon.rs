@@ -1,0 +1,10 @@
+//! The shell around the supervision tree: the home and its lock, log, limits, signals, readiness, and
+//! what starts and stops all this from outside.
+
+pub mod limits;
+pub mod lock;
+pub mod log;
+pub mod notify;
+pub mod panic;
+pub mod start;
+pub mod stop;

@@ -1,0 +1,5 @@
+//! Black box: the built command, run as a person or a program runs it.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod command;
+mod configuration;
