@@ -4,10 +4,13 @@
 //! come from the actor's [`Gate`] by class. Each life of an actor is an incarnation with its own
 //! generation; the timers and tasks of an incarnation end with it.
 
+use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ractor::{ActorCell, ActorProcessingErr, ActorRef};
@@ -215,16 +218,53 @@ struct Running<A: Actor> {
     cx: Cx<A>,
 }
 
+/// An incarnation, or nothing once it has ended: whatever it held is let go before its end is told, so
+/// that its successor finds files, sockets and locks free.
+type Life<A> = Option<Running<A>>;
+
+/// Runs a step of an incarnation. When it fails or panics, the incarnation is over.
+async fn step<A: Actor>(
+    life: &mut Life<A>,
+    step: impl AsyncFnOnce(&mut Running<A>) -> Result<(), ActorProcessingErr>,
+) -> Result<(), ActorProcessingErr> {
+    let Some(running) = life else { return Ok(()) };
+    let result = {
+        let mut future = std::pin::pin!(step(running));
+        std::future::poll_fn(move |cx| {
+            // What a panic leaves half done is dropped below and seen by nobody.
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                Ok(poll) => poll,
+                Err(panic) => Poll::Ready(Err(panicked(panic))),
+            }
+        })
+        .await
+    };
+    if result.is_err() {
+        *life = None;
+    }
+    result
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> ActorProcessingErr {
+    match panic.downcast::<String>() {
+        Ok(words) => Box::new(Failure(*words)),
+        Err(panic) => {
+            let words = panic.downcast::<&str>().map_or("panicked without words", |words| *words);
+            Box::new(Failure::new(words))
+        }
+    }
+}
+
 impl<A: Actor> ractor::Actor for Shell<A> {
     type Msg = Wake;
-    type State = Running<A>;
+    type State = Life<A>;
     type Arguments = Arguments<A>;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Wake>,
         arguments: Arguments<A>,
-    ) -> Result<Running<A>, ActorProcessingErr> {
+    ) -> Result<Life<A>, ActorProcessingErr> {
         let Arguments { gate, make, start } = arguments;
         let cx = Cx {
             gate,
@@ -234,49 +274,35 @@ impl<A: Actor> ractor::Actor for Shell<A> {
             ready: Some(start.ready),
             stopping: false,
         };
-        Ok(Running { actor: make(), cx })
+        Ok(Some(Running { actor: make(), cx }))
     }
 
-    async fn post_start(
-        &self,
-        myself: ActorRef<Wake>,
-        running: &mut Running<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        running.actor.started(&mut running.cx).await?;
-        running.cx.gate.attach(myself);
-        Ok(())
+    async fn post_start(&self, myself: ActorRef<Wake>, life: &mut Life<A>) -> Result<(), ActorProcessingErr> {
+        step(life, async move |running| {
+            running.actor.started(&mut running.cx).await?;
+            running.cx.gate.attach(myself);
+            Ok(())
+        })
+        .await
     }
 
     async fn handle(
         &self,
         _myself: ActorRef<Wake>,
         _wake: Wake,
-        running: &mut Running<A>,
+        life: &mut Life<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let gate = running.cx.gate.clone();
-        gate.begin_drain();
-        for _ in 0..MESSAGES_PER_WAKE {
-            let Some(envelope) = gate.next() else { return Ok(()) };
-            let mut in_hand = gate.hold(envelope);
-            running.actor.handle(in_hand.message(), &mut running.cx).await?;
-            in_hand.done();
-            if running.cx.stopping {
-                return Ok(());
-            }
-        }
-        if !gate.is_empty() {
-            gate.wake();
-        }
-        Ok(())
+        step(life, async |running| drain(running).await).await
     }
 
-    async fn post_stop(
-        &self,
-        _myself: ActorRef<Wake>,
-        running: &mut Running<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        running.actor.stopping(&mut running.cx).await;
-        Ok(())
+    async fn post_stop(&self, _myself: ActorRef<Wake>, life: &mut Life<A>) -> Result<(), ActorProcessingErr> {
+        let result = step(life, async |running| {
+            running.actor.stopping(&mut running.cx).await;
+            Ok(())
+        })
+        .await;
+        *life = None;
+        result
     }
 
     /// Workers have no children of their own; an actor that links some must not die of their end.
@@ -284,10 +310,29 @@ impl<A: Actor> ractor::Actor for Shell<A> {
         &self,
         _myself: ActorRef<Wake>,
         _event: ractor::SupervisionEvent,
-        _running: &mut Running<A>,
+        _life: &mut Life<A>,
     ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
+}
+
+/// Handles what waits, by class, and lets others have their turn after [`MESSAGES_PER_WAKE`].
+async fn drain<A: Actor>(running: &mut Running<A>) -> Result<(), ActorProcessingErr> {
+    let gate = running.cx.gate.clone();
+    gate.begin_drain();
+    for _ in 0..MESSAGES_PER_WAKE {
+        let Some(envelope) = gate.next() else { return Ok(()) };
+        let mut in_hand = gate.hold(envelope);
+        running.actor.handle(in_hand.message(), &mut running.cx).await?;
+        in_hand.done();
+        if running.cx.stopping {
+            return Ok(());
+        }
+    }
+    if !gate.is_empty() {
+        gate.wake();
+    }
+    Ok(())
 }
 
 /// Supervision is built on unwinding: an abort would take the whole tree along.

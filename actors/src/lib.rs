@@ -20,4 +20,5 @@ pub mod heirloom;
 pub mod link;
 pub mod os;
 pub mod store;
+pub mod supervisor;
 pub mod telemetry;

@@ -214,6 +214,13 @@ impl Planner {
         matches!(self.phase, Phase::Ended)
     }
 
+    /// The child whose end an ordered stop waits for.
+    pub fn awaited(&self) -> Option<(ChildId, Generation)> {
+        let Phase::Stopping { current: Some(seq), .. } = self.phase else { return None };
+        let child = self.child(seq);
+        Some((child.id.clone(), child.generation))
+    }
+
     /// The children in start order.
     pub fn children(&self) -> impl Iterator<Item = &ChildId> {
         self.children.values().map(|c| &c.id)

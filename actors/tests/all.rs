@@ -1,0 +1,6 @@
+//! Everything that runs, tested from outside, in one binary: it links once.
+
+mod all {
+    mod kit;
+    mod supervisor;
+}
