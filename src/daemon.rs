@@ -6,5 +6,6 @@ pub mod lock;
 pub mod log;
 pub mod notify;
 pub mod panic;
+pub mod signals;
 pub mod start;
 pub mod stop;

@@ -34,3 +34,32 @@ fn the_doctor_reads_the_configuration_too() {
     assert_eq!(finding["level"], "fix");
     assert!(finding["says"].as_str().unwrap().starts_with("tsup.toml:2:18: `relaunch.period_seconds`"));
 }
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = include_str!("../../docs/reference/configuration.md");
+    let mut section = String::new();
+    for line in tsup_core::settings::SAMPLE.lines().map(|l| l.trim_start_matches('#')) {
+        if line.starts_with('[') {
+            section = format!("### `{line}`");
+            assert!(reference.contains(&section), "{section} is not in the reference");
+        } else if let Some((key, value)) = line.split_once(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            let part = reference.split(&section).nth(1).unwrap().split("\n### ").next().unwrap();
+            let row = part.lines().find(|l| l.starts_with(&format!("| `{key}` |")));
+            let row = row.unwrap_or_else(|| panic!("`{key}` is not under {section}"));
+            // Examples of what has no default, and the long list under its table, are told in words.
+            let is_told = ["name", "socket", "role", "command", "env", "dir"].contains(&key);
+            assert!(is_told || row.contains(&format!("`{value}`")), "{key}: the default is {value}: {row}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_names_every_kind_of_event() {
+    let reference = include_str!("../../docs/reference/cli.md");
+    for kind in tsup_core::event::Event::KINDS {
+        assert!(reference.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
