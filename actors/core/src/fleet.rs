@@ -4,5 +4,8 @@ pub mod agent;
 pub mod process;
 pub mod profile;
 pub mod relaunch;
+pub mod roster;
+pub mod session;
 pub mod spec;
 pub mod state;
+pub mod target;

@@ -290,3 +290,11 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may take when it was told to hurry.
 pub const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
+// --- roster ---------------------------------------------------------------------------------------
+
+/// First pause between two looks at the processes of a pane without an agent, while it is active.
+pub const LOOK_PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// Longest such pause: one pass over /proc for all panes that are due.
+pub const LOOK_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// After this much quiet in a pane, activity is taken for a program that starts.
+pub const LOOK_QUIET: Duration = Duration::from_secs(3);
