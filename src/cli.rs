@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod ctl;
+pub mod demo;
 pub mod doctor;
 pub mod fake_agent;
 pub mod init;
@@ -73,6 +74,8 @@ pub enum Verb {
     Init(init::Args),
     /// Say what this host can do and what must be fixed
     Doctor(doctor::Args),
+    /// Watch six fake agents live, crash and come back, on a private tmux server
+    Demo(demo::Args),
     /// Talk to the running supervisor
     Ctl(ctl::Args),
     /// Print a shell's completions
@@ -138,6 +141,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Status(args) => status::run(cx, &args),
         Verb::Init(args) => init::run(cx, &args),
         Verb::Doctor(args) => doctor::run(cx, &args),
+        Verb::Demo(args) => demo::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),

@@ -4,6 +4,7 @@
 //! `Untrusted`, whose `Display` escapes; colour never stands alone for a meaning.
 
 pub mod agents;
+pub mod event;
 pub mod metrics;
 pub mod sessions;
 pub mod status;
@@ -118,7 +119,7 @@ pub fn error_text(error: &UserError) -> String {
 }
 
 /// Columns of the terminal, 80 where it does not say.
-fn terminal_width() -> usize {
+pub fn terminal_width() -> usize {
     let told = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|w| usize::from(w.ws_col));
     told.filter(|w| *w > 0).unwrap_or(80)
 }

@@ -131,7 +131,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         Ask::Tree(j) => tree::show(cx, &mut client()?, j.json),
         Ask::Watch { kinds, json: _ } => {
             watch::check(&kinds)?;
-            watch::follow(cx, &mut client()?, kinds)
+            watch::follow(cx, client()?, kinds)
         }
         Ask::Crash { path } => tree::crash(cx, &mut client()?, path),
         Ask::Sessions(j) => sessions::show(cx, &mut client()?, j.json),

@@ -7,6 +7,7 @@ mod life;
 mod look;
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ pub struct Args {
     /// What to live through, e.g. "start 0.5, busy 2, idle 3, loop" or "start 1, busy 2, crash"
     #[arg(long, default_value = "start 0.3, idle 3600, loop")]
     life: String,
+    /// Crash only while this file is not there, and make it: a life with one crash in it
+    #[arg(long, value_name = "FILE")]
+    once: Option<PathBuf>,
     /// Varies the words and lengths of a life
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -37,7 +41,14 @@ pub fn run(args: &Args) -> Result<(), UserError> {
     let usage = |what: String| UserError::new(Exit::Usage, what);
     let life = Life::parse(&args.life).map_err(usage)?;
     let look = Look::named(&args.look).map_err(usage)?;
-    let mut player = Player { look, out: io::stdout(), typed: read_lines(), seed: args.seed, turn: 0 };
+    let mut player = Player {
+        look,
+        out: io::stdout(),
+        typed: read_lines(),
+        once: args.once.clone(),
+        seed: args.seed,
+        turn: 0,
+    };
     match player.play(&life) {
         Ok(()) => Ok(()),
         // The pane is gone: there is nobody to tell.
@@ -68,6 +79,7 @@ struct Player<W> {
     look: Look,
     out: W,
     typed: Receiver<String>,
+    once: Option<PathBuf>,
     seed: u64,
     turn: u64,
 }
@@ -100,11 +112,17 @@ impl<W: Write> Player<W> {
                     self.paint("\r\nbye\r\n")?;
                     std::process::exit(status);
                 }
-                Step::Crash => crash(),
+                Step::Crash if self.may_crash() => crash(),
+                Step::Crash => {}
             }
             at += 1;
         }
         Ok(())
+    }
+
+    /// Whether this life has its crash still before it.
+    fn may_crash(&self) -> bool {
+        self.once.as_ref().is_none_or(|file| std::fs::File::create_new(file).is_ok())
     }
 
     fn paint(&mut self, screen: &str) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Stamped;
 use tsup_core::limits::{CALL_TIMEOUT, FRAME_BYTES_MAX, FRAME_WRITE_TIMEOUT};
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 use tsup_core::wire::verb::{Body, Request, Response, Verb};
@@ -122,3 +123,42 @@ fn frame_error(e: &FrameError) -> UserError {
 
 #[cfg(test)]
 mod tests;
+
+impl Client {
+    /// Turns the connection into the stream of events of these kinds; none means all. The stream may
+    /// be silent for as long as it likes, and ends when the supervisor closes it.
+    pub fn watch(mut self, kinds: Vec<String>) -> Result<Events, UserError> {
+        match self.ask(Verb::Watch { kinds })? {
+            Body::Watching => {}
+            other => return Err(super::unexpected(&other)),
+        }
+        self.wait_forever()?;
+        Ok(Events { client: self })
+    }
+}
+
+/// The stream of events.
+#[derive(Debug)]
+pub struct Events {
+    client: Client,
+}
+
+impl Events {
+    /// Another handle on the connection, to end the stream from elsewhere.
+    pub fn connection(&self) -> std::io::Result<UnixStream> {
+        self.client.connection()
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Stamped, UserError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.client.receive() {
+            Ok(Some(Body::Event(stamped))) => Some(Ok(*stamped)),
+            Ok(Some(other)) => Some(Err(super::unexpected(&other))),
+            Ok(None) => None,
+            Err(e) => Some(Err(e)),
+        }
+    }
+}

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Event;
-use tsup_core::wire::verb::{Body, Verb};
 
-use super::client::{Client, closed};
-use super::unexpected;
+use super::client::{Client, Events, closed};
 use crate::cli::{Cx, Outcome};
 use crate::config::plain;
 
@@ -24,37 +22,27 @@ pub fn check(kinds: &[String]) -> Result<(), UserError> {
 
 /// `watch`: prints events as they happen, one JSON object a line, until the reader or the supervisor
 /// goes. Its end by Ctrl-C is its ordinary end.
-pub fn follow(cx: &Cx, client: &mut Client, kinds: Vec<String>) -> Outcome {
-    match client.ask(Verb::Watch { kinds })? {
-        Body::Watching => {}
-        other => return Err(unexpected(&other).into()),
-    }
-    client.wait_forever()?;
-    let interrupted = end_on_interrupt(client)?;
+pub fn follow(cx: &Cx, client: Client, kinds: Vec<String>) -> Outcome {
+    let events = client.watch(kinds)?;
+    let interrupted = end_on_interrupt(&events)?;
     let mut draining = false;
-    loop {
-        let item = client.receive();
+    for event in events {
         if interrupted.load(Ordering::Acquire) {
             return Ok(Exit::Ok);
         }
-        match item? {
-            Some(Body::Event(stamped)) => {
-                draining |= stamped.event == Event::Draining;
-                cx.out.json(&stamped.to_json())?;
-            }
-            Some(other) => return Err(unexpected(&other).into()),
-            // A supervisor that said goodbye is no surprise.
-            None if draining => return Ok(Exit::Ok),
-            None => return Err(closed().into()),
-        }
+        let stamped = event?;
+        draining |= stamped.event == Event::Draining;
+        cx.out.json(&stamped.to_json())?;
     }
+    // A supervisor that said goodbye is no surprise.
+    if draining || interrupted.load(Ordering::Acquire) { Ok(Exit::Ok) } else { Err(closed().into()) }
 }
 
 /// Closes the connection when the person presses Ctrl-C, so that what waits for it ends in order.
-fn end_on_interrupt(client: &Client) -> Result<Arc<AtomicBool>, UserError> {
+fn end_on_interrupt(events: &Events) -> Result<Arc<AtomicBool>, UserError> {
     let failed =
         |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot wait for Ctrl-C: {}", plain(&e)));
-    let connection = client.connection().map_err(failed)?;
+    let connection = events.connection().map_err(failed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&interrupted);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;

@@ -1,0 +1,126 @@
+//! What the demo shows: a picture that is painted over in a terminal, plain lines elsewhere.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tsup_core::event::Stamped;
+use tsup_core::wire::doc::AgentsDoc;
+
+use super::Summary;
+use super::feed::Feed;
+use crate::cli::Cx;
+use crate::render::{self, Look, Out};
+
+/// Events kept for the picture.
+const EVENTS_KEPT: usize = 8;
+
+pub(super) struct Show {
+    how: How,
+    out: Out,
+    events: VecDeque<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Only the summary at the end.
+    Silent,
+    /// Events, a line each, to stderr.
+    Lines,
+    /// A picture on the alternate screen.
+    Picture,
+}
+
+impl Show {
+    pub(super) fn new(cx: &Cx, json: bool) -> Show {
+        let out = cx.out.clone();
+        let how = if json {
+            How::Silent
+        } else if out.look.width.is_some() {
+            How::Picture
+        } else {
+            How::Lines
+        };
+        let show = Show { how, out, events: VecDeque::new() };
+        if how == How::Picture {
+            show.emit("\x1b[?1049h\x1b[?25l");
+        }
+        show
+    }
+
+    pub(super) fn event(&mut self, event: &Stamped) {
+        let line = render::event::line(event);
+        match self.how {
+            How::Silent => {}
+            How::Lines => self.out.say(&line),
+            How::Picture => {
+                self.events.push_back(line);
+                if self.events.len() > EVENTS_KEPT {
+                    self.events.pop_front();
+                }
+            }
+        }
+    }
+
+    pub(super) fn picture(&self, agents: &AgentsDoc, summary: &Summary, feed: &Feed, left: Duration) {
+        if self.how != How::Picture {
+            return;
+        }
+        let mut text = format!(
+            "tsup demo: six fake agents under one supervision tree, {} s left (Ctrl-C ends it)\n\n",
+            left.as_secs()
+        );
+        let width = render::terminal_width();
+        let look = Look { width: Some(width), ..self.out.look };
+        text += &render::agents::draw(agents, crate::ctl::now(), look);
+        text += "\nWhat happened last\n";
+        for line in &self.events {
+            let _ = writeln!(text, "  {}", render::table::cut(line, width.saturating_sub(2)));
+        }
+        let _ = writeln!(
+            text,
+            "\n{} events · {} crashes · {} relaunches · {} StatsD lines, the last ones:",
+            summary.events,
+            summary.crashes,
+            summary.relaunches,
+            feed.lines()
+        );
+        for line in feed.last() {
+            let _ = writeln!(text, "  {}", render::table::cut(&line.to_string(), width.saturating_sub(2)));
+        }
+        // Each line clears what stood behind it, so that nothing flickers.
+        self.emit(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\r\n")));
+    }
+
+    /// A terminal that is gone is no reason to stop: the stage must be cleared in any case.
+    fn emit(&self, text: &str) {
+        let _ = self.out.bytes(text.as_bytes());
+    }
+
+    pub(super) fn end(&mut self) {
+        if self.how == How::Picture {
+            self.how = How::Silent;
+            self.emit("\x1b[?25h\x1b[?1049l");
+        }
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The last word: what was seen.
+pub(super) fn summary(summary: &Summary) -> String {
+    format!(
+        "In {} s: {} agents seen, {} crashes, {} relaunches, {} events, {} StatsD lines.\n\
+         Nothing is left behind. Next: `tsup start`, then `tsup ctl agents` shows your own agents.\n",
+        summary.seconds,
+        summary.agents_seen,
+        summary.crashes,
+        summary.relaunches,
+        summary.events,
+        summary.statsd_lines
+    )
+}
