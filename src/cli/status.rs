@@ -1,12 +1,14 @@
 //! `tsup status`.
 
-use tsup_core::error::Exit;
+use tsup_core::error::{Exit, UserError};
 use tsup_core::wire::doc::VERSION;
 
 use super::ctl::Json;
 use super::{Cx, Outcome};
+use crate::config::paths::Paths;
 use crate::ctl::client::Client;
 use crate::ctl::supervisor;
+use crate::daemon::lock::{Holder, holder};
 
 /// Arguments of `tsup status`.
 #[derive(Debug, clap::Args)]
@@ -29,12 +31,26 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
 
 /// The same for `tsup ctl status`.
 pub(super) fn answer(cx: &Cx, json: bool) -> Outcome {
-    match Client::connect(&cx.global.paths()?.socket) {
+    let paths = cx.global.paths()?;
+    match Client::connect(&paths.socket) {
         Ok(mut client) => supervisor::status(cx, &mut client, json),
         Err(error) if json && error.exit == Exit::NoSupervisor => {
             cx.out.json(&NotRunning { version: VERSION, running: false })?;
             Ok(Exit::NoSupervisor)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(silent_holder(&paths, error).into()),
     }
+}
+
+/// A supervisor that holds the home and does not answer is another trouble than none.
+fn silent_holder(paths: &Paths, error: UserError) -> UserError {
+    let Ok(Holder::Known(id)) = holder(&paths.lock) else { return error };
+    if id.socket != paths.socket {
+        let hint = format!("the supervisor of this home listens at TSUP_SOCKET={}", id.socket.display());
+        return error.hint(hint);
+    }
+    error.hint(format!(
+        "a supervisor holds this home (pid {}): it is starting, ending, or in trouble; see its log",
+        id.pid
+    ))
 }

@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Event;
 
@@ -46,13 +47,17 @@ fn end_on_interrupt(events: &Events) -> Result<Arc<AtomicBool>, UserError> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&interrupted);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    // Taken here and not in the thread: from now on Ctrl-C is ours.
+    let mut interrupt = {
+        let _in_runtime = runtime.enter();
+        signal(SignalKind::interrupt()).map_err(failed)?
+    };
     std::thread::Builder::new()
         .name("interrupt".into())
         .spawn(move || {
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                seen.store(true, Ordering::Release);
-                let _ = connection.shutdown(Shutdown::Both);
-            }
+            runtime.block_on(interrupt.recv());
+            seen.store(true, Ordering::Release);
+            let _ = connection.shutdown(Shutdown::Both);
         })
         .map_err(failed)?;
     Ok(interrupted)

@@ -1,5 +1,6 @@
 //! Black box: the built command, run as a person or a program runs it.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod client;
 mod command;
 mod configuration;
