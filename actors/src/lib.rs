@@ -15,10 +15,12 @@
 pub mod actor;
 pub mod bus;
 pub mod clock;
+pub mod edge;
 pub mod gate;
 pub mod heirloom;
 pub mod link;
 pub mod os;
+pub mod root;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;

@@ -1,0 +1,154 @@
+//! Answers each verb, from the views of the domains or by asking them. One file a noun; the client
+//! mirrors them.
+
+mod admin;
+mod metrics;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{mpsc, watch};
+use tsup_core::clock::{Mono, Wall};
+use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Event;
+use tsup_core::wire::doc;
+use tsup_core::wire::verb::{Body, Verb};
+
+use crate::bus::{Bus, Subscription};
+use crate::clock::now_wall;
+use crate::edge::audit::{AuditMsg, Entry, Peer};
+use crate::gate::{Gate, Reply};
+use crate::store::StoreError;
+use crate::supervisor::View;
+use crate::telemetry::Metrics;
+
+/// What only the process itself can do; its main loop receives it.
+#[derive(Debug)]
+pub enum Admin {
+    /// Read the configuration again; answers with what changed.
+    Reload(Reply<Result<String, UserError>>),
+    /// Drain and end.
+    Shutdown,
+}
+
+/// What does not change while the supervisor runs.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The supervisor's process.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Wall,
+    /// The same by the monotonic clock.
+    pub started: Mono,
+    /// Its home directory.
+    pub home: String,
+    /// Its control socket.
+    pub socket: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What the desk answers from. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    parts: Arc<Parts>,
+}
+
+/// The sources of the desk's answers.
+pub struct Parts {
+    /// Who this supervisor is.
+    pub identity: Identity,
+    /// Whether everything is up.
+    pub ready: watch::Receiver<bool>,
+    /// What happens.
+    pub bus: Bus,
+    /// The whole tree; set when its root runs, which is a moment after the desk.
+    pub tree: Arc<OnceLock<View>>,
+    /// The numbers.
+    pub metrics: Metrics,
+    /// What is wrong with the store, while something is.
+    pub store: watch::Receiver<Option<StoreError>>,
+    /// The audit log.
+    pub audit: Gate<AuditMsg>,
+    /// The process's main loop.
+    pub admin: mpsc::Sender<Admin>,
+}
+
+impl Desk {
+    /// A desk over these parts.
+    pub fn new(parts: Parts) -> Self {
+        Desk { parts: Arc::new(parts) }
+    }
+
+    /// Answers one verb; what changes something is audited with its outcome.
+    pub(super) async fn answer(&self, verb: Verb, peer: Peer) -> Body {
+        let audited = verb.changes().then(|| (verb.name(), verb.target().map(str::to_owned)));
+        let body = self.dispatch(verb).await;
+        if let Some((verb, target)) = audited {
+            let outcome = match &body {
+                Body::Error(e) => format!("error {}: {}", e.exit.code(), e.what),
+                _ => "done".to_owned(),
+            };
+            let entry = Entry { at: now_wall(), peer, verb, target, outcome };
+            if self.parts.audit.control(AuditMsg::Append(entry)).is_err() {
+                tracing::error!(verb, "audit line lost: the audit log is overloaded");
+            }
+        }
+        body
+    }
+
+    async fn dispatch(&self, verb: Verb) -> Body {
+        let answer = match verb {
+            Verb::Status => Ok(Body::Status(Box::new(self.status()))),
+            Verb::Tree => self.tree(),
+            Verb::Crash { path } => self.crash(path).await,
+            Verb::Metrics => Ok(self.metrics()),
+            Verb::Reload => self.reload().await,
+            Verb::Shutdown => self.shutdown(),
+            Verb::Sessions
+            | Verb::Agents
+            | Verb::Capture { .. }
+            | Verb::Spawn(_)
+            | Verb::Kill { .. }
+            | Verb::Restart { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. } => Err(UserError::new(Exit::Refused, "there is no fleet yet")),
+            // The connection turns itself into a stream before it asks the desk.
+            Verb::Watch { .. } => Err(UserError::new(Exit::Bug, "a stream reached the desk")),
+        };
+        answer.unwrap_or_else(Body::Error)
+    }
+
+    /// Events from now on; an unknown kind is an error, so that a typing slip is not silence.
+    pub(super) fn subscribe(&self, kinds: &[String]) -> Result<Subscription, UserError> {
+        if let Some(unknown) = kinds.iter().find(|k| !Event::KINDS.contains(&k.as_str())) {
+            let shown = tsup_core::untrusted::Untrusted::bounded(unknown, 64);
+            return Err(UserError::new(Exit::Usage, format!("no kind of event `{shown}`"))
+                .hint(format!("kinds are {}", Event::KINDS.join(" "))));
+        }
+        Ok(self.parts.bus.subscribe())
+    }
+
+    fn status(&self) -> doc::StatusDoc {
+        let parts = &self.parts;
+        let mut degraded: Vec<String> = parts.store.borrow().iter().map(ToString::to_string).collect();
+        if let Some(tree) = parts.tree.get() {
+            tree::not_running(&tree.node(), &mut degraded);
+        }
+        doc::StatusDoc {
+            version: doc::VERSION,
+            running: true,
+            pid: parts.identity.pid,
+            started_at: parts.identity.started_at,
+            uptime_seconds: crate::clock::now_mono().since(parts.identity.started).as_secs_f64(),
+            home: parts.identity.home.clone(),
+            socket: parts.identity.socket.clone(),
+            supervisor_version: parts.identity.version.clone(),
+            ready: *parts.ready.borrow(),
+            degraded,
+            agents: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+        }
+    }
+}

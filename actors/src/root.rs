@@ -1,0 +1,221 @@
+//! The whole tree in one place.
+//!
+//! ```text
+//! root                     rest_for_one
+//! ├─ store                 the one writer of the database
+//! └─ system                one_for_one: no domain's failure restarts another
+//!    ├─ edge               audit log, control socket
+//!    ├─ telemetry          registry, one sink a StatsD target, resources
+//!    ├─ tmux               one gateway a socket
+//!    └─ fleet              roster, a supervisor a session
+//! ```
+//!
+//! Gates and links are made here, before any actor, so that everybody can be told of everybody.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Event;
+use tsup_core::ids::ActorPath;
+use tsup_core::limits;
+use tsup_core::settings::Settings;
+use tsup_core::supervision::{Backoff, End, Strategy};
+
+use crate::actor::Failure;
+use crate::bus::Bus;
+use crate::clock::{now_mono, now_wall};
+use crate::edge::audit::Audit;
+use crate::edge::ctl::Ctl;
+use crate::edge::ctl::desk::{Admin, Desk, Identity, Parts};
+use crate::gate::Gate;
+use crate::store::Store;
+use crate::supervisor::{self, ChildError, SupervisorSpec, Tree, View, child, supervise};
+use crate::telemetry::Metrics;
+use crate::telemetry::registry::Registry;
+use crate::telemetry::resources::ResourcesPlan;
+use crate::telemetry::statsd::{self, StatsdPlan};
+
+/// What the tree is built from.
+#[derive(Debug, Clone)]
+pub struct RootConfig {
+    /// The configuration, checked.
+    pub settings: Settings,
+    /// The home directory, private to the user.
+    pub home: PathBuf,
+    /// Where the control socket goes.
+    pub socket: PathBuf,
+    /// The folder of the logs, which exists.
+    pub log_dir: PathBuf,
+    /// The version to tell.
+    pub version: String,
+}
+
+/// A tree that runs.
+pub struct RunningRoot {
+    tree: Tree,
+    bus: Bus,
+    ready: watch::Receiver<bool>,
+    admin: mpsc::Receiver<Admin>,
+}
+
+/// Restarts of the root's children that are too many: then the process ends, for the init above it.
+const ROOT_INTENSITY: (u32, Duration) = (3, Duration::from_secs(60));
+/// Restarts of a domain, or of a part of one, after which it rests.
+const DOMAIN_INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+/// How long it rests.
+const DOMAIN_REST: Duration = Duration::from_secs(30);
+/// How restarts of such a part wait: a socket or a disk that is away comes back in seconds, not at once.
+const DOMAIN_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(50), Duration::from_secs(10));
+
+/// Builds the tree and starts it. Returns when the first children run; [`RunningRoot::ready`] tells when
+/// everything is up.
+pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
+    let bus = Bus::new();
+    let metrics = Metrics::new(now_wall());
+    let (ready_tx, ready) = watch::channel(false);
+    let (admin_tx, admin) = mpsc::channel(4);
+    let root = ActorPath::root();
+    let system = root.child("system");
+
+    let store = Store::new(&root, "store", config.home.join("tsup.db"));
+    let telemetry = telemetry(&system.child("telemetry"), &config.settings, &metrics, &bus);
+
+    let view = Arc::new(std::sync::OnceLock::<View>::new());
+    let edge = {
+        let path = system.child("edge");
+        let audit = Gate::new(path.child("audit"));
+        let desk = Desk::new(Parts {
+            identity: Identity {
+                pid: std::process::id(),
+                started_at: now_wall(),
+                started: now_mono(),
+                home: config.home.display().to_string(),
+                socket: config.socket.display().to_string(),
+                version: config.version.clone(),
+            },
+            ready: ready.clone(),
+            bus: bus.clone(),
+            tree: Arc::clone(&view),
+            metrics: metrics.clone(),
+            store: store.health(),
+            audit: audit.clone(),
+            admin: admin_tx,
+        });
+        let (log, socket) = (config.log_dir.join("audit.jsonl"), config.socket.clone());
+        part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), &bus)
+            .child(child("audit", audit, move || Audit::new(log.clone())).backoff(DOMAIN_BACKOFF))
+            .child(
+                child("ctl", Gate::new(path.child("ctl")), move || Ctl::new(socket.clone(), desk.clone()))
+                    .backoff(DOMAIN_BACKOFF),
+            )
+    };
+
+    let system = part(SupervisorSpec::new(system, Strategy::OneForOne), &bus)
+        .child(supervise("edge", edge).backoff(DOMAIN_BACKOFF))
+        .child(supervise("telemetry", telemetry).backoff(DOMAIN_BACKOFF));
+    let (restarts, period) = ROOT_INTENSITY;
+    let spec = SupervisorSpec::new(root, Strategy::RestForOne)
+        .intensity(restarts, period)
+        .bus(&bus)
+        .child(child("store", store.gate(), move || store.actor()))
+        .child(supervise("system", system));
+    let tree = supervisor::spawn(spec).await?;
+    let _ = view.set(tree.view().clone());
+    ready_tx.send_replace(true);
+    bus.publish(Event::Ready);
+    Ok(RunningRoot { tree, bus, ready, admin })
+}
+
+/// A supervisor whose children fail alone: they back off, and rest when they fail too often.
+fn part(spec: SupervisorSpec, bus: &Bus) -> SupervisorSpec {
+    let (restarts, period) = DOMAIN_INTENSITY;
+    spec.intensity(restarts, period).quarantine(DOMAIN_REST).bus(bus)
+}
+
+/// The metrics and where they go. A dead sink never restarts anything else.
+fn telemetry(path: &ActorPath, settings: &Settings, metrics: &Metrics, bus: &Bus) -> SupervisorSpec {
+    let mut sinks = Vec::new();
+    let mut spec = part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus);
+    let statsd = settings.statsd.clone().unwrap_or_default();
+    let targets = if settings.statsd.is_some() { statsd.targets.clone() } else { Vec::new() };
+    for (n, target) in targets.into_iter().enumerate() {
+        let id = if n == 0 { "statsd".to_owned() } else { format!("statsd-{}", n + 1) };
+        let gate = statsd::gate(path.child(&id));
+        metrics.watch_gate(&gate).keep();
+        sinks.push(gate.clone());
+        let plan = StatsdPlan::new(target, &statsd, metrics.clone());
+        spec = spec.child(child(&id, gate, move || plan.make()).backoff(DOMAIN_BACKOFF));
+    }
+    let registry = Gate::new(path.child("registry"));
+    let resources = Gate::new(path.child("resources"));
+    metrics.watch_gate(&registry).keep();
+    metrics.watch_gate(&resources).keep();
+    let (table, events, every) = (metrics.clone(), bus.clone(), statsd.flush);
+    let sampler = ResourcesPlan::new(metrics.clone());
+    spec.child(
+        child("registry", registry, move || {
+            Registry::new(table.clone(), events.clone(), sinks.clone(), every)
+        })
+        .backoff(DOMAIN_BACKOFF),
+    )
+    .child(child("resources", resources, move || sampler.make()).backoff(DOMAIN_BACKOFF))
+}
+
+impl RunningRoot {
+    /// Whether everything is up.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    /// What happens.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// What people ask of the process itself, over the control socket.
+    pub async fn admin(&mut self) -> Option<Admin> {
+        self.admin.recv().await
+    }
+
+    /// Begins an ordered stop. Agents stay.
+    pub fn drain(&self) {
+        self.bus.publish(Event::Draining);
+        self.tree.stop();
+    }
+
+    /// Makes a stop that is under way kill instead of ask.
+    pub fn hurry(&self) {
+        self.tree.hurry();
+    }
+
+    /// Waits for the end. An error when it was not asked for.
+    pub async fn ended(&mut self) -> Result<(), UserError> {
+        match self.tree.ended().await {
+            Some(End::Shutdown) => Ok(()),
+            Some(end) => Err(UserError::new(Exit::Failed, format!("the supervision tree gave up: {end}"))
+                .hint("the log says what failed; start tsup again, the agents stay")),
+            None => Err(UserError::new(Exit::Bug, "the root supervisor died")
+                .hint("please report this with the log; start tsup again, the agents stay")),
+        }
+    }
+}
+
+/// The drill: ends one actor the hard way, by its path.
+pub(crate) async fn crash(view: &View, path: &str) -> Result<String, UserError> {
+    let shown = tsup_core::untrusted::Untrusted::bounded(path, limits::NAME_BYTES_MAX);
+    let none = || {
+        UserError::new(Exit::NotFound, format!("no actor `{shown}`"))
+            .hint("`tsup ctl tree` shows the paths; the root itself cannot be crashed")
+    };
+    let (above, id) = path.rsplit_once('/').ok_or_else(none)?;
+    let handle = view.find(above).and_then(|v| v.handle()).ok_or_else(none)?;
+    match handle.crash(id).await {
+        Ok(()) => Ok(format!("crashed {shown}")),
+        Err(ChildError::Refused(tsup_core::supervision::Refusal::NotFound(_))) => Err(none()),
+        Err(ChildError::Refused(e)) => Err(UserError::new(Exit::Refused, e.to_string())),
+        Err(ChildError::Call(e)) => Err(UserError::new(Exit::TimedOut, e.to_string())),
+    }
+}
