@@ -24,3 +24,4 @@ pub mod root;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tmux;

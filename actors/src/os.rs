@@ -2,7 +2,10 @@
 //!
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end
 //! of a process, [`tree`] what process trees use.
+//! of a process, [`inotify`] a write to a terminal, [`child`] makes children end with their parent.
 
+pub mod child;
+pub mod inotify;
 pub mod pidfd;
 pub mod proc;
 pub mod tree;

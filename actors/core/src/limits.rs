@@ -123,6 +123,8 @@ pub const CONTROL_REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const COMMAND_LINE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a captured screen that are kept, from its end: 400 columns by 160 rows of ASCII.
 pub const CAPTURE_BYTES_MAX: usize = 64 * 1024;
+/// The same for a capture with scrollback: 5,000 lines of 200 columns.
+pub const CAPTURE_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 /// Lines of scrollback that a capture may ask for.
 pub const CAPTURE_HISTORY_MAX: u32 = 5_000;
 /// Panes of one server that are watched; a listing with more is cut, and what is over is unseen.
@@ -298,3 +300,9 @@ pub const LOOK_PAUSE_FIRST: Duration = Duration::from_millis(500);
 pub const LOOK_PAUSE_MAX: Duration = Duration::from_secs(8);
 /// After this much quiet in a pane, activity is taken for a program that starts.
 pub const LOOK_QUIET: Duration = Duration::from_secs(3);
+/// Pause between two looks at what the kernel saw on terminals: a flood of writes costs so many wake-ups.
+pub const TTY_PAUSE: Duration = Duration::from_millis(4);
+/// Pause between two reads of a push client, for the same reason.
+pub const CLIENT_PAUSE: Duration = Duration::from_millis(4);
+/// Asks that may wait for a server that is being connected.
+pub const ASKS_WAITING_MAX: usize = 1024;

@@ -45,8 +45,23 @@ pub enum Event {
     Late,
     /// Replies do not fit the questions.
     Desync,
+    /// A server was started: look at once.
+    Started,
     /// Time has passed.
     Tick,
+}
+
+/// How things stand for whoever wants something done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Questions can be asked.
+    Up,
+    /// It will be known in a moment.
+    Coming,
+    /// Nobody listens: a server may be started.
+    Absent,
+    /// Somebody listens and does not answer, or tmux cannot be used.
+    Down,
 }
 
 /// What is to be done.
@@ -92,17 +107,37 @@ pub struct Connection {
     lost: bool,
     /// A server was there since the last loss.
     was_up: bool,
+    /// The last probe found nobody.
+    absent: bool,
 }
 
 impl Connection {
     /// Nothing stands yet; the first [`Event::Tick`] begins.
     pub fn new() -> Self {
-        Connection { phase: Phase::Waiting(Mono::ZERO), failures: 0, lost: false, was_up: false }
+        Connection {
+            phase: Phase::Waiting(Mono::ZERO),
+            failures: 0,
+            lost: false,
+            was_up: false,
+            absent: false,
+        }
     }
 
     /// Whether questions may be asked.
     pub fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// How things stand.
+    pub fn standing(&self) -> Standing {
+        match self.phase {
+            Phase::Up { .. } => Standing::Up,
+            Phase::Silent => Standing::Down,
+            Phase::Meeting(_) => Standing::Coming,
+            Phase::Waiting(_) | Phase::Probing if self.absent => Standing::Absent,
+            Phase::Waiting(_) | Phase::Probing if self.lost => Standing::Down,
+            Phase::Waiting(_) | Phase::Probing => Standing::Coming,
+        }
     }
 
     /// When [`Event::Tick`] should come at the latest.
@@ -118,6 +153,7 @@ impl Connection {
         let mut out = Vec::new();
         match (self.phase, event) {
             (Phase::Waiting(at), Event::Tick) if at <= now => self.probe(&mut out),
+            (Phase::Waiting(_), Event::Started) => self.probe(&mut out),
             (Phase::Probing, Event::Probed(probe)) => self.probed(probe, now, &mut out),
             (Phase::Meeting(_), Event::Server(version)) => self.met(&version, now, &mut out),
             (Phase::Meeting(at), Event::Tick) if at <= now => self.silent(&mut out),
@@ -160,6 +196,7 @@ impl Connection {
     }
 
     fn probed(&mut self, probe: Probe, now: Mono, out: &mut Vec<Effect>) {
+        self.absent = probe == Probe::Absent;
         let why = match probe {
             Probe::Sessions(sessions) => {
                 if let Some(session) = choose(&sessions) {

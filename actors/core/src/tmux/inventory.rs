@@ -49,6 +49,8 @@ pub enum Event {
     Notice(Notice),
     /// Something was written in these panes.
     Wrote(Vec<PaneId>),
+    /// The push client of this session ended by itself.
+    PushEnded(SessionId),
     /// Writes were missed; the next listing must tell where.
     PushLost,
     /// The answer to [`Effect::Watch`].
@@ -183,6 +185,9 @@ impl Inventory {
             Event::ListFailed => self.schedule.failed(now),
             Event::Notice(notice) => self.notice(notice, now, &mut out),
             Event::Wrote(panes) => self.pushed(panes, now, &mut out),
+            Event::PushEnded(session) => {
+                self.pushed.remove(&session);
+            }
             Event::PushLost => {
                 self.push_lost = true;
                 self.schedule.nudge();

@@ -7,7 +7,6 @@
 //! nothing else, ends it.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use crate::clock::Mono;
 use crate::limits::QUESTIONS_MAX;
@@ -90,11 +89,6 @@ impl<T> Ledger<T> {
         self.open.iter().any(|q| q.mark.as_bytes() == said)
     }
 
-    /// How long the oldest question has waited.
-    pub fn waited(&self, now: Mono) -> Option<Duration> {
-        self.open.front().map(|q| now.since(q.asked))
-    }
-
     /// When the oldest question was asked.
     pub fn oldest(&self) -> Option<Mono> {
         self.open.front().map(|q| q.asked)
@@ -116,8 +110,8 @@ impl<T> Ledger<T> {
     }
 
     /// What the open questions are about, oldest first.
-    pub fn open(&self) -> impl Iterator<Item = &T> {
-        self.open.iter().map(|q| &q.about)
+    pub fn open_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.open.iter_mut().map(|q| &mut q.about)
     }
 }
 

@@ -1,0 +1,56 @@
+//! The way to the tmux servers: one gateway actor for each socket.
+//!
+//! `gateway` is the actor: it feeds what happens to the pure machines of `tsup_core::tmux` and does what
+//! they say. `asks` are the things others want done. `client` is a control-mode client with its pipes,
+//! `probe` finds out whether anybody listens, `watch` sees writes on terminal devices, `pushers` are the
+//! clients that do so where terminals cannot be watched, `place` says how the `tmux` program is run.
+
+mod asks;
+mod client;
+mod gateway;
+mod place;
+mod probe;
+mod pushers;
+mod watch;
+
+pub use gateway::{Gateway, GatewaySettings, Msg};
+pub use place::Place;
+
+use std::time::Duration;
+
+use tsup_core::ids::SocketName;
+use tsup_core::tmux::report::Report;
+
+/// The listener had no room. It gets a whole snapshot later, so nothing is kept for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// Who is told what a gateway sees. It must not wait.
+pub trait Listener: Send + Sync + 'static {
+    /// Takes the next report of the server behind `socket`.
+    fn hear(&self, socket: &SocketName, report: Report) -> Result<(), Refused>;
+}
+
+impl<F> Listener for F
+where
+    F: Fn(&SocketName, Report) -> Result<(), Refused> + Send + Sync + 'static,
+{
+    fn hear(&self, socket: &SocketName, report: Report) -> Result<(), Refused> {
+        self(socket, report)
+    }
+}
+
+/// What is counted about tmux. The calls are on a hot path and must cost next to nothing.
+pub trait Meter: Send + Sync + 'static {
+    /// A question was sent.
+    fn command(&self) {}
+    /// tmux refused one, or did not answer it.
+    fn error(&self) {}
+    /// One was answered after this time.
+    fn latency(&self, took: Duration) {
+        let _ = took;
+    }
+}
+
+/// Counts nothing.
+impl Meter for () {}
