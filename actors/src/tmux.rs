@@ -16,8 +16,6 @@ mod watch;
 pub use gateway::{Gateway, GatewaySettings, Msg};
 pub use place::Place;
 
-use std::time::Duration;
-
 use tsup_core::ids::SocketName;
 use tsup_core::tmux::report::Report;
 
@@ -39,18 +37,3 @@ where
         self(socket, report)
     }
 }
-
-/// What is counted about tmux. The calls are on a hot path and must cost next to nothing.
-pub trait Meter: Send + Sync + 'static {
-    /// A question was sent.
-    fn command(&self) {}
-    /// tmux refused one, or did not answer it.
-    fn error(&self) {}
-    /// One was answered after this time.
-    fn latency(&self, took: Duration) {
-        let _ = took;
-    }
-}
-
-/// Counts nothing.
-impl Meter for () {}

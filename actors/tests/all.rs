@@ -3,4 +3,6 @@
 mod all {
     mod kit;
     mod supervisor;
+    mod tmux_faults;
+    mod tmux_kit;
 }

@@ -135,7 +135,7 @@ impl Gateway {
 
     /// The client is gone before the answer came. Ending a pane can be asked again without harm (it may
     /// have ended the session that the client was attached to); of the rest it is not known what was done.
-    pub(super) fn strand(&mut self, mut pending: Pending, _cx: &mut Cx<Self>) {
+    pub(super) fn strand(&mut self, mut pending: Pending) {
         if matches!(pending.ask, Ask::Kill { .. }) {
             pending.tried = true;
             self.asks.waiting.push(pending);
@@ -176,7 +176,8 @@ impl Gateway {
     fn put_line(&mut self, pending: Pending, line: Result<Line, BadCommand>, cx: &mut Cx<Self>) {
         match line {
             Ok(line) => {
-                if let Err(About::Ask(mut pending)) = self.question(&[line], About::Ask(pending), cx.now()) {
+                let about = About::Ask(Box::new(pending));
+                if let Err(About::Ask(mut pending)) = self.question(&[line], about, cx.now()) {
                     pending.time_out();
                 }
             }

@@ -12,6 +12,7 @@ use tsup_core::clock::Mono;
 use tsup_core::ids::{PaneId, ProcId, SessionId, SocketName};
 use tsup_core::limits::{CLIENT_PAUSE, PUSH_PAUSE_AFTER, REPORT_RETRY, TMUX_DEADLINE, TTY_PAUSE};
 use tsup_core::settings::PushMode;
+use tsup_core::telemetry::metric;
 use tsup_core::tmux::command::{self, Line, Scope};
 use tsup_core::tmux::connection::{self, Connection, Probe};
 use tsup_core::tmux::inventory::{self, Inventory};
@@ -19,16 +20,17 @@ use tsup_core::tmux::ledger::Ledger;
 use tsup_core::tmux::protocol;
 use tsup_core::tmux::report::{Answer, Ask, AskError, Launched, LostWhy, Report, ServerFacts};
 
+use super::Listener;
 use super::asks::{Asks, Pending};
 use super::client::{self, Client};
 use super::place::Place;
 use super::probe;
 use super::pushers::{self, Pushers, Told};
 use super::watch::Ttys;
-use super::{Listener, Meter};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane, Reply};
 use crate::os::inotify::Seen;
+use crate::telemetry::{self, Counter, Metrics};
 
 mod answers;
 
@@ -79,14 +81,31 @@ pub(super) enum About {
     Server,
     List { scope: Scope, epoch: u64 },
     Capture { pane: PaneId, epoch: u64 },
-    Ask(Pending),
+    Ask(Box<Pending>),
+}
+
+/// What is counted about tmux.
+pub(super) struct Counts {
+    commands: Counter,
+    errors: Counter,
+    latency: telemetry::Timer,
+}
+
+impl Counts {
+    fn of(metrics: &Metrics) -> Self {
+        Counts {
+            commands: metrics.counter(metric::TMUX_COMMANDS.name, &[]),
+            errors: metrics.counter(metric::TMUX_ERRORS.name, &[]),
+            latency: metrics.timer(metric::TMUX_LATENCY.name, &[]),
+        }
+    }
 }
 
 /// The actor. One for each socket.
 pub struct Gateway {
     pub(super) settings: GatewaySettings,
     listener: Arc<dyn Listener>,
-    meter: Arc<dyn Meter>,
+    counts: Counts,
     pub(super) connection: Connection,
     pub(super) inventory: Inventory,
     ledger: Ledger<About>,
@@ -107,13 +126,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that tells `listener` what it sees.
-    pub fn new(settings: GatewaySettings, listener: Arc<dyn Listener>, meter: Arc<dyn Meter>) -> Self {
+    /// A gateway that tells `listener` what it sees, and counts in `metrics`.
+    pub fn new(settings: GatewaySettings, listener: Arc<dyn Listener>, metrics: &Metrics) -> Self {
         Gateway {
             inventory: Inventory::new(settings.push),
             settings,
             listener,
-            meter,
+            counts: Counts::of(metrics),
             connection: Connection::new(),
             ledger: Ledger::new(nonce()),
             epoch: 0,
@@ -176,7 +195,7 @@ impl Gateway {
             talk.await;
             deliver(&gate, Lane::Control, Inner::ClientEnded(id)).await;
         });
-        self.abandon(cx);
+        self.abandon();
         self.client = Some((id, client));
         self.ledger = Ledger::new(nonce());
         self.ask_server(cx.now());
@@ -186,7 +205,7 @@ impl Gateway {
         if let Some((_, client)) = self.client.take() {
             cx.spawn(client.end());
         }
-        self.abandon(cx);
+        self.abandon();
     }
 
     fn ask_server(&mut self, now: Mono) {
@@ -201,7 +220,7 @@ impl Gateway {
             self.outbox.extend_from_slice(line.as_str().as_bytes());
             self.outbox.push(b'\n');
         }
-        self.meter.command();
+        self.counts.commands.inc();
         Ok(())
     }
 
@@ -288,7 +307,7 @@ impl Gateway {
     fn settle(&mut self, cx: &mut Cx<Self>) {
         let now = cx.now();
         if self.connection.is_up() && self.ledger.oldest().is_some_and(|at| now.since(at) >= TMUX_DEADLINE) {
-            self.meter.error();
+            self.counts.errors.inc();
             self.connect(connection::Event::Late, cx);
         }
         if let (Some((_, client)), false) = (&self.client, self.outbox.is_empty()) {

@@ -133,10 +133,9 @@ impl Connection {
         match self.phase {
             Phase::Up { .. } => Standing::Up,
             Phase::Silent => Standing::Down,
-            Phase::Meeting(_) => Standing::Coming,
             Phase::Waiting(_) | Phase::Probing if self.absent => Standing::Absent,
             Phase::Waiting(_) | Phase::Probing if self.lost => Standing::Down,
-            Phase::Waiting(_) | Phase::Probing => Standing::Coming,
+            Phase::Meeting(_) | Phase::Waiting(_) | Phase::Probing => Standing::Coming,
         }
     }
 
@@ -153,7 +152,6 @@ impl Connection {
         let mut out = Vec::new();
         match (self.phase, event) {
             (Phase::Waiting(at), Event::Tick) if at <= now => self.probe(&mut out),
-            (Phase::Waiting(_), Event::Started) => self.probe(&mut out),
             (Phase::Probing, Event::Probed(probe)) => self.probed(probe, now, &mut out),
             (Phase::Meeting(_), Event::Server(version)) => self.met(&version, now, &mut out),
             (Phase::Meeting(at), Event::Tick) if at <= now => self.silent(&mut out),
@@ -175,7 +173,7 @@ impl Connection {
                     self.wait(now);
                 }
             }
-            (Phase::Silent, Event::ClientEnded) => self.probe(&mut out),
+            (Phase::Waiting(_), Event::Started) | (Phase::Silent, Event::ClientEnded) => self.probe(&mut out),
             (Phase::Meeting(_), Event::ClientEnded) => self.wait(now),
             (Phase::Up { .. }, Event::Desync) => {
                 out.extend([Effect::Down, Effect::Detach]);

@@ -29,7 +29,7 @@ impl Gateway {
             }
             Inner::ClientEnded(id) if self.is_client(*id) => {
                 self.client = None;
-                self.abandon(cx);
+                self.abandon();
                 self.connect(connection::Event::ClientEnded, cx);
             }
             // Of a client that was let go.
@@ -92,22 +92,22 @@ impl Gateway {
 
     fn desync(&mut self, cx: &mut Cx<Self>) {
         tracing::warn!(socket = %self.settings.socket, "tmux's replies do not fit the questions; connecting anew");
-        self.meter.error();
+        self.counts.errors.inc();
         self.connect(connection::Event::Desync, cx);
     }
 
     fn answered(&mut self, answered: Answered<About>, cx: &mut Cx<Self>) {
         let Answered { about, blocks, asked } = answered;
-        self.meter.latency(cx.now().since(asked));
+        self.counts.latency.record(cx.now().since(asked));
         if blocks.iter().any(|b| !b.ok) {
-            self.meter.error();
+            self.counts.errors.inc();
         }
         match about {
             About::Server => self.met(&blocks, cx),
             About::List { epoch, .. } | About::Capture { epoch, .. } if epoch != self.epoch => {}
             About::List { scope, .. } => self.stock(listed(scope, &blocks), cx),
             About::Capture { pane, .. } => self.stock(captured(pane, &blocks), cx),
-            About::Ask(pending) => self.finish_ask(pending, &blocks, cx),
+            About::Ask(pending) => self.finish_ask(*pending, &blocks, cx),
         }
     }
 
@@ -132,12 +132,12 @@ impl Gateway {
     }
 
     /// Questions will not be answered at all: their client is gone.
-    pub(super) fn abandon(&mut self, cx: &mut Cx<Self>) {
+    pub(super) fn abandon(&mut self) {
         self.outbox.clear();
         let open: Vec<About> = self.ledger.drain().collect();
         for about in open {
             if let About::Ask(pending) = about {
-                self.strand(pending, cx);
+                self.strand(*pending);
             }
         }
     }
