@@ -64,7 +64,7 @@ pub(super) fn told(events: Vec<Event>) -> Told {
     for event in events {
         match event {
             Event::Notice(Notice::Output { pane, .. }) if !told.wrote.contains(&pane) => {
-                told.wrote.push(pane)
+                told.wrote.push(pane);
             }
             Event::Notice(Notice::Pause(pane)) => told.paused.push(pane),
             _ => {}
