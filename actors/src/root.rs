@@ -20,7 +20,6 @@ use tokio::sync::{mpsc, watch};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Event;
 use tsup_core::ids::ActorPath;
-use tsup_core::limits;
 use tsup_core::settings::Settings;
 use tsup_core::supervision::{Backoff, End, Strategy};
 
@@ -32,7 +31,7 @@ use crate::edge::ctl::Ctl;
 use crate::edge::ctl::desk::{Admin, Desk, Identity, Parts};
 use crate::gate::Gate;
 use crate::store::Store;
-use crate::supervisor::{self, ChildError, SupervisorSpec, Tree, View, child, supervise};
+use crate::supervisor::{self, SupervisorSpec, Tree, View, child, supervise};
 use crate::telemetry::Metrics;
 use crate::telemetry::registry::Registry;
 use crate::telemetry::resources::ResourcesPlan;
@@ -200,22 +199,5 @@ impl RunningRoot {
             None => Err(UserError::new(Exit::Bug, "the root supervisor died")
                 .hint("please report this with the log; start tsup again, the agents stay")),
         }
-    }
-}
-
-/// The drill: ends one actor the hard way, by its path.
-pub(crate) async fn crash(view: &View, path: &str) -> Result<String, UserError> {
-    let shown = tsup_core::untrusted::Untrusted::bounded(path, limits::NAME_BYTES_MAX);
-    let none = || {
-        UserError::new(Exit::NotFound, format!("no actor `{shown}`"))
-            .hint("`tsup ctl tree` shows the paths; the root itself cannot be crashed")
-    };
-    let (above, id) = path.rsplit_once('/').ok_or_else(none)?;
-    let handle = view.find(above).and_then(|v| v.handle()).ok_or_else(none)?;
-    match handle.crash(id).await {
-        Ok(()) => Ok(format!("crashed {shown}")),
-        Err(ChildError::Refused(tsup_core::supervision::Refusal::NotFound(_))) => Err(none()),
-        Err(ChildError::Refused(e)) => Err(UserError::new(Exit::Refused, e.to_string())),
-        Err(ChildError::Call(e)) => Err(UserError::new(Exit::TimedOut, e.to_string())),
     }
 }
