@@ -1,7 +1,13 @@
 //! Everything that runs, tested from outside, in one binary: it links once.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod all {
     mod kit;
+    mod resources;
+    mod stage;
+    mod statsd;
+    mod statsd_server;
     mod supervisor;
     mod tmux_faults;
     mod tmux_kit;
