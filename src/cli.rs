@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod fake_agent;
 pub mod init;
+pub mod listen;
 pub mod man;
 pub mod reload;
 pub mod status;
@@ -76,6 +77,8 @@ pub enum Verb {
     Doctor(doctor::Args),
     /// Watch six fake agents live, crash and come back, on a private tmux server
     Demo(demo::Args),
+    /// Print the metrics that arrive: a small StatsD receiver
+    Listen(listen::Args),
     /// Talk to the running supervisor
     Ctl(ctl::Args),
     /// Print a shell's completions
@@ -142,6 +145,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Init(args) => init::run(cx, &args),
         Verb::Doctor(args) => doctor::run(cx, &args),
         Verb::Demo(args) => demo::run(cx, &args),
+        Verb::Listen(args) => listen::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),

@@ -7,11 +7,13 @@
 //! - `dialect` says what a StatsD receiver understands.
 //! - `pack` fills datagrams; `feed` knows what a receiver has been told already; `courier` decides
 //!   when to open, probe, send and rest, and what an outage costs.
+//! - `line` reads what arrives, for `tsup listen`.
 //! - `resources` decides when which process tree is looked at.
 
 pub mod courier;
 pub mod dialect;
 pub mod feed;
+pub mod line;
 pub mod metric;
 pub mod name;
 pub mod pack;
