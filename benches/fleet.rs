@@ -1,0 +1,75 @@
+//! The whole product under load: a real supervisor, a real tmux on a private socket, real processes.
+//!
+//! `cargo bench --bench fleet` measures everything and prints a Markdown table for each question;
+//! `-- --quick` takes smaller numbers, `-- death idle` only those questions. Figures of one run are
+//! meant to be read together: machines differ, ratios hold.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to tell")]
+
+#[path = "fleet/cost.rs"]
+mod cost;
+#[path = "fleet/reaction.rs"]
+mod reaction;
+#[path = "fleet/world.rs"]
+mod world;
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) deaths: usize,
+    pub(crate) lines: usize,
+    pub(crate) idle_seconds: u64,
+    pub(crate) commands: usize,
+    pub(crate) big: usize,
+}
+
+const FULL: Size = Size { deaths: 200, lines: 300, idle_seconds: 30, commands: 100, big: 1000 };
+const QUICK: Size = Size { deaths: 20, lines: 30, idle_seconds: 6, commands: 20, big: 200 };
+
+type Question = (&'static str, fn(Size));
+
+const QUESTIONS: [Question; 6] = [
+    ("death", reaction::death),
+    ("line", reaction::line),
+    ("start", reaction::start),
+    ("status", reaction::status),
+    ("idle", cost::idle),
+    ("memory", cost::memory),
+];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
+    let asked: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
+    if let Some(unknown) = asked.iter().find(|a| !QUESTIONS.iter().any(|(name, _)| name == *a)) {
+        let names: Vec<_> = QUESTIONS.iter().map(|(name, _)| *name).collect();
+        eprintln!("no question `{unknown}`: ask {}", names.join(", "));
+        std::process::exit(2);
+    }
+    for (name, measure) in QUESTIONS {
+        if asked.is_empty() || asked.iter().any(|a| *a == name) {
+            measure(size);
+        }
+    }
+}
+
+/// The value below which `percent` of the sorted values lie.
+pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    if sorted.is_empty() {
+        return f64::NAN;
+    }
+    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+/// A row of percentiles in milliseconds.
+pub(crate) fn print_row(what: &str, values: &mut [f64], missed: usize) {
+    values.sort_by(f64::total_cmp);
+    println!(
+        "| {what} | {} | {:.2} | {:.2} | {:.2} | {missed} |",
+        values.len(),
+        percentile(values, 50.0),
+        percentile(values, 99.0),
+        values.last().copied().unwrap_or(f64::NAN),
+    );
+}
