@@ -9,6 +9,9 @@ pub mod init;
 pub mod listen;
 pub mod man;
 pub mod reload;
+pub mod restart;
+pub mod run;
+pub mod start;
 pub mod status;
 pub mod stop;
 
@@ -65,8 +68,14 @@ impl Global {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run the supervisor in the foreground
+    Run(run::Args),
+    /// Start the supervisor as a daemon; returns when it is ready
+    Start(start::Args),
     /// Stop the supervisor; returns when it is gone. The agents stay
     Stop(stop::Args),
+    /// Stop the supervisor when it runs, then start it
+    Restart(restart::Args),
     /// Let the supervisor read its configuration again
     Reload,
     /// Say whether the supervisor runs, and how it is
@@ -139,6 +148,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
     match verb {
+        Verb::Run(args) => run::run(cx, &args),
+        Verb::Start(args) => start::run(cx, &args),
+        Verb::Restart(args) => restart::run(cx, &args),
         Verb::Stop(args) => stop::run(cx, &args),
         Verb::Reload => reload::run(cx),
         Verb::Status(args) => status::run(cx, &args),

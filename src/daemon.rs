@@ -1,6 +1,7 @@
 //! The shell around the supervision tree: the home and its lock, log, limits, signals, readiness, and
 //! what starts and stops all this from outside.
 
+pub mod lifecycle;
 pub mod limits;
 pub mod lock;
 pub mod log;
@@ -9,3 +10,5 @@ pub mod panic;
 pub mod signals;
 pub mod start;
 pub mod stop;
+
+pub use lifecycle::run;

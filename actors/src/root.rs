@@ -40,8 +40,9 @@ use crate::telemetry::statsd::{self, StatsdPlan};
 /// What the tree is built from.
 #[derive(Debug, Clone)]
 pub struct RootConfig {
-    /// The configuration, checked.
-    pub settings: Settings,
+    /// The configuration, checked. A reload puts another one in its place; who reads a value when it
+    /// needs it follows.
+    pub settings: watch::Receiver<Arc<Settings>>,
     /// The home directory, private to the user.
     pub home: PathBuf,
     /// Where the control socket goes.
@@ -60,6 +61,15 @@ pub struct RunningRoot {
     admin: mpsc::Receiver<Admin>,
 }
 
+/// What a running tree tells its process.
+#[derive(Debug)]
+pub enum Next {
+    /// Somebody asks over the control socket for what only the process can do.
+    Asked(Admin),
+    /// The tree has ended. An error when that was not asked for.
+    Ended(Result<(), UserError>),
+}
+
 /// Restarts of the root's children that are too many: then the process ends, for the init above it.
 const ROOT_INTENSITY: (u32, Duration) = (3, Duration::from_secs(60));
 /// Restarts of a domain, or of a part of one, after which it rests.
@@ -72,6 +82,7 @@ const DOMAIN_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(50), 
 /// Builds the tree and starts it. Returns when the first children run; [`RunningRoot::ready`] tells when
 /// everything is up.
 pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
+    let settings = Arc::clone(&config.settings.borrow());
     let bus = Bus::new();
     let metrics = Metrics::new(now_wall());
     let (ready_tx, ready) = watch::channel(false);
@@ -80,7 +91,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
     let system = root.child("system");
 
     let store = Store::new(&root, "store", config.home.join("tsup.db"));
-    let telemetry = telemetry(&system.child("telemetry"), &config.settings, &metrics, &bus);
+    let telemetry = telemetry(&system.child("telemetry"), &settings, &metrics, &bus);
 
     let view = Arc::new(std::sync::OnceLock::<View>::new());
     let edge = {
@@ -174,9 +185,13 @@ impl RunningRoot {
         &self.bus
     }
 
-    /// What people ask of the process itself, over the control socket.
-    pub async fn admin(&mut self) -> Option<Admin> {
-        self.admin.recv().await
+    /// What the process must know next. May be dropped while it waits; nothing is lost.
+    pub async fn next(&mut self) -> Next {
+        tokio::select! {
+            biased;
+            Some(asked) = self.admin.recv() => Next::Asked(asked),
+            end = ended(&mut self.tree) => Next::Ended(end),
+        }
     }
 
     /// Begins an ordered stop. Agents stay.
@@ -189,15 +204,15 @@ impl RunningRoot {
     pub fn hurry(&self) {
         self.tree.hurry();
     }
+}
 
-    /// Waits for the end. An error when it was not asked for.
-    pub async fn ended(&mut self) -> Result<(), UserError> {
-        match self.tree.ended().await {
-            Some(End::Shutdown) => Ok(()),
-            Some(end) => Err(UserError::new(Exit::Failed, format!("the supervision tree gave up: {end}"))
-                .hint("the log says what failed; start tsup again, the agents stay")),
-            None => Err(UserError::new(Exit::Bug, "the root supervisor died")
-                .hint("please report this with the log; start tsup again, the agents stay")),
-        }
+/// Waits for the end. An error when it was not asked for.
+async fn ended(tree: &mut Tree) -> Result<(), UserError> {
+    match tree.ended().await {
+        Some(End::Shutdown) => Ok(()),
+        Some(end) => Err(UserError::new(Exit::Failed, format!("the supervision tree gave up: {end}"))
+            .hint("the log says what failed; start tsup again, the agents stay")),
+        None => Err(UserError::new(Exit::Bug, "the root supervisor died")
+            .hint("please report this with the log; start tsup again, the agents stay")),
     }
 }

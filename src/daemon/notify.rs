@@ -52,6 +52,11 @@ impl Starter {
         Ok(Starter { pipe: Some(pipe.into()) })
     }
 
+    /// Whether somebody waits who was not told yet.
+    pub fn waits(&self) -> bool {
+        self.pipe.is_some()
+    }
+
     /// Tells, once. Whoever waited may have gone.
     pub fn tell(&mut self, report: &Report) {
         if let (Some(mut pipe), Ok(text)) = (self.pipe.take(), serde_json::to_string(report)) {

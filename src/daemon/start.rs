@@ -4,8 +4,6 @@
 //! begins, and leaves the terminal by itself (`setsid`). Its standard output is the pipe on which it
 //! says that it is ready, or why not.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
@@ -13,6 +11,7 @@ use std::sync::mpsc::sync_channel;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::READY_TIMEOUT;
 
+use super::lifecycle::STDERR_FILE;
 use super::notify::Report;
 use crate::config::paths::Paths;
 use crate::config::plain;
@@ -49,29 +48,20 @@ fn spawn(paths: &Paths, config: Option<&Path>) -> Result<Child, UserError> {
     let fail =
         |what: &str, e: &std::io::Error| UserError::new(Exit::Failed, format!("cannot {what}: {}", plain(e)));
     let program = std::env::current_exe().map_err(|e| fail("find the program of tsup", &e))?;
-    let errors = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(paths.home.join("daemon.err"))
-        .map_err(|e| fail("write in the home directory", &e))?;
     let mut command = Command::new(program);
     command.arg("run").arg("--daemon").arg("--home").arg(&paths.home);
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }
     command.env("TSUP_SOCKET", &paths.socket);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+    // Its standard error is ours until it holds the home, so that nothing it says gets lost.
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().map_err(|e| fail("start the supervisor", &e))
 }
 
 /// The supervisor ended without a word.
 fn ended(child: &mut Child, paths: &Paths) -> UserError {
     let how = child.wait().map_or_else(|e| plain(&e), |status| status.to_string());
-    let said = std::fs::read_to_string(paths.home.join("daemon.err")).unwrap_or_default();
-    let said = said.lines().next().unwrap_or_default();
-    let gap = if said.is_empty() { "" } else { ": " };
-    UserError::new(Exit::Failed, format!("the supervisor ended before it was ready ({how}){gap}{said}"))
-        .hint(format!("see {} and the log beside it", paths.home.join("daemon.err").display()))
+    UserError::new(Exit::Failed, format!("the supervisor ended before it was ready ({how})"))
+        .hint(format!("see {} and its log", paths.home.join(STDERR_FILE).display()))
 }

@@ -1,6 +1,6 @@
 //! Configurations as people write them, right and wrong.
 
-use crate::command::Place;
+use crate::command::{Done, Place};
 
 #[test]
 fn init_writes_what_means_the_defaults() {
@@ -20,6 +20,46 @@ fn init_writes_what_means_the_defaults() {
     assert_eq!(place.tsup(&["init", "--config", "other.toml"]).code, 0);
     assert_eq!(std::fs::read_to_string(place.path().join("other.toml")).unwrap(), text);
     assert_eq!(place.tsup(&["init", "--config", "no/folder/t.toml"]).code, 1);
+}
+
+#[test]
+fn a_broken_configuration_is_located_and_starts_nothing() {
+    let place = Place::new();
+    for (text, says) in [
+        (
+            "[fleet]\nmissing_grace_seconds = 0\n",
+            "tsup.toml:2:25: `fleet.missing_grace_seconds` is 0 seconds",
+        ),
+        ("[tmux]\nsoquets = []\n", "tsup.toml:2:1: unknown field `soquets`"),
+        ("[statsd\n", "tsup.toml:1:8: "),
+        ("[web]\nenabled = true\n", "tsup.toml:1:2: unknown field `web`"),
+    ] {
+        place.configure(text);
+        let done = place.tsup(&["start"]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{text}");
+        assert!(done.err.starts_with(&format!("tsup: {says}")), "{}", done.err);
+        assert!(done.err.lines().count() <= 2, "{}", done.err);
+        assert_eq!(place.tsup(&["run"]).code, 2, "{text}");
+    }
+    assert!(!place.home().exists());
+    assert_eq!(place.tsup(&["run", "--config", "missing.toml"]).code, 2);
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let place = Place::new();
+    let with = |name: &str, value: &str| -> Done {
+        place.command(&["start"]).env(name, value).output().unwrap().into()
+    };
+    for (name, value) in [
+        ("TSUP_STATSD__FLUSH_SECONDS", "0"),
+        ("TSUP_NOTHING__AT_ALL", "1"),
+        ("METACLAUDE_METRICS_PORT", "http"),
+    ] {
+        let done = with(name, value);
+        assert_eq!(done.code, 2, "{name}");
+        assert!(done.err.starts_with(&format!("tsup: {name}: ")), "{}", done.err);
+    }
 }
 
 #[test]

@@ -5,3 +5,5 @@ mod client;
 mod command;
 mod configuration;
 mod listen;
+
+mod lifecycle;

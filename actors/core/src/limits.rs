@@ -284,6 +284,8 @@ pub const STORE_STACK_BYTES: usize = 512 * 1024;
 
 /// Open files that a thousand agents need: two pidfds and a watch each, the connections, and room.
 pub const OPEN_FILES_WANTED: u64 = 16_384;
+/// Threads of the runtime. Actors wait most of the time; more threads only cost memory.
+pub const WORKER_THREADS_MAX: usize = 4;
 /// Lines of the own log that may wait for the disk.
 pub const LOG_LINES_PENDING_MAX: usize = 4096;
 /// How long `tsup start` waits for a supervisor to be ready.

@@ -54,7 +54,7 @@ pub fn diff(running: &Settings, read: &Settings) -> Changes {
     note(a.relaunch.max_restarts != b.relaunch.max_restarts, true, "relaunch.max_restarts");
     note(a.relaunch.period != b.relaunch.period, true, "relaunch.period_seconds");
     note(a.relaunch.fleet_breaker != b.relaunch.fleet_breaker, true, "relaunch.fleet_breaker");
-    note(a.statsd != b.statsd, true, "statsd");
+    note(a.statsd != b.statsd, false, "statsd");
     note(a.log != b.log, false, "log");
     changes
 }

@@ -1,0 +1,26 @@
+//! `tsup restart`.
+
+use tsup_core::error::Exit;
+
+use super::{Cx, Outcome};
+use crate::daemon::lock::{Holder, holder};
+use crate::{config, daemon};
+
+/// Arguments of `tsup restart`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Stops the supervisor when it runs, and starts it with the configuration it had, or with `--config`.
+pub fn run(cx: &Cx, _args: &Args) -> Outcome {
+    let paths = cx.global.paths()?;
+    let file = match (&cx.global.config, holder(&paths.lock)?) {
+        (None, Holder::Known(id)) => id.config,
+        (flag, _) => config::find(flag.as_deref())?,
+    };
+    // A configuration that cannot be read must not cost the supervisor that runs.
+    config::load(file.as_deref())?;
+    daemon::stop::stop(&paths)?;
+    let pid = daemon::start::start(&paths, file.as_deref())?;
+    cx.out.say(&format!("the supervisor is ready (pid {pid}, home {})", paths.home.display()));
+    Ok(Exit::Ok)
+}
