@@ -46,8 +46,9 @@ pub struct Global {
     /// Configuration [default: ./tsup.toml, then ~/.config/tsup/tsup.toml]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<PathBuf>,
-    /// When to colour
+    /// When to colour: auto, always, never
     #[arg(
+        hide_possible_values = true,
         long,
         global = true,
         value_enum,

@@ -23,7 +23,13 @@ pub fn check(kinds: &[String]) -> Result<(), UserError> {
 
 /// `watch`: prints events as they happen, one JSON object a line, until the reader or the supervisor
 /// goes. Its end by Ctrl-C is its ordinary end.
-pub fn follow(cx: &Cx, client: Client, kinds: Vec<String>) -> Outcome {
+pub fn follow(cx: &Cx, client: Client, mut kinds: Vec<String>) -> Outcome {
+    // The goodbye is always asked for, so that an ordered end is told from a death.
+    let goodbye = Event::Draining.kind();
+    let shows_goodbye = kinds.is_empty() || kinds.iter().any(|k| k == goodbye);
+    if !shows_goodbye {
+        kinds.push(goodbye.to_owned());
+    }
     let events = client.watch(kinds)?;
     let interrupted = end_on_interrupt(&events)?;
     let mut draining = false;
@@ -32,7 +38,11 @@ pub fn follow(cx: &Cx, client: Client, kinds: Vec<String>) -> Outcome {
             return Ok(Exit::Ok);
         }
         let stamped = event?;
-        draining |= stamped.event == Event::Draining;
+        let is_goodbye = stamped.event == Event::Draining;
+        draining |= is_goodbye;
+        if is_goodbye && !shows_goodbye {
+            continue;
+        }
         cx.out.json(&stamped.to_json())?;
     }
     // A supervisor that said goodbye is no surprise.

@@ -53,7 +53,10 @@ fn spawn(paths: &Paths, config: Option<&Path>) -> Result<Child, UserError> {
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }
-    command.env("TSUP_SOCKET", &paths.socket);
+    if paths.socket.parent() != Some(&paths.home) {
+        // It may have been relative to this folder.
+        command.env("TSUP_SOCKET", &paths.socket);
+    }
     // Its standard error is ours until it holds the home, so that nothing it says gets lost.
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().map_err(|e| fail("start the supervisor", &e))

@@ -115,7 +115,7 @@ fn what_the_supervisor_refuses_exits_as_it_says() {
 fn a_watch_prints_lines_and_ends_in_order_with_ctrl_c() {
     let place = Place::new();
     supervisor(&place, |request, stream| {
-        assert_eq!(request.verb, Verb::Watch { kinds: vec!["ready".into()] });
+        assert_eq!(request.verb, Verb::Watch { kinds: vec!["ready".into(), "draining".into()] });
         send(stream, request.id, Body::Watching).unwrap();
         send(stream, request.id, event(1)).unwrap();
         // Until the client goes.

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::command::{Done, Place};
 
 /// A home that is stopped when the test ends, however it ends.
-struct Running(Place);
+pub(crate) struct Running(pub(crate) Place);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -19,14 +19,14 @@ impl Drop for Running {
 }
 
 /// A place whose configuration touches no tmux server of anybody.
-fn place() -> Running {
+pub(crate) fn place() -> Running {
     let place = Place::new();
     place.configure("[tmux]\nsockets = [\"lifecycle\"]\n");
     Running(place)
 }
 
 /// Waits for something to be true, at most ten seconds.
-fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_true() {
         assert!(Instant::now() < deadline, "{what} did not come true");
@@ -34,7 +34,7 @@ fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     }
 }
 
-fn identity(place: &Place) -> serde_json::Value {
+pub(crate) fn identity(place: &Place) -> serde_json::Value {
     let text = std::fs::read_to_string(place.home().join("tsup.lock")).unwrap();
     serde_json::from_str(&text).unwrap()
 }

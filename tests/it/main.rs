@@ -4,6 +4,6 @@
 mod client;
 mod command;
 mod configuration;
-mod listen;
-
 mod lifecycle;
+mod listen;
+mod supervisor;
