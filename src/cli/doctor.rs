@@ -83,6 +83,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
             tsup_core::settings::Settings::default()
         }
     };
+    findings.extend(tmux::sockets(&settings.tmux));
     findings.push(match cx.global.paths() {
         Ok(paths) => host::home(&paths),
         Err(e) => Finding::fix("home", e.what, e.hint.unwrap_or_default()),

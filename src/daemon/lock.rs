@@ -77,6 +77,7 @@ pub fn take(paths: &Paths, identity: &Identity) -> Result<Lock, UserError> {
     let shown = paths.lock.display();
     let fail = |what: &str, e: &std::io::Error| {
         UserError::new(Exit::Failed, format!("cannot {what} {shown}: {}", plain(e)))
+            .hint("see whether its disk is full or broken, or choose another home with `--home DIR`")
     };
     let mut file = open_private(&paths.lock).map_err(|e| fail("open", &e))?;
     let deadline = Instant::now() + PATIENCE;

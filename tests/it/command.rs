@@ -171,7 +171,17 @@ fn the_doctor_says_how_the_host_is() {
     assert_eq!(report["version"], 1);
     let findings = report["findings"].as_array().unwrap();
     let level = |f: &Value| f["level"].as_str().unwrap().to_owned();
-    for name in ["tmux", "configuration", "home", "open files", "pidfd", "cgroups", "statsd", "systemd"] {
+    for name in [
+        "tmux",
+        "tmux socket",
+        "configuration",
+        "home",
+        "open files",
+        "pidfd",
+        "cgroups",
+        "statsd",
+        "systemd",
+    ] {
         assert!(findings.iter().any(|f| f["name"] == name), "{name}: {}", done.out);
     }
     for f in findings {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tsup_core::ids::SocketName;
+use tsup_core::settings::TmuxSettings;
+
 use super::Finding;
 use crate::config::plain;
 
@@ -86,6 +89,37 @@ fn behaviour() -> Finding {
         }
         Err(e) => {
             Finding::fix(name, format!("does not do as it is told: {e}"), "try `tmux new-session` by hand")
+        }
+    }
+}
+
+/// The servers that are to be watched: who answers, and who is not there yet. None is started.
+pub(super) fn sockets(settings: &TmuxSettings) -> Vec<Finding> {
+    if !on_path("tmux") {
+        return Vec::new();
+    }
+    settings.sockets.iter().map(socket).collect()
+}
+
+fn socket(socket: &SocketName) -> Finding {
+    let name = "tmux socket";
+    let mut command = Command::new("tmux");
+    command.arg(if socket.is_path() { "-S" } else { "-L" }).arg(&socket.0);
+    command.args(["-f", "/dev/null", "list-sessions", "-F", "#{session_id}"]).env_remove("TMUX");
+    match run(&mut command) {
+        Ok(text) => {
+            let sessions = text.lines().count() as u64;
+            Finding::ok(name, format!("{socket}: {}", crate::render::words::count(sessions, "session")))
+        }
+        Err(e)
+            if e.contains("no server running")
+                || e.contains("error connecting")
+                || e.contains("no sessions") =>
+        {
+            Finding::ok(name, format!("{socket}: no server yet; it is found when it starts"))
+        }
+        Err(e) => {
+            Finding::warn(name, format!("{socket}: {e}"), "tsup cannot watch a server that does not answer")
         }
     }
 }
