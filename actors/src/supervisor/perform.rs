@@ -82,6 +82,7 @@ impl Shell {
         let event = match (slot.spec.start)(start).await {
             Ok(cell) => {
                 self.by_actor.insert(cell.get_id(), (id.clone(), generation));
+                self.spec.core.alive.lock().insert(cell.get_id(), cell.clone());
                 slot.cell = Some(cell);
                 slot.killed = false;
                 Event::Started(id, generation)

@@ -10,7 +10,7 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent}
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tsup_core::ids::{ActorPath, Generation};
-use tsup_core::limits::{LAST_ERROR_BYTES_MAX, MESSAGES_PER_WAKE};
+use tsup_core::limits::{CHILD_SHUTDOWN, LAST_ERROR_BYTES_MAX, MESSAGES_PER_WAKE};
 use tsup_core::supervision::{
     ChildId, Command, Effect, End, Event, Exit, Planner, Shutdown, Ticket, Timer, TimerKind,
 };
@@ -266,6 +266,7 @@ impl ractor::Actor for Supervisor {
         (spec, incarnation): Self::Arguments,
     ) -> Result<Shell, ActorProcessingErr> {
         spec.core.end.send_replace(None);
+        bury(&spec.core).await;
         let mut shell = Shell::new(spec, incarnation, myself.get_cell())?;
         shell.drive(Event::Begin).await;
         shell.wind_down().await;
@@ -312,6 +313,7 @@ impl ractor::Actor for Supervisor {
             _ => return Ok(()),
         };
         if let Some((id, generation)) = shell.by_actor.remove(&cell.get_id()) {
+            shell.core().alive.lock().remove(&cell.get_id());
             shell.drive(Event::Exited(id, generation, exit)).await;
             shell.conclude()?;
         }
@@ -326,6 +328,17 @@ impl ractor::Actor for Supervisor {
         match shell.end.take() {
             None | Some(End::Shutdown | End::AutoShutdown(_)) => Ok(()),
             Some(end) => Err(Box::new(Escalated { path: shell.core().path.clone(), end })),
+        }
+    }
+}
+
+/// Waits for the children of an incarnation that died, so that no child lives twice.
+async fn bury(core: &Core) {
+    let left = std::mem::take(&mut *core.alive.lock());
+    for cell in left.into_values() {
+        cell.kill();
+        if cell.wait(Some(CHILD_SHUTDOWN)).await.is_err() {
+            tracing::error!(actor = %core.path, "a child of a dead supervisor does not end");
         }
     }
 }

@@ -1,10 +1,13 @@
 //! How a tree is described: children, and the supervisors above them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use ractor::{ActorCell, ActorId};
 use tokio::sync::watch;
 use tsup_core::ids::ActorPath;
 use tsup_core::limits;
@@ -129,6 +132,9 @@ pub(crate) struct Core {
     pub(crate) members: watch::Sender<Vec<View>>,
     /// The last generation given to a child, over all incarnations: none is given twice.
     pub(crate) generations: AtomicU64,
+    /// The living incarnations of its children. When a supervisor dies, ractor kills its children but
+    /// does not wait for them; the next incarnation does. A leaf lock, held for one move.
+    pub(crate) alive: Mutex<HashMap<ActorId, ActorCell>>,
     /// How it ended last.
     pub(crate) end: watch::Sender<Option<End>>,
 }
@@ -163,6 +169,7 @@ impl SupervisorSpec {
             strategy,
             members: watch::Sender::new(Vec::new()),
             generations: AtomicU64::new(0),
+            alive: Mutex::new(HashMap::new()),
             end: watch::Sender::new(None),
         };
         let policy = Policy { strategy, ..Policy::default() };

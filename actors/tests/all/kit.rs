@@ -59,6 +59,8 @@ pub(crate) enum Do {
     Hang,
     /// Stay in the handler until told; the reply says that it is there.
     Hold(Reply<()>, tokio::sync::oneshot::Receiver<()>),
+    /// The same, without letting go of the thread.
+    Block(Reply<()>, std::sync::mpsc::Receiver<()>),
     Ready,
     Who(Reply<(Generation, Vec<u32>)>),
 }
@@ -89,6 +91,10 @@ impl Actor for Probe {
             Do::Hold(held, go) => {
                 held.send(());
                 let _ = go.await;
+            }
+            Do::Block(held, go) => {
+                held.send(());
+                let _ = go.recv();
             }
             Do::Ready => cx.ready(),
             Do::Who(reply) => reply.send((cx.generation(), self.notes.clone())),

@@ -155,6 +155,27 @@ async fn the_death_of_a_supervisor_takes_its_subtree_along_and_all_come_back() {
     end(tree).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_child_lives_twice_even_when_its_supervisor_dies() {
+    let log = Log::default();
+    let (leaf, spec) = two_levels(&log, 3);
+    let tree = spawn(spec).await.unwrap();
+    let (in_handler, is_in_handler) = Reply::channel();
+    let (go, wait) = std::sync::mpsc::sync_channel(1);
+    // The leaf blocks its thread: a kill reaches it only when it comes back.
+    leaf.control(Do::Block(in_handler, wait)).unwrap();
+    is_in_handler.await.unwrap();
+    log.take();
+    tree.handle().crash("mid").await.unwrap();
+    log.wait_for("end sibling").await;
+    go.send(()).unwrap();
+    log.wait_for("start leaf").await;
+    let lines = log.take();
+    let at = |line: &str| lines.iter().position(|l| l == line).unwrap_or_else(|| panic!("{line}: {lines:?}"));
+    assert!(at("end leaf") < at("start leaf"), "{lines:?}");
+    end(tree).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_from_above_stops_the_levels_below_in_order() {
     let log = Log::default();
