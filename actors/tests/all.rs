@@ -8,6 +8,7 @@ mod all {
     mod stage;
     mod statsd;
     mod statsd_server;
+    mod ractor_contract;
     mod supervisor;
     mod tmux_faults;
     mod tmux_kit;

@@ -44,7 +44,7 @@ impl Log {
                 wrote.await;
             }
         };
-        let seen = tokio::time::timeout(LONG, seen).await;
+        let seen = tokio::time::timeout(Duration::from_secs(60), seen).await;
         assert!(seen.is_ok(), "no line {line:?} in {:?}", self.lines.lock());
     }
 }
