@@ -8,6 +8,7 @@ mod all {
     mod stage;
     mod statsd;
     mod statsd_server;
+    mod otp;
     mod ractor_contract;
     mod supervisor;
     mod tmux_faults;

@@ -72,6 +72,11 @@ impl Tree {
         }
     }
 
+    /// How it ended, if it has.
+    pub fn has_ended(&self) -> Option<End> {
+        self.handle.core.end.borrow().clone()
+    }
+
     /// Waits for the end. `None`: it died without having decided to.
     pub async fn ended(&mut self) -> Option<End> {
         // The task of an actor catches its panics; the end tells whether there was a decision.
