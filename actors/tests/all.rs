@@ -4,12 +4,12 @@
 
 mod all {
     mod kit;
+    mod otp;
+    mod ractor_contract;
     mod resources;
     mod stage;
     mod statsd;
     mod statsd_server;
-    mod otp;
-    mod ractor_contract;
     mod supervisor;
     mod tmux_faults;
     mod tmux_kit;
