@@ -173,12 +173,17 @@ impl SpawnArgs {
         if !cwd.is_dir() {
             return Err(usage(format!("{} is not a directory", cwd.display())));
         }
+        let shown = cwd.display().to_string();
+        let cwd = cwd
+            .into_os_string()
+            .into_string()
+            .map_err(|_| usage(format!("{shown} has a name that is not UTF-8, which tmux cannot take")))?;
         Ok(Verb::Spawn(Spawn {
             session: session.into(),
             name: name.into(),
             agent: self.agent.clone(),
             role: self.role.clone(),
-            cwd: Some(cwd.to_string_lossy().into_owned()),
+            cwd: Some(cwd),
             command: self.command.clone(),
         }))
     }

@@ -103,3 +103,20 @@ fn the_reference_names_every_kind_of_event() {
         assert!(reference.contains(&format!("`{kind}`")), "{kind}");
     }
 }
+
+#[test]
+fn the_reference_names_every_verb() {
+    use clap::CommandFactory;
+    let reference = include_str!("../../docs/reference/cli.md");
+    let command = tsup::cli::Cli::command();
+    let asked = command.find_subcommand("ctl").unwrap().get_subcommands();
+    for verb in command
+        .get_subcommands()
+        .chain(asked)
+        .filter(|c| !c.is_hide_set() && !["ctl", "help"].contains(&c.get_name()))
+    {
+        let name = verb.get_name();
+        let row = |end: &str| reference.contains(&format!("| `{name}{end}"));
+        assert!(row("`") || row(" "), "{name} is not in the reference");
+    }
+}
