@@ -11,6 +11,9 @@ mod all {
     mod statsd;
     mod statsd_server;
     mod supervisor;
+    mod tmux_asks;
     mod tmux_faults;
     mod tmux_kit;
+    mod tmux_push;
+    mod tmux_traces;
 }

@@ -1,5 +1,6 @@
 //! What others want done on a server, from the question to the answer.
 
+use tsup_core::clock::Mono;
 use tsup_core::ids::{PaneId, SessionId, WindowId};
 use tsup_core::limits::{ASKS_WAITING_MAX, CAPTURE_BYTES_MAX, CAPTURE_HISTORY_BYTES_MAX, TMUX_DEADLINE};
 use tsup_core::tmux::command::{self, BadCommand, Line, NOT_OWNED};
@@ -16,24 +17,29 @@ use crate::gate::Reply;
 /// Bytes of tmux's own words in an error.
 const REASON_BYTES_MAX: usize = 400;
 
+/// How often an ask is put again that lost a race.
+const TRIES_MAX: u8 = 3;
+
 /// An ask on its way.
 #[derive(Debug)]
 pub(super) struct Pending {
     ask: Ask,
     reply: Reply<Result<Answer, AskError>>,
-    /// It was put to tmux before: a session that came or went in between is tried once more, and a pane
-    /// to be ended that is gone by now was ended.
-    tried: bool,
+    /// How often it was put to tmux before: a session that came or went in between is tried again, and a
+    /// pane to be ended that is gone by now was ended.
+    tried: u8,
+    /// When it came.
+    since: Mono,
 }
 
 impl Pending {
-    pub(super) fn new(ask: Ask, reply: Reply<Result<Answer, AskError>>) -> Self {
-        Pending { ask, reply, tried: false }
+    pub(super) fn new(ask: Ask, reply: Reply<Result<Answer, AskError>>, since: Mono) -> Self {
+        Pending { ask, reply, tried: 0, since }
     }
 
     /// Moves it out of a message.
     pub(super) fn take(&mut self) -> Self {
-        Pending { ask: self.ask.clone(), reply: self.reply.take(), tried: self.tried }
+        Pending { ask: self.ask.clone(), reply: self.reply.take(), tried: self.tried, since: self.since }
     }
 
     fn answer(mut self, result: Result<Answer, AskError>) {
@@ -79,9 +85,22 @@ impl Gateway {
                     let line = command::launch_session(launch);
                     self.start_server(pending, line, cx);
                 }
-                (Standing::Absent, Ask::Kill { .. }) if pending.tried => pending.answer(Ok(Answer::Killed)),
+                (Standing::Absent, Ask::Kill { .. }) if pending.tried > 0 => {
+                    pending.answer(Ok(Answer::Killed));
+                }
                 _ => pending.answer(Err(AskError::NoServer(self.settings.socket.clone()))),
             }
+        }
+    }
+
+    /// Answers those that have waited too long: nothing is done for somebody who has left.
+    pub(super) fn expire_asks(&mut self, now: Mono) {
+        let (late, waiting) = std::mem::take(&mut self.asks.waiting)
+            .into_iter()
+            .partition(|p| now.since(p.since) >= TMUX_DEADLINE * 2);
+        self.asks.waiting = waiting;
+        for pending in Vec::<Pending>::into_iter(late) {
+            pending.answer(Err(AskError::Timeout(TMUX_DEADLINE.as_secs() * 2)));
         }
     }
 
@@ -101,12 +120,19 @@ impl Gateway {
 
     pub(super) fn server_started(
         &mut self,
-        pending: Pending,
+        mut pending: Pending,
         result: Result<Launched, AskError>,
         cx: &mut Cx<Self>,
     ) {
         self.asks.starting = false;
-        pending.answer(result.map(Answer::Launched));
+        match result {
+            // Somebody else started a server meanwhile, with a session of this name.
+            Err(AskError::Refused(said)) if pending.tried < TRIES_MAX && is_race(said.raw()) => {
+                pending.tried += 1;
+                self.asks.waiting.push(pending);
+            }
+            other => pending.answer(other.map(Answer::Launched)),
+        }
         self.connect(connection::Event::Started, cx);
     }
 
@@ -137,7 +163,7 @@ impl Gateway {
     /// have ended the session that the client was attached to); of the rest it is not known what was done.
     pub(super) fn strand(&mut self, mut pending: Pending) {
         if matches!(pending.ask, Ask::Kill { .. }) {
-            pending.tried = true;
+            pending.tried += 1;
             self.asks.waiting.push(pending);
         } else {
             pending.answer(Err(AskError::NoServer(self.settings.socket.clone())));
@@ -151,13 +177,13 @@ impl Gateway {
                 first(blocks).map(|b| Answer::Screen(screen(b, max))).map_err(|e| refusal(&e, *pane))
             }
             Ask::Launch(launch) => match launched_in(blocks) {
-                Err(said) if !pending.tried && is_race(&said) => {
+                Err(said) if pending.tried < TRIES_MAX && is_race(&said) => {
                     let line = if said.contains("duplicate") {
                         self.window_line(launch)
                     } else {
                         command::launch_session(launch)
                     };
-                    pending.tried = true;
+                    pending.tried += 1;
                     return self.put_line(pending, line, cx);
                 }
                 other => other.map(Answer::Launched).map_err(|e| refused(&e)),
@@ -166,7 +192,7 @@ impl Gateway {
                 .and_then(|()| launched_in(blocks).map_err(|e| refused(&e)))
                 .map(Answer::Launched),
             Ask::Kill { pane, .. } => match checked(blocks, *pane) {
-                Err(AskError::Gone(_)) if pending.tried => Ok(Answer::Killed),
+                Err(AskError::Gone(_)) if pending.tried > 0 => Ok(Answer::Killed),
                 other => other.map(|()| Answer::Killed),
             },
         };

@@ -332,6 +332,7 @@ impl Gateway {
         if let Some(why) = self.untold.take() {
             self.tell_lost(why);
         }
+        self.expire_asks(cx.now());
         self.connect(connection::Event::Tick, cx);
         self.stock(inventory::Event::Tick, cx);
     }
@@ -382,7 +383,7 @@ impl Actor for Gateway {
 
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
-            Msg::Ask(ask, reply) => self.take_ask(Pending::new(ask.clone(), reply.take()), cx),
+            Msg::Ask(ask, reply) => self.take_ask(Pending::new(ask.clone(), reply.take(), cx.now()), cx),
             Msg::Resync => self.stock(inventory::Event::Resync, cx),
             Msg::Own(Own(inner)) => self.own(inner, cx),
         }

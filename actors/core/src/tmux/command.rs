@@ -5,7 +5,6 @@
 //! else. Options and ids are written by this file; whatever comes from outside is quoted, stands behind
 //! `--` or as an option's value, and reaches no place that tmux expands as a format.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::ids::{PaneId, SessionId, SocketName};
@@ -324,9 +323,7 @@ impl Builder {
 
     /// What is done when the tag does not fit: an error when the pane is gone, else a fixed word.
     fn otherwise(self, pane: PaneId) -> Self {
-        let mut b = self.word("{ display-message -p -t");
-        let _ = write!(b.0, " {pane}");
-        b.own(NOT_OWNED).word("}")
+        self.word(&format!("{{ has-session -t {pane} ; display-message -p")).own(NOT_OWNED).word("}")
     }
 
     fn end(self) -> Line {

@@ -107,8 +107,8 @@ pub struct Connection {
     lost: bool,
     /// A server was there since the last loss.
     was_up: bool,
-    /// The last probe found nobody.
-    absent: bool,
+    /// What the last probe means for whoever wants something done.
+    verdict: Standing,
 }
 
 impl Connection {
@@ -119,7 +119,7 @@ impl Connection {
             failures: 0,
             lost: false,
             was_up: false,
-            absent: false,
+            verdict: Standing::Coming,
         }
     }
 
@@ -133,9 +133,8 @@ impl Connection {
         match self.phase {
             Phase::Up { .. } => Standing::Up,
             Phase::Silent => Standing::Down,
-            Phase::Waiting(_) | Phase::Probing if self.absent => Standing::Absent,
-            Phase::Waiting(_) | Phase::Probing if self.lost => Standing::Down,
-            Phase::Meeting(_) | Phase::Waiting(_) | Phase::Probing => Standing::Coming,
+            Phase::Meeting(_) => Standing::Coming,
+            Phase::Waiting(_) | Phase::Probing => self.verdict,
         }
     }
 
@@ -150,6 +149,9 @@ impl Connection {
     /// Takes what happened; the effects are to be done in order.
     pub fn step(&mut self, event: Event, now: Mono) -> Vec<Effect> {
         let mut out = Vec::new();
+        if event == Event::Started {
+            self.verdict = Standing::Coming;
+        }
         match (self.phase, event) {
             (Phase::Waiting(at), Event::Tick) if at <= now => self.probe(&mut out),
             (Phase::Probing, Event::Probed(probe)) => self.probed(probe, now, &mut out),
@@ -194,7 +196,11 @@ impl Connection {
     }
 
     fn probed(&mut self, probe: Probe, now: Mono, out: &mut Vec<Effect>) {
-        self.absent = probe == Probe::Absent;
+        self.verdict = match probe {
+            Probe::Absent => Standing::Absent,
+            Probe::Sessions(_) => Standing::Coming,
+            Probe::Silent | Probe::NoBinary(_) | Probe::TooOld(_) => Standing::Down,
+        };
         let why = match probe {
             Probe::Sessions(sessions) => {
                 if let Some(session) = choose(&sessions) {
@@ -233,6 +239,7 @@ impl Connection {
     /// A person must do something first; looking often would not help.
     fn unfit(&mut self, why: LostWhy, now: Mono, out: &mut Vec<Effect>) {
         self.lose(why, out);
+        self.verdict = Standing::Down;
         self.phase = Phase::Waiting(now + TMUX_UNFIT_RETRY);
     }
 

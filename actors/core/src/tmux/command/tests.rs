@@ -130,7 +130,7 @@ fn the_lines_read_as_they_should() {
     assert_eq!(
         kill(PaneId(7), &tag()).unwrap().as_str(),
         "if-shell -F -t %7 \"#{==:#{@tsup_agent},v1:=2Fh=2F=C3=A9:web:dev}\" { kill-pane -t %7 } \
-         { display-message -p -t %7 \"tsup-not-owned\" }"
+         { has-session -t %7 ; display-message -p \"tsup-not-owned\" }"
     );
     let l = launch(vec!["claude".into()], "/srv", vec![("A".into(), "b c".into())]);
     assert_eq!(

@@ -152,7 +152,9 @@ impl Inventory {
                 wrote.push(id);
             }
         } else if !known.settled && known.watch != Watch::On {
-            self.activity.dirty(id, now);
+            // More may have come within the second that was told. Told once too often is a second of
+            // seeming busy; told once too seldom is a line that nobody saw.
+            wrote.push(id);
         }
         known.settled = row.window_activity < server_time;
         let missed = known.missed;
