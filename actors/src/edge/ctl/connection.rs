@@ -214,16 +214,15 @@ enum ReadError {
 /// Reads one request. `None` at the end of the client's data, or when it was silent for `idle`.
 async fn read(reader: &mut OwnedReadHalf, idle: Duration) -> Result<Option<Request>, ReadError> {
     let mut header = [0u8; HEADER_BYTES];
-    match timeout(idle, reader.readable()).await {
-        Ok(Ok(())) => {}
+    // Between two frames a client may be silent; within one it may not.
+    let mut got = match timeout(idle, reader.read(&mut header)).await {
+        Ok(Ok(0)) | Err(_) => return Ok(None),
+        Ok(Ok(n)) => n,
         Ok(Err(_)) => return Err(ReadError::Broken),
-        Err(_) => return Ok(None),
-    }
+    };
     let whole = async {
-        let mut got = 0;
         while got < HEADER_BYTES {
             match reader.read(&mut header[got..]).await {
-                Ok(0) if got == 0 => return Ok(None),
                 Ok(0) | Err(_) => return Err(ReadError::Broken),
                 Ok(n) => got += n,
             }
