@@ -156,9 +156,7 @@ impl ractor::Actor for BareChild {
 
     async fn handle(&self, _: ActorRef<How>, how: How, (): &mut ()) -> Result<(), ActorProcessingErr> {
         self.0.ends();
-        if how == How::Panic {
-            panic!("bench");
-        }
+        assert!(how == How::Err, "bench");
         Err("bench".into())
     }
 }

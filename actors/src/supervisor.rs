@@ -9,15 +9,17 @@
 //! - [`spec`]: how a tree is described
 //! - [`handle`]: what can be asked of a running supervisor
 //! - [`view`]: the tree as `ctl tree` shows it, read without asking anybody
+//! - `tree`: the root, started and waited for
 //! - `shell`: the actor; `perform`: what it does for the planner
 
 pub mod handle;
 mod perform;
 mod shell;
 pub mod spec;
+mod tree;
 pub mod view;
 
 pub use handle::{ChildError, Handle};
-pub use shell::{Escalated, Tree, spawn};
 pub use spec::{ChildSpec, SupervisorSpec, child, supervise};
+pub use tree::{Escalated, Tree, spawn};
 pub use view::{Status, View};

@@ -1,10 +1,13 @@
 //! The supervisor's shell: real actors, paused time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tsup_actors::actor::{Failure, StartFn};
 use tsup_actors::bus::Bus;
 use tsup_actors::gate::{Lane, Reply};
-use tsup_actors::supervisor::{ChildError, SupervisorSpec, Tree, spawn, supervise};
+use tsup_actors::supervisor::{ChildError, ChildSpec, SupervisorSpec, Tree, spawn, supervise};
 use tsup_core::event::Event;
 use tsup_core::ids::ActorPath;
 use tsup_core::supervision::{AutoShutdown, Backoff, ChildId, End, Refusal, Strategy};
@@ -136,6 +139,53 @@ async fn escalation_goes_up_level_by_level_and_keeps_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_transient_supervisor_that_gives_up_is_started_again() {
+    let (log, at) = (Log::default(), ActorPath::root().child("mid"));
+    let (leaf, leaf_spec) = probe(&at, "leaf", &log);
+    let middle = SupervisorSpec::new(at, ONE).intensity(0, LONG).child(leaf_spec);
+    let tree = spawn(root(ONE).child(supervise("mid", middle).transient())).await.unwrap();
+    let (before, _) = who(&leaf).await;
+    tree.view().find("root/mid").unwrap().handle().unwrap().crash("leaf").await.unwrap();
+    while who(&leaf).await.0 == before {}
+    let middle = &tree.view().node().children[0];
+    assert_eq!((middle.restarts, middle.state), (1, NodeState::Running));
+    let why = middle.last_error.clone().unwrap();
+    assert_eq!(why, "root/mid: too many restarts, last of leaf: killed");
+    end(tree).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_meant_for_an_incarnation_that_died_does_not_stop_the_next() {
+    let log = Log::default();
+    let (leaf, spec) = two_levels(&log, 3);
+    let tree = spawn(spec).await.unwrap();
+    let middle = tree.view().find("root/mid").unwrap().handle().unwrap();
+    // A start that hangs keeps the middle from reading that it is to stop, until it is killed.
+    let hung = AtomicBool::new(false);
+    let hangs_once: StartFn = Arc::new(move |_| {
+        let first = !hung.swap(true, Ordering::Relaxed);
+        Box::pin(async move {
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Err(Failure::new("no"))
+        })
+    });
+    let add = tokio::spawn(async move {
+        middle.start_child(ChildSpec::new("hangs", hangs_once, Default::default)).await
+    });
+    who(&leaf).await;
+    tree.handle().terminate_child("mid").await.unwrap();
+    tree.handle().restart_child("mid").await.unwrap();
+    assert!(add.await.unwrap().is_err(), "the question died with the one who was asked");
+    who(&leaf).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let middle = &tree.view().node().children[0];
+    assert_eq!((middle.state, middle.restarts), (NodeState::Running, 0));
+    end(tree).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_death_of_a_supervisor_takes_its_subtree_along_and_all_come_back() {
     let log = Log::default();
     let (leaf, spec) = two_levels(&log, 3);
@@ -192,11 +242,8 @@ async fn a_stop_from_above_stops_the_levels_below_in_order() {
 #[tokio::test(start_paused = true)]
 async fn an_initial_child_that_does_not_start_takes_the_others_down_in_order() {
     let (log, at) = (Log::default(), ActorPath::root());
-    let broken = tsup_actors::supervisor::ChildSpec::new(
-        "x",
-        std::sync::Arc::new(|_| Box::pin(async { Err(tsup_actors::actor::Failure::new("no luck")) })),
-        Default::default,
-    );
+    let broken =
+        ChildSpec::new("x", Arc::new(|_| Box::pin(async { Err(Failure::new("no luck")) })), Default::default);
     let spec = root(ONE).child(probe(&at, "a", &log).1).child(probe(&at, "b", &log).1).child(broken);
     let failure = spawn(spec).await.unwrap_err();
     assert!(failure.0.contains("child x did not start: no luck"), "{failure}");
