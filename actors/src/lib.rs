@@ -16,6 +16,7 @@ pub mod actor;
 pub mod bus;
 pub mod clock;
 pub mod edge;
+pub mod fleet;
 pub mod gate;
 pub mod heirloom;
 pub mod link;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod all {
+    mod fleet;
     mod kit;
     mod otp;
     mod ractor_contract;

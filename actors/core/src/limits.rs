@@ -300,6 +300,8 @@ pub const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
 pub const LOOK_PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// Longest such pause: one pass over /proc for all panes that are due.
 pub const LOOK_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// Looks at a pane without an agent after the first one, without activity in it.
+pub const LOOKS_AT_NEW: u8 = 3;
 /// After this much quiet in a pane, activity is taken for a program that starts.
 pub const LOOK_QUIET: Duration = Duration::from_secs(3);
 /// Pause between two looks at what the kernel saw on terminals: a flood of writes costs so many wake-ups.
@@ -308,3 +310,19 @@ pub const TTY_PAUSE: Duration = Duration::from_millis(4);
 pub const CLIENT_PAUSE: Duration = Duration::from_millis(4);
 /// Asks that may wait for a server that is being connected.
 pub const ASKS_WAITING_MAX: usize = 1024;
+
+// --- fleet actors ---------------------------------------------------------------------------------
+
+/// Starts and ends of children that wait for one supervisor: a session's whole team, twice.
+pub const HANDS_QUEUE: usize = 4096;
+/// A session's actor that began anew lets go of agents that no picture shows after this time: by then all
+/// panes were listed and looked at again.
+pub const SWEEP_AFTER: Duration = Duration::from_secs(15);
+/// A continued agent's pending relaunch is looked at after this time.
+pub const RELAUNCH_RESUME: Duration = Duration::from_secs(1);
+/// An agent that waits for the breaker asks again after this time: the breaker may have begun anew.
+pub const BREAKER_ASK_AGAIN: Duration = Duration::from_secs(15);
+/// How long a person waits for an end that was asked for.
+pub const END_WAIT: Duration = Duration::from_secs(5);
+/// How long a person waits for a start: a server may have to come up, under load.
+pub const START_WAIT: Duration = Duration::from_secs(15);

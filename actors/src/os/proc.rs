@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use tsup_core::ids::ProcId;
@@ -120,6 +121,14 @@ pub fn ticks_per_second() -> u64 {
     rustix::param::clock_ticks_per_second()
 }
 
+/// How long a process runs, by its start time; zero where the system does not say.
+pub fn age(id: ProcId) -> Duration {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let up = text.split(' ').next().and_then(|s| s.parse::<f64>().ok()).unwrap_or(0.0);
+    let started = id.start_ticks as f64 / ticks_per_second() as f64;
+    Duration::try_from_secs_f64(up - started).unwrap_or_default()
+}
+
 /// Bytes of a page, the unit of resident memory.
 pub fn page_bytes() -> u64 {
     rustix::param::page_size() as u64
@@ -181,6 +190,10 @@ mod tests {
         let found = scan().unwrap().into_iter().find(|s| s.id.pid == child.id()).unwrap();
         assert_eq!(found.parent, std::process::id());
         assert_eq!(identify(child.id()).unwrap(), found.id);
+        assert!(
+            age(found.id) < std::time::Duration::from_secs(60)
+                && age(ProcId { pid: 1, start_ticks: 1 }) > age(found.id)
+        );
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(stat(found.id.pid).unwrap_err().kind(), io::ErrorKind::NotFound);

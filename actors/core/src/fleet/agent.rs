@@ -201,6 +201,12 @@ impl Agent {
         }
     }
 
+    /// Whether it stays listed without pane and process, and how long it does otherwise.
+    pub fn keep_listed(&mut self, permanent: bool, grace: Duration) {
+        self.permanent = permanent;
+        self.grace = grace;
+    }
+
     /// What it is doing.
     pub fn verdict(&self) -> Verdict {
         self.verdict

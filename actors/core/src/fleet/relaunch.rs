@@ -59,6 +59,8 @@ pub enum Event {
     Granted,
     /// A process of it runs.
     Up,
+    /// It was never started before: that is no relaunch.
+    First,
     /// It is to be left alone until then; `None` means until [`Event::Resume`].
     Pause {
         /// Until when.
@@ -196,12 +198,15 @@ impl Relaunch {
             Event::Down { cause, draw } => self.down(cause, draw, now),
             Event::Due if self.phase == Phase::Waiting || self.phase == Phase::Parked => self.due(now),
             Event::Granted if self.phase == Phase::Queued => self.granted(now),
-            Event::Due | Event::Granted => Vec::new(),
             Event::Up => {
                 self.phase = Phase::Up;
                 self.stopped = false;
                 self.up_since = Some(now);
                 Vec::new()
+            }
+            Event::First if self.phase == Phase::Up => {
+                self.phase = Phase::Launching;
+                vec![Effect::Launch { total: self.total }]
             }
             Event::Pause { until } => {
                 self.pause = until.map_or(Pause::UntilResumed, Pause::Until);
@@ -212,6 +217,8 @@ impl Relaunch {
                 if self.phase == Phase::Parked { self.due(now) } else { Vec::new() }
             }
             Event::StartAsked => self.start_asked(now),
+            // Timers and leave of an earlier phase.
+            Event::Due | Event::Granted | Event::First => Vec::new(),
             Event::StopAsked => {
                 self.stopped = true;
                 if self.phase != Phase::Up {

@@ -156,7 +156,7 @@ pub struct Roster {
     home: String,
     servers: BTreeMap<SocketName, Server>,
     sessions: BTreeMap<SessionKey, Session>,
-    owned: BTreeMap<AgentId, AgentSpec>,
+    owned: BTreeMap<AgentId, Arc<AgentSpec>>,
     /// Where an agent's pane is, by what was sent last.
     places: BTreeMap<PaneId, Vec<(SocketName, SessionKey, AgentId)>>,
     next_key: u32,
@@ -177,7 +177,7 @@ impl Roster {
 
     /// The spec of an agent that tsup owns.
     pub fn spec(&self, id: AgentId) -> Option<&AgentSpec> {
-        self.owned.get(&id)
+        self.owned.get(&id).map(|spec| &**spec)
     }
 
     /// The sockets that were heard of.
@@ -198,10 +198,10 @@ impl Roster {
             Event::Own(spec) => {
                 self.home_session(&spec, &mut out);
                 let socket = spec.socket.clone();
-                self.owned.insert(spec.id(), spec);
+                self.owned.insert(spec.id(), Arc::new(spec));
                 vec![socket]
             }
-            Event::Disown(id) => self.owned.remove(&id).map(|spec| spec.socket).into_iter().collect(),
+            Event::Disown(id) => self.owned.remove(&id).map(|spec| spec.socket.clone()).into_iter().collect(),
             Event::Ended(id) => {
                 self.ended(id);
                 Vec::new()
@@ -327,7 +327,7 @@ impl Roster {
         for spec in specs {
             self.home_session(&spec, out);
             dirty.push(spec.socket.clone());
-            self.owned.insert(spec.id(), spec);
+            self.owned.insert(spec.id(), Arc::new(spec));
         }
         dirty
     }

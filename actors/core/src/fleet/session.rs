@@ -63,6 +63,11 @@ impl Session {
         &self.name
     }
 
+    /// Whether an agent belongs to it, also one whose pane is gone.
+    pub fn holds(&self, id: AgentId) -> bool {
+        self.held.contains_key(&id)
+    }
+
     /// Takes in what happened.
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
@@ -160,6 +165,7 @@ mod tests {
             profile: "claude".into(),
             rule: None,
             owned,
+            spec: None,
             pane: Some(PaneId(pane)),
             pane_process: None,
             process: None,

@@ -133,6 +133,17 @@ fn a_paused_agent_waits_and_then_goes_on() {
 }
 
 #[test]
+fn the_first_start_is_no_relaunch() {
+    let mut r = Relaunch::new(policy(), Kept::default());
+    assert_eq!(r.step(Event::First, at(0)), [Effect::Launch { total: 0 }]);
+    assert!(r.step(Event::First, at(0)).is_empty());
+    let failed = Event::Down { cause: Cause::LaunchFailed, draw: 0.5 };
+    assert!(matches!(r.step(failed, at(1))[..], [Effect::Wait(_)]));
+    let held = Kept { held: true, ..Kept::default() };
+    assert!(Relaunch::new(policy(), held).step(Event::First, at(0)).is_empty());
+}
+
+#[test]
 fn a_lost_server_never_holds() {
     let mut r = up(Policy { max_restarts: 0, ..policy() });
     let lost = Event::Down { cause: Cause::ServerLost, draw: 0.0 };

@@ -44,6 +44,8 @@ pub(super) struct LookState {
     pause: Duration,
     last_activity: Option<Mono>,
     last_look: Option<Mono>,
+    /// Looks that are still made without activity: what a pane was made for may start a moment later.
+    more: u8,
 }
 
 impl LookState {
@@ -54,6 +56,7 @@ impl LookState {
             pause: limits::LOOK_PAUSE_FIRST,
             last_activity: None,
             last_look: None,
+            more: limits::LOOKS_AT_NEW,
         }
     }
 
@@ -68,9 +71,13 @@ impl LookState {
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
-    fn looked(&mut self, now: Mono) {
+    fn looked(&mut self, found: bool, now: Mono) {
         self.asked = false;
         self.last_look = Some(now);
+        if !found && self.more > 0 {
+            self.more -= 1;
+            self.due.get_or_insert(now + self.pause);
+        }
         self.pause = (self.pause * 2).min(limits::LOOK_PAUSE_MAX);
     }
 }
@@ -115,7 +122,7 @@ impl Roster {
             let Some(pane) = known.panes.get_mut(&look.pane).filter(|p| p.facts.pid == look.pid) else {
                 continue;
             };
-            pane.look.looked(now);
+            pane.look.looked(look.found.is_some(), now);
             if pane.process.is_none() && look.process.is_some() {
                 pane.process = look.process;
                 changed = true;

@@ -1,8 +1,10 @@
 //! What a session looks like: its agents, each with its name, and where they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::fleet::profile::Rule;
+use crate::fleet::spec::AgentSpec;
 use crate::ids::{AgentId, PaneId, ProcId, SessionId, SocketName};
 use crate::tmux::report::DeadPane;
 use crate::untrusted::Untrusted;
@@ -24,6 +26,8 @@ pub struct Member {
     pub rule: Option<Rule>,
     /// Whether tsup made its pane.
     pub owned: bool,
+    /// How it is started, while it is declared or was spawned.
+    pub spec: Option<Arc<AgentSpec>>,
     /// Its pane; `None` while it has none.
     pub pane: Option<PaneId>,
     /// The process that tmux started in its pane.
@@ -101,6 +105,7 @@ pub(super) fn pictures(roster: &Roster, socket: &SocketName) -> BTreeMap<Session
             None => without_pane(*id, name, spec.profile.as_str().into()),
         };
         entry.member.role.clone_from(&spec.role);
+        entry.member.spec = Some(Arc::clone(spec));
         push(&mut named, roster.home_of(spec), entry);
     }
     let sessions = roster.sessions.iter().filter(|(_, s)| s.socket == *socket);
@@ -146,6 +151,7 @@ fn in_pane(pane: &Pane, id: AgentId, name: Untrusted, profile: ProfileName, owne
         profile,
         rule: pane.found.as_ref().filter(|_| !owned).map(|f| f.rule),
         owned,
+        spec: None,
         pane: Some(pane.facts.pane),
         pane_process: alive,
         process,
@@ -163,6 +169,7 @@ fn without_pane(id: AgentId, name: Untrusted, profile: ProfileName) -> Named {
         profile,
         rule: None,
         owned: true,
+        spec: None,
         pane: None,
         pane_process: None,
         process: None,

@@ -47,7 +47,9 @@ impl Roster {
     pub(super) fn open(&mut self, socket: &SocketName, name: &str, out: &mut Vec<Effect>) -> SessionKey {
         let key = SessionKey(self.next_key);
         self.next_key += 1;
-        let taken = |child: &str| self.sessions.values().any(|s| s.home_name == child);
+        // Names in parentheses are those of the fleet's own workers.
+        let taken =
+            |child: &str| child.starts_with('(') || self.sessions.values().any(|s| s.home_name == child);
         let child = if taken(name) { format!("{name}@{socket}#{}", key.0) } else { name.to_owned() };
         let session = Session {
             socket: socket.clone(),

@@ -1,0 +1,380 @@
+//! Owns: one agent: its state, the hold on its process, its way back.
+//! Receives: facts and activity from its session, ends of its process, timers, requests of people.
+//! Sends: events to the bus, its document to its view, asks to tmux, its record to the store.
+//! Bounded by: one look timer, one relaunch timer, one ask under way for its process; the lanes of its gate.
+//! Restart: permanent; takes up from the directory where the last incarnation left off.
+
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tsup_core::clock::Mono;
+use tsup_core::error::UserError;
+use tsup_core::event::Event as Happened;
+use tsup_core::fleet::agent::{Agent, Effect, Event, Moment};
+use tsup_core::fleet::process::ExitFacts;
+use tsup_core::fleet::relaunch::{self, Cause, Relaunch};
+use tsup_core::fleet::roster::Member;
+use tsup_core::fleet::state::{AgentState, Detail};
+use tsup_core::ids::{AgentId, PaneId, ProcId};
+use tsup_core::telemetry::resources::Sample;
+use tsup_core::tmux::report::{Answer, AskError};
+use tsup_core::untrusted::Untrusted;
+use tsup_core::wire::doc::AgentDoc;
+
+use super::directory::{AgentEntry, Memory};
+use super::{Shared, breaker, roster, session};
+use crate::actor::{Actor, Cx, Failure, Timer};
+use crate::clock::{now_mono, now_wall};
+use crate::gate::{Lane, Reply};
+use crate::os::{pidfd, proc};
+use crate::store::{AgentRecord, Op, Paused, StoreError};
+use crate::telemetry::resources::{ResourcesMsg, Subscriber};
+
+mod act;
+mod doc;
+
+pub(super) use act::failed;
+pub(super) use doc::reference;
+
+/// The answer to a request of a person.
+pub(super) type Done = Reply<Result<AgentDoc, UserError>>;
+
+/// What an agent receives.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// Its facts, and its session's name.
+    Tell(Box<Member>, Untrusted),
+    /// Its pane is not there any more.
+    PaneGone,
+    /// Something was written in its pane.
+    Activity(Mono),
+    /// Its server does not answer, or has ended.
+    ServerLost {
+        /// Whether it may still be alive.
+        stalled: bool,
+    },
+    /// Its server answers.
+    ServerBack,
+    /// A process of it ended.
+    Died(ProcId, ExitFacts),
+    /// Its state may change by time alone.
+    LookDue,
+    /// Its delay is over.
+    RelaunchDue,
+    /// The breaker lets it through.
+    Granted,
+    /// What became of the launch of that number.
+    Launched(u64, Box<Result<Answer, AskError>>),
+    /// What became of the end a person asked for.
+    EndAsked(Box<Result<Answer, AskError>>),
+    /// What its process tree uses.
+    Sample(Sample),
+    /// End it.
+    Kill(Done),
+    /// Start it again.
+    Restart(Done),
+    /// Leave it alone, for so long or until it is resumed.
+    Pause(Option<Duration>, Done),
+    /// Leave it alone no longer.
+    Resume(Done),
+    /// A pause is stored.
+    Stored(Box<Result<(), StoreError>>, Done),
+    /// A person who asked for an end or a start has waited long enough.
+    Enough,
+}
+
+/// The actor.
+pub(super) struct AgentActor {
+    shared: Shared,
+    id: AgentId,
+    entry: AgentEntry,
+    agent: Agent,
+    relaunch: Relaunch,
+    paused: Option<Paused>,
+    record: AgentRecord,
+    member: Option<Box<Member>>,
+    session: Untrusted,
+    /// The pane it was launched into, until the roster tells of it.
+    pane: Option<PaneId>,
+    /// Whether an earlier incarnation is continued.
+    continued: bool,
+    /// Whether somebody was told that it is there.
+    announced: bool,
+    sample: Option<Sample>,
+    watch: Option<AbortHandle>,
+    look_timer: Option<Timer>,
+    relaunch_timer: Option<Timer>,
+    enough_timer: Option<Timer>,
+    /// Counts launches; the answer to an older one is dropped.
+    launches: u64,
+    /// Whether the launch under way is counted as a relaunch.
+    relaunching: bool,
+    end_waits: Vec<Done>,
+    start_waits: Vec<Done>,
+}
+
+impl AgentActor {
+    pub(super) fn new(shared: Shared, id: AgentId, entry: &AgentEntry) -> Self {
+        let memory = entry.memory.lock().clone();
+        let continued = memory.is_some();
+        let memory = memory.unwrap_or_else(|| Box::new(act::begin(&shared, id, &entry.socket)));
+        AgentActor {
+            id,
+            entry: entry.clone(),
+            agent: memory.agent,
+            relaunch: memory.relaunch,
+            paused: memory.paused,
+            record: memory.record,
+            member: memory.member,
+            session: memory.session,
+            pane: None,
+            continued,
+            announced: continued,
+            sample: None,
+            watch: None,
+            look_timer: None,
+            relaunch_timer: None,
+            enough_timer: None,
+            launches: 0,
+            relaunching: false,
+            end_waits: Vec::new(),
+            start_waits: Vec::new(),
+            shared,
+        }
+    }
+
+    fn now() -> Moment {
+        Moment { mono: now_mono(), wall: now_wall() }
+    }
+
+    /// Steps the state and does what follows; a death is on the bus before anything else is done.
+    fn step(&mut self, event: Event, cx: &mut Cx<Self>) {
+        let before = (self.agent.verdict().state, self.agent.since().mono);
+        let effects = self.agent.step(event, Self::now());
+        let quiet = effects.is_empty();
+        // A death is told with the process that died; everything else with what is there now.
+        if !effects.iter().any(|e| matches!(e, Effect::Died(_))) {
+            self.publish();
+        }
+        let mut died = None;
+        for effect in effects {
+            match effect {
+                Effect::Died(facts) => {
+                    died = Some(facts);
+                    let agent = self.reference();
+                    let (exit_code, signal) = (facts.status, facts.signal);
+                    self.shared.bus.publish(Happened::AgentDied { agent, exit_code, signal });
+                }
+                Effect::Changed(change) => {
+                    let agent = self.reference();
+                    let (to, detail) = (change.to.state, change.to.detail);
+                    let because = change.because.to_string();
+                    self.shared.bus.publish(Happened::AgentState {
+                        agent,
+                        from: change.from,
+                        to,
+                        detail,
+                        because,
+                    });
+                    self.count(before, to);
+                    self.shared.store.write_lazily(Op::AddChange(self.id, change));
+                }
+                Effect::Gone => {
+                    if let Some(session) = self.shared.directory.session(&self.entry.session) {
+                        let _ = session.gate.control(session::Msg::Gone(self.id));
+                    }
+                }
+            }
+        }
+        if let Some(facts) = died {
+            self.down(facts, cx);
+        }
+        self.arm(cx);
+        if !quiet {
+            self.remember();
+        }
+        self.publish();
+    }
+
+    fn count(&self, before: (AgentState, Mono), to: AgentState) {
+        let counters = &self.shared.counters;
+        counters.state_changes.inc();
+        if let Some(timer) = counters.time_in_state.get(&before.0) {
+            timer.record(now_mono().since(before.1));
+        }
+        let (was_busy, is_busy) = (before.0 == AgentState::Busy, to == AgentState::Busy);
+        if was_busy != is_busy {
+            let _ = self.shared.resources.work(ResourcesMsg::Busy { id: self.id, busy: is_busy });
+        }
+    }
+
+    /// Its process ended: an owned agent may come back, a found one makes room in its pane.
+    fn down(&mut self, facts: ExitFacts, cx: &mut Cx<Self>) {
+        self.watch = None;
+        self.sample = None;
+        let _ = self.shared.resources.work(ResourcesMsg::Untrack { id: self.id });
+        if self.record.owned {
+            let lost = self.agent.verdict().detail == Some(Detail::LostServer);
+            let cause = if lost { Cause::ServerLost } else { Cause::Ended(facts) };
+            self.way_back(relaunch::Event::Down { cause, draw: act::draw() }, cx);
+        } else {
+            let _ = self.shared.roster.control(roster::Msg::Ended(self.id));
+        }
+        self.publish();
+        self.ended_as_asked();
+    }
+
+    fn arm(&mut self, cx: &mut Cx<Self>) {
+        self.look_timer =
+            self.agent.next_look(cx.now()).map(|after| cx.after(after, Lane::Control, Msg::LookDue));
+    }
+
+    fn remember(&self) {
+        *self.entry.memory.lock() = Some(Box::new(Memory {
+            agent: self.agent.clone(),
+            relaunch: self.relaunch.clone(),
+            paused: self.paused,
+            record: self.record(),
+            member: self.member.clone(),
+            session: self.session.clone(),
+        }));
+    }
+
+    /// Takes in what the roster knows of it.
+    fn told(&mut self, member: Box<Member>, session: Untrusted, cx: &mut Cx<Self>) {
+        self.session = session;
+        if member.pane.is_some() {
+            self.pane = None;
+        }
+        self.follow(&member);
+        let (process, dead, pane) = (member.process, member.dead, member.pane);
+        self.member = Some(member);
+        self.describe();
+        if !std::mem::replace(&mut self.announced, true) {
+            self.publish();
+            self.shared.bus.publish(Happened::AgentFound(self.reference()));
+            self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
+        }
+        if pane.is_some() {
+            self.step(Event::PaneThere, cx);
+        }
+        match process {
+            Some(process) if self.agent.process() != Some(process) => {
+                self.attach(process, cx);
+            }
+            _ => {}
+        }
+        if let Some(dead) = dead {
+            self.step(Event::PaneDead { facts: ExitFacts { status: dead.status, signal: dead.signal } }, cx);
+        }
+        if self.record.owned && pane.is_none() && process.is_none() {
+            self.absent(cx);
+        }
+        self.remember();
+    }
+
+    /// Takes hold of a process: the state follows it from now on.
+    fn attach(&mut self, process: ProcId, cx: &mut Cx<Self>) {
+        if let Some(old) = self.watch.take() {
+            old.abort();
+        }
+        let age = proc::age(process);
+        self.step(Event::Attached { process, age }, cx);
+        self.record.process = Some(process);
+        let gate = cx.gate().clone();
+        match pidfd::Watch::open(process) {
+            Ok(watch) => {
+                self.watch = Some(cx.spawn(async move {
+                    let facts = watch.died().await;
+                    if gate.control(Msg::Died(process, facts)).is_err() {
+                        tracing::error!(%process, "a death could not be told: the mailbox is full");
+                    }
+                }));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                self.step(Event::Died { process, facts: ExitFacts::UNKNOWN }, cx);
+                return;
+            }
+            // Its end is then told by tmux.
+            Err(e) => tracing::warn!(%process, error = %e, "a process cannot be watched"),
+        }
+        let to = Subscriber::gate(cx.gate().clone(), Msg::Sample);
+        let _ = self.shared.resources.work(ResourcesMsg::Track { id: self.id, root: process, to });
+        self.came_up(cx);
+    }
+
+    /// A process runs: whoever waited for it is told.
+    fn came_up(&mut self, cx: &mut Cx<Self>) {
+        self.way_back(relaunch::Event::Up, cx);
+        self.publish();
+        if std::mem::take(&mut self.relaunching) {
+            let relaunches = self.relaunch.total();
+            self.shared.bus.publish(Happened::AgentRelaunched { agent: self.reference(), relaunches });
+        }
+        for mut waiting in std::mem::take(&mut self.start_waits) {
+            waiting.send(Ok(self.doc()));
+        }
+        self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
+    }
+}
+
+impl Actor for AgentActor {
+    type Msg = Msg;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        if self.continued {
+            self.go_on(cx);
+        }
+        cx.ready();
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match message {
+            Msg::Tell(member, session) => {
+                let (member, session) = (member.clone(), session.clone());
+                self.told(member, session, cx);
+            }
+            Msg::PaneGone => {
+                if let Some(member) = &mut self.member {
+                    member.pane = None;
+                }
+                self.step(Event::PaneGone, cx);
+            }
+            Msg::Activity(at) => self.step(Event::Activity { at: *at }, cx),
+            Msg::ServerLost { stalled } => self.server_lost(*stalled, cx),
+            Msg::ServerBack => self.step(Event::ServerBack, cx),
+            Msg::Died(process, facts) => self.step(Event::Died { process: *process, facts: *facts }, cx),
+            Msg::LookDue => self.step(Event::Look, cx),
+            Msg::RelaunchDue => self.relaunch_due(cx),
+            Msg::Granted => self.way_back(relaunch::Event::Granted, cx),
+            Msg::Launched(number, answer) => {
+                let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));
+                self.launched(*number, answer, cx);
+            }
+            Msg::EndAsked(answer) => {
+                let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));
+                self.end_asked(answer, cx);
+            }
+            Msg::Sample(sample) => {
+                self.sample = Some(*sample);
+                self.publish();
+            }
+            Msg::Kill(reply) => self.kill(reply.take(), cx),
+            Msg::Restart(reply) => self.restart(reply.take(), cx),
+            Msg::Pause(time, reply) => self.pause(*time, reply.take(), cx),
+            Msg::Resume(reply) => self.resume(reply.take(), cx),
+            Msg::Stored(stored, reply) => match &**stored {
+                Ok(()) => reply.send(Ok(self.doc())),
+                Err(e) => reply.send(Err(act::not_stored(e))),
+            },
+            Msg::Enough => self.enough(),
+        }
+        Ok(())
+    }
+
+    async fn stopping(&mut self, _cx: &mut Cx<Self>) {
+        self.remember();
+        let _ = self.shared.breaker.control(breaker::Msg::Forget(self.id));
+    }
+}

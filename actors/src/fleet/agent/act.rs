@@ -1,0 +1,371 @@
+//! What is done to an agent: launches, ends, pauses.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tsup_core::error::{Exit, UserError};
+use tsup_core::fleet::agent::{Agent, Event, History};
+use tsup_core::fleet::process::ExitFacts;
+use tsup_core::fleet::relaunch::{self, Cause, Kept, Phase, Relaunch};
+use tsup_core::fleet::roster::Member;
+use tsup_core::fleet::spec::AgentSpec;
+use tsup_core::ids::{AgentId, SocketName};
+use tsup_core::limits;
+use tsup_core::settings::RestartPolicy;
+use tsup_core::tmux::report::{Answer, Ask, AskError, OwnerTag};
+use tsup_core::untrusted::Untrusted;
+
+use super::{AgentActor, Done, Msg};
+use crate::actor::Cx;
+use crate::clock::{now_mono, now_wall};
+use crate::fleet::directory::Memory;
+use crate::fleet::{Shared, breaker, roster};
+use crate::gate::Lane;
+use crate::os::proc;
+use crate::store::{AgentRecord, Op, Paused, StoreError};
+
+/// What an agent begins with: what the store knew of it, if anything.
+pub(super) fn begin(shared: &Shared, id: AgentId, socket: &SocketName) -> Memory {
+    let stored = shared.directory.take_stored(id);
+    let now = AgentActor::now();
+    let (record, history) = stored.unwrap_or_else(|| {
+        let record = AgentRecord {
+            id,
+            socket: socket.clone(),
+            session: Untrusted::default(),
+            name: Untrusted::default(),
+            profile: String::new(),
+            spec: None,
+            owned: false,
+            process: None,
+            first_seen: now.wall,
+            kept: Kept::default(),
+            paused: None,
+        };
+        (record, History::default())
+    });
+    let mut agent = Agent::new(now, record.owned, shared.grace());
+    let last = history.last().map(|change| (change.to, change.at));
+    agent.restore(history, last);
+    let mut relaunch = Relaunch::new(shared.policy(RestartPolicy::Never), record.kept);
+    if let Some(paused) = record.paused {
+        let until = match paused {
+            Paused::Until(wall) => Some(now.mono + wall.since(now.wall)),
+            Paused::UntilResumed => None,
+        };
+        relaunch.step(relaunch::Event::Pause { until }, now.mono);
+    }
+    Memory { agent, relaunch, paused: record.paused, record, member: None, session: Untrusted::default() }
+}
+
+/// A number between 0 and 1 that nobody foresees, for the jitter.
+pub(super) fn draw() -> f64 {
+    let bits = RandomState::new().hash_one(now_mono());
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The store could not keep what a person asked for.
+pub(super) fn not_stored(e: &StoreError) -> UserError {
+    UserError::new(Exit::Failed, format!("it is not stored: {e}"))
+}
+
+pub(in crate::fleet) fn failed(e: &AskError) -> UserError {
+    let exit = match e {
+        AskError::Gone(_) => Exit::NotFound,
+        AskError::NotOwned(_) | AskError::Refused(_) => Exit::Refused,
+        AskError::Timeout(_) => Exit::TimedOut,
+        AskError::Invalid(_) => Exit::Usage,
+        AskError::NoServer(_) => Exit::Failed,
+    };
+    UserError::new(exit, e.to_string())
+}
+
+impl AgentActor {
+    pub(super) fn spec(&self) -> Option<Arc<AgentSpec>> {
+        self.member.as_ref()?.spec.clone()
+    }
+
+    /// Takes over what the roster's facts decide.
+    pub(super) fn follow(&mut self, member: &Member) {
+        let spec = member.spec.as_deref();
+        self.record.owned = member.owned;
+        self.record.name = member.name.clone();
+        self.record.session = spec.map_or_else(|| self.session.clone(), |s| s.session.as_str().into());
+        self.record.profile = member.profile.to_string();
+        self.record.spec = spec.filter(|s| !s.declared && s.set.is_empty()).cloned();
+        self.agent.keep_listed(spec.is_some(), self.shared.grace());
+        self.relaunch.set_policy(self.shared.policy(spec.map_or(RestartPolicy::Never, |s| s.restart)));
+    }
+
+    /// Goes on where the last incarnation was: nobody else will.
+    pub(super) fn go_on(&mut self, cx: &mut Cx<Self>) {
+        match self.agent.process().filter(|_| self.agent.is_alive()) {
+            Some(process) => self.attach(process, cx),
+            None => self.arm(cx),
+        }
+        match self.relaunch.phase() {
+            Phase::Waiting | Phase::Parked => self.wait(limits::RELAUNCH_RESUME, cx),
+            Phase::Queued => self.relaunch_due(cx),
+            // Whether the last incarnation's launch was done is not known; the roster will tell.
+            Phase::Launching => {
+                self.way_back(relaunch::Event::Down { cause: Cause::LaunchFailed, draw: draw() }, cx);
+            }
+            Phase::Up | Phase::Held | Phase::Down => {}
+        }
+    }
+
+    fn wait(&mut self, after: Duration, cx: &mut Cx<Self>) {
+        self.relaunch_timer = Some(cx.after(after, Lane::Control, Msg::RelaunchDue));
+    }
+
+    pub(super) fn relaunch_due(&mut self, cx: &mut Cx<Self>) {
+        if self.relaunch.phase() == Phase::Queued {
+            self.ask_breaker(cx);
+        } else {
+            self.way_back(relaunch::Event::Due, cx);
+        }
+    }
+
+    fn ask_breaker(&mut self, cx: &mut Cx<Self>) {
+        let _ = self.shared.breaker.control(breaker::Msg::Ask(self.id));
+        // A breaker that began anew does not remember; asking twice holds one place.
+        self.wait(limits::BREAKER_ASK_AGAIN, cx);
+    }
+
+    /// Steps the way back and does what follows.
+    pub(super) fn way_back(&mut self, event: relaunch::Event, cx: &mut Cx<Self>) {
+        let first = event == relaunch::Event::First;
+        for effect in self.relaunch.step(event, cx.now()) {
+            match effect {
+                relaunch::Effect::Wait(after) => self.wait(after, cx),
+                relaunch::Effect::AskBreaker => self.ask_breaker(cx),
+                relaunch::Effect::Launch { .. } => {
+                    self.relaunching = !first;
+                    if !first {
+                        self.shared.counters.relaunches.inc();
+                    }
+                    self.launch(cx);
+                }
+                relaunch::Effect::Hold => {
+                    self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
+                    self.step(Event::Held, cx);
+                }
+            }
+        }
+        self.remember();
+        self.publish();
+    }
+
+    /// An owned agent has no pane: it is started for the first time, or its end was not seen.
+    pub(super) fn absent(&mut self, cx: &mut Cx<Self>) {
+        if self.pane.is_some() || self.relaunch.phase() != Phase::Up || self.relaunch.is_paused(cx.now()) {
+            return;
+        }
+        if self.agent.is_alive() {
+            self.step(Event::PaneGone, cx);
+        } else if self.agent.process().is_none() && self.record.process.is_none() {
+            self.way_back(relaunch::Event::First, cx);
+        } else {
+            self.step(Event::PaneDead { facts: ExitFacts::UNKNOWN }, cx);
+        }
+    }
+
+    /// Stores the launch, then starts a process: in its dead pane, else in a pane of its own.
+    fn launch(&mut self, cx: &mut Cx<Self>) {
+        let Some(spec) = self.spec() else { return };
+        self.launches += 1;
+        self.pane = None;
+        let launch = spec.launch(&self.shared.home, &self.shared.exe, |name| std::env::var(name).ok());
+        let ask = match self.member.as_ref().and_then(|m| m.pane) {
+            Some(pane) => Ask::Respawn { pane, launch },
+            None => Ask::Launch(launch),
+        };
+        let (number, record) = (self.launches, self.record());
+        let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
+        cx.spawn(async move {
+            // Without the store the count may be lost with the supervisor; the agent is not.
+            if let Err(e) = shared.store.write(Op::PutAgent(Box::new(record))).await {
+                tracing::warn!(error = %e, "a relaunch is not stored");
+            }
+            let answer = Box::new(shared.tmux.ask(&socket, ask).await);
+            if gate.control(Msg::Launched(number, answer)).is_err() {
+                tracing::error!(actor = %gate.path(), "a launch could not be told: the mailbox is full");
+            }
+        });
+    }
+
+    pub(super) fn launched(&mut self, number: u64, answer: Result<Answer, AskError>, cx: &mut Cx<Self>) {
+        if number != self.launches || self.relaunch.phase() != Phase::Launching {
+            return;
+        }
+        let error = match answer {
+            Ok(Answer::Launched(launched)) => match proc::identify(launched.pid) {
+                Ok(process) => {
+                    self.pane = Some(launched.pane);
+                    self.describe();
+                    return self.attach(process, cx);
+                }
+                Err(_) => UserError::new(Exit::Failed, "it ended as soon as it was started"),
+            },
+            Ok(_) => UserError::new(Exit::Bug, "tmux gave an answer to another question"),
+            Err(AskError::Gone(pane)) if self.member.as_ref().is_some_and(|m| m.pane == Some(pane)) => {
+                self.forget_pane();
+                return self.launch(cx);
+            }
+            Err(e) => failed(&e),
+        };
+        tracing::warn!(agent = %self.id, %error, "agent not started");
+        for mut waiting in std::mem::take(&mut self.start_waits) {
+            waiting.send(Err(error.clone()));
+        }
+        self.way_back(relaunch::Event::Down { cause: Cause::LaunchFailed, draw: draw() }, cx);
+    }
+
+    fn forget_pane(&mut self) {
+        self.pane = None;
+        if let Some(member) = &mut self.member {
+            member.pane = None;
+        }
+        self.describe();
+    }
+
+    pub(super) fn server_lost(&mut self, stalled: bool, cx: &mut Cx<Self>) {
+        self.step(Event::ServerLost { stalled }, cx);
+        if !stalled && self.record.owned {
+            self.forget_pane();
+            self.way_back(relaunch::Event::Down { cause: Cause::ServerLost, draw: draw() }, cx);
+        }
+    }
+
+    fn not_ours(&self, what: &str) -> UserError {
+        let doc = self.doc();
+        UserError::new(Exit::Refused, format!("agent {}/{} was not made by tsup", doc.session, doc.name))
+            .hint(format!(
+                "tsup {what}s only agents that it started: declared in tsup.toml, or by `tsup ctl spawn`"
+            ))
+    }
+
+    pub(super) fn kill(&mut self, mut reply: Done, cx: &mut Cx<Self>) {
+        if !self.record.owned {
+            return reply.send(Err(self.not_ours("kill")));
+        }
+        self.step(Event::EndAsked, cx);
+        self.way_back(relaunch::Event::StopAsked, cx);
+        self.end_waits.push(reply);
+        self.enough_timer = Some(cx.after(limits::END_WAIT, Lane::Control, Msg::Enough));
+        let tag = self.spec().map_or_else(
+            || OwnerTag {
+                home: self.shared.home.clone(),
+                session: self.record.session.raw().to_owned(),
+                name: self.record.name.raw().to_owned(),
+            },
+            |spec| spec.tag(&self.shared.home),
+        );
+        let pane = self.member.as_ref().and_then(|m| m.pane).or(self.pane);
+        let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
+        let record = self.record();
+        cx.spawn(async move {
+            if let Err(e) = shared.store.write(Op::PutAgent(Box::new(record))).await {
+                tracing::warn!(error = %e, "an end that was asked for is not stored");
+            }
+            let answer = match pane {
+                Some(pane) => shared.tmux.ask(&socket, Ask::Kill { pane, tag }).await,
+                None => Ok(Answer::Killed),
+            };
+            let _ = gate.control(Msg::EndAsked(Box::new(answer)));
+        });
+    }
+
+    pub(super) fn end_asked(&mut self, answer: Result<Answer, AskError>, cx: &mut Cx<Self>) {
+        match answer {
+            Ok(_) | Err(AskError::Gone(_)) => {
+                self.forget_pane();
+                if self.agent.is_alive() {
+                    self.step(Event::PaneGone, cx);
+                } else {
+                    self.ended_as_asked();
+                }
+            }
+            Err(e) => {
+                for mut waiting in std::mem::take(&mut self.end_waits) {
+                    waiting.send(Err(failed(&e)));
+                }
+            }
+        }
+    }
+
+    /// Tells those who asked for its end, and lets go of what was only spawned.
+    pub(super) fn ended_as_asked(&mut self) {
+        for mut waiting in std::mem::take(&mut self.end_waits) {
+            waiting.send(Ok(self.doc()));
+        }
+        let spawned = self.spec().is_some_and(|spec| !spec.declared);
+        if spawned && self.relaunch.kept().stopped {
+            let _ = self.shared.roster.control(roster::Msg::Disown(self.id));
+        }
+    }
+
+    pub(super) fn restart(&mut self, mut reply: Done, cx: &mut Cx<Self>) {
+        if !self.record.owned {
+            return reply.send(Err(self.not_ours("restart")));
+        }
+        if self.spec().is_none() {
+            let error = UserError::new(Exit::Refused, "its declaration is gone")
+                .hint("declare it in tsup.toml again, or end it with `tsup ctl kill`");
+            return reply.send(Err(error));
+        }
+        if self.agent.is_alive() {
+            self.step(Event::EndAsked, cx);
+        }
+        self.start_waits.push(reply);
+        self.enough_timer = Some(cx.after(limits::START_WAIT, Lane::Control, Msg::Enough));
+        self.way_back(relaunch::Event::StartAsked, cx);
+    }
+
+    pub(super) fn pause(&mut self, time: Option<Duration>, reply: Done, cx: &mut Cx<Self>) {
+        let until = time.map(|time| cx.now() + time);
+        self.paused = Some(match time {
+            Some(time) => {
+                // Shown as over when it is over.
+                cx.after(time, Lane::Control, Msg::LookDue).detach();
+                let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+                let end = now_wall().unix_ms().saturating_add(ms);
+                Paused::Until(tsup_core::clock::Wall::from_unix_ms(end))
+            }
+            None => Paused::UntilResumed,
+        });
+        self.way_back(relaunch::Event::Pause { until }, cx);
+        self.keep(reply, cx);
+    }
+
+    pub(super) fn resume(&mut self, reply: Done, cx: &mut Cx<Self>) {
+        self.paused = None;
+        self.way_back(relaunch::Event::Resume, cx);
+        if self.record.owned && self.member.as_ref().is_some_and(|m| m.pane.is_none()) {
+            self.absent(cx);
+        }
+        self.keep(reply, cx);
+    }
+
+    /// Answers once what changed is durable.
+    fn keep(&mut self, mut reply: Done, cx: &mut Cx<Self>) {
+        let (shared, record, gate) = (self.shared.clone(), self.record(), cx.gate().clone());
+        cx.spawn(async move {
+            let stored = Box::new(shared.store.write(Op::PutAgent(Box::new(record))).await);
+            let _ = gate.control(Msg::Stored(stored, reply.take()));
+        });
+    }
+
+    /// A person has waited long enough for an end or a start.
+    pub(super) fn enough(&mut self) {
+        let late = |what: &str| UserError::new(Exit::TimedOut, format!("it has not {what} yet"));
+        for mut waiting in std::mem::take(&mut self.end_waits) {
+            waiting.send(Err(late("ended")));
+        }
+        for mut waiting in std::mem::take(&mut self.start_waits) {
+            waiting.send(Err(late("started")));
+        }
+    }
+}

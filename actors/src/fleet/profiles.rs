@@ -1,0 +1,56 @@
+//! The shipped profiles, part of the program.
+
+use tsup_core::fleet::profile::Profiles;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../profiles/", $name)))),*]
+    };
+}
+
+/// Every file in `actors/profiles/`.
+const SHIPPED: [(&str, &str); 14] = files![
+    "aider.toml",
+    "amp.toml",
+    "auggie.toml",
+    "claude.toml",
+    "codex.toml",
+    "copilot.toml",
+    "cursor.toml",
+    "droid.toml",
+    "gemini.toml",
+    "goose.toml",
+    "kimi.toml",
+    "kiro.toml",
+    "opencode.toml",
+    "pi.toml",
+];
+
+/// Reads the shipped profiles.
+pub fn shipped() -> Profiles {
+    let (profiles, errors) = Profiles::parse(SHIPPED);
+    debug_assert!(errors.is_empty(), "{errors:?}");
+    for error in errors {
+        tracing::error!(%error, "a shipped profile cannot be read");
+    }
+    profiles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_are_shipped_and_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".toml"))
+            .collect();
+        files.sort();
+        assert_eq!(files, SHIPPED.map(|(name, _)| name));
+        let names: Vec<String> = shipped().names().map(|n| format!("{n}.toml")).collect();
+        assert_eq!(names, files, "a profile stands in the file of its name");
+    }
+}

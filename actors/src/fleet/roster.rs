@@ -1,0 +1,283 @@
+//! Owns: which sessions, panes and agents there are on all tmux servers.
+//! Receives: the gateways' reports, what looks at the process tree saw, spawns, ends of agents.
+//! Sends: whole pictures and activity to the sessions, their starts and ends to the supervisor.
+//! Bounded by: one look at a time for each server; the lanes of its gate.
+//! Restart: permanent; ends all sessions and asks the gateways for everything. Agents take up where they were.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tsup_core::event::Event as Happened;
+use tsup_core::fleet::roster::{Effect, Event, Looked, Roster, SessionKey};
+use tsup_core::fleet::spec::AgentSpec;
+use tsup_core::ids::{AgentId, ProcId, SocketName};
+use tsup_core::supervision::Strategy;
+use tsup_core::tmux::report::Report;
+
+use super::directory::SessionEntry;
+use super::hands::Hands;
+use super::{Shared, declared, scan, session};
+use crate::actor::{Actor, Cx, Failure, Timer};
+use crate::gate::{Gate, Lane};
+use crate::os::proc;
+use crate::store::{Loaded, StoreError};
+use crate::supervisor::{Handle, SupervisorSpec, child, supervise};
+use crate::telemetry::metrics::AgentGauges;
+
+/// What the roster receives.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// A gateway told something. `None` once taken.
+    Report(SocketName, Option<Report>),
+    /// The process tree was looked at.
+    Looked(SocketName, ProcId, Vec<Looked>),
+    /// What outlived the last supervisor.
+    Loaded(Box<Result<Loaded, StoreError>>),
+    /// A person spawned an agent.
+    Own(Box<AgentSpec>),
+    /// A spawned agent was ended by a person.
+    Disown(AgentId),
+    /// A found agent's process ended.
+    Ended(AgentId),
+    /// Nothing is left of a session.
+    Empty(Arc<str>),
+    /// A session's actor begins anew and wants its picture.
+    Repeat(Arc<str>),
+    /// The configuration changed.
+    Reload,
+    /// Panes are due to be looked at.
+    LookDue,
+    /// Time to count.
+    Count,
+}
+
+/// How often the gauges of agents by state are set.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// The actor.
+pub(super) struct RosterActor {
+    shared: Shared,
+    roster: Roster,
+    handle: Handle,
+    hands: Option<Hands>,
+    sessions: BTreeMap<SessionKey, (Arc<str>, Gate<session::Msg>)>,
+    /// Reports before the load are of no use: it ends with a call for everything.
+    loaded: bool,
+    heard: BTreeMap<SocketName, bool>,
+    look_timer: Option<Timer>,
+    gauges: AgentGauges,
+}
+
+impl RosterActor {
+    pub(super) fn new(shared: Shared, handle: Handle) -> Self {
+        let sockets = shared.settings.borrow().tmux.sockets.clone();
+        RosterActor {
+            roster: Roster::new(shared.home.clone()),
+            handle,
+            hands: None,
+            sessions: BTreeMap::new(),
+            loaded: false,
+            heard: sockets.into_iter().map(|s| (s, false)).collect(),
+            look_timer: None,
+            gauges: shared.metrics.agent_gauges(),
+            shared,
+        }
+    }
+
+    fn step(&mut self, event: Event, cx: &mut Cx<Self>) {
+        for effect in self.roster.step(event, cx.now()) {
+            self.perform(effect, cx);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, cx: &mut Cx<Self>) {
+        match effect {
+            Effect::Look { socket, server, panes } => {
+                let profiles = Arc::clone(&self.shared.profiles);
+                cx.offload(
+                    move || scan::look(&profiles, panes),
+                    move |looks| Msg::Looked(socket, server, looks),
+                );
+            }
+            Effect::LookAgain(after) => self.look_timer = Some(cx.after(after, Lane::Work, Msg::LookDue)),
+            Effect::Open { key, socket, child } => self.open(key, socket, child),
+            Effect::Update(key, picture) => {
+                self.tell(key, Lane::Work, session::Msg::Picture(Box::new(picture)));
+            }
+            Effect::Left(key, agents) => self.tell(key, Lane::Work, session::Msg::Left(agents)),
+            Effect::Close(key) => self.close(key),
+            Effect::Activity(key, agents, at) => {
+                self.tell(key, Lane::Telemetry, session::Msg::Activity(agents, at));
+            }
+            // Nothing reads screens here: states come from processes and activity.
+            Effect::Screen(..) => {}
+            Effect::ServerLost { socket, sessions, stalled } => {
+                for key in sessions {
+                    self.tell(key, Lane::Work, session::Msg::ServerLost { stalled });
+                }
+                self.shared.bus.publish(Happened::TmuxLost { socket });
+            }
+            Effect::ServerBack { socket, sessions } => {
+                for key in sessions {
+                    self.tell(key, Lane::Work, session::Msg::ServerBack);
+                }
+                self.shared.bus.publish(Happened::TmuxBack { socket });
+            }
+        }
+    }
+
+    fn tell(&self, key: SessionKey, lane: Lane, message: session::Msg) {
+        if let Some((child, gate)) = self.sessions.get(&key)
+            && gate.send(lane, message).is_err()
+        {
+            // It asks for its picture when it has room again, or begins anew.
+            tracing::warn!(session = %child, "a session has no room for a report");
+        }
+    }
+
+    /// Has a supervisor started for a session: its worker, and beside it agents as they come.
+    fn open(&mut self, key: SessionKey, socket: SocketName, name: String) {
+        let path = self.shared.path.child(&name);
+        let id: Arc<str> = name.into();
+        let entry = SessionEntry { gate: Gate::new(path.child("(session)")), socket, view: Arc::default() };
+        self.shared.directory.put_session(Arc::clone(&id), entry.clone());
+        self.sessions.insert(key, (Arc::clone(&id), entry.gate.clone()));
+        let spec = SupervisorSpec::new(path, Strategy::OneForOne)
+            .intensity(super::FLEET_RESTARTS, super::FLEET_PERIOD)
+            .quarantine(super::FLEET_COOL_DOWN)
+            .bus(&self.shared.bus);
+        let (shared, handle, child_id, gate) =
+            (self.shared.clone(), spec.handle(), Arc::clone(&id), entry.gate.clone());
+        let worker = child("(session)", gate, move || {
+            session::SessionActor::new(shared.clone(), Arc::clone(&child_id), entry.clone(), handle.clone())
+        });
+        let hands = self.hands.as_ref().expect("a started roster has hands");
+        if !hands.start(supervise(&id, spec.child(worker))) {
+            tracing::error!(session = %id, "session not started: too many wait");
+        }
+    }
+
+    fn close(&mut self, key: SessionKey) {
+        if let Some((id, _)) = self.sessions.remove(&key) {
+            self.shared.directory.remove_session(&id);
+            self.hands.as_ref().expect("a started roster has hands").end(&id);
+        }
+    }
+
+    fn key_of(&self, child: &str) -> Option<SessionKey> {
+        self.sessions.iter().find(|(_, (id, _))| &**id == child).map(|(key, _)| *key)
+    }
+
+    fn loaded(&mut self, loaded: Result<Loaded, StoreError>, cx: &mut Cx<Self>) {
+        match loaded {
+            Ok(loaded) => {
+                let specs: Vec<AgentSpec> =
+                    loaded.agents.iter().filter_map(|(record, _)| record.spec.clone()).collect();
+                self.shared.directory.keep_stored(loaded.agents);
+                for spec in specs {
+                    self.step(Event::Own(spec), cx);
+                }
+            }
+            Err(e) => tracing::error!(error = %e, "what is known of the agents cannot be read"),
+        }
+        self.loaded = true;
+        self.step(Event::Declare(declared(&self.shared)), cx);
+        self.shared.directory.set_loaded();
+        for socket in &self.shared.settings.borrow().tmux.sockets {
+            self.shared.tmux.resync(socket);
+        }
+        cx.ready();
+    }
+
+    fn report(&mut self, socket: SocketName, report: Report, cx: &mut Cx<Self>) {
+        if !self.loaded {
+            return;
+        }
+        if matches!(report, Report::Snapshot { .. } | Report::Lost { .. }) {
+            self.heard.insert(socket.clone(), true);
+            self.shared.directory.set_heard(self.heard.values().all(|heard| *heard));
+        }
+        self.step(Event::Report { socket, report }, cx);
+    }
+}
+
+/// Reads the store, and forgets found agents whose processes are no more.
+async fn load(shared: Shared) -> Result<Loaded, StoreError> {
+    let mut loaded = shared.store.load().await?;
+    let same_boot = loaded.same_boot;
+    let agents = std::mem::take(&mut loaded.agents);
+    let kept = tokio::task::spawn_blocking(move || {
+        agents.into_iter().partition(|(record, _)| {
+            let lives = || record.process.is_some_and(|p| proc::identify(p.pid).is_ok_and(|now| now == p));
+            record.owned || (same_boot && lives())
+        })
+    });
+    let (kept, gone): (Vec<_>, Vec<_>) = kept.await.unwrap_or_default();
+    for (record, _) in gone {
+        shared.store.write_lazily(crate::store::Op::ForgetAgent(record.id));
+    }
+    loaded.agents = kept;
+    Ok(loaded)
+}
+
+impl Actor for RosterActor {
+    type Msg = Msg;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        let hands = Hands::new(self.handle.clone(), cx);
+        // Sessions of an earlier incarnation have keys that nobody knows any more.
+        for child in self.shared.directory.session_names() {
+            hands.end(&child);
+            self.shared.directory.remove_session(&child);
+        }
+        self.hands = Some(hands);
+        let (shared, gate) = (self.shared.clone(), cx.gate().clone());
+        cx.spawn(async move {
+            let loaded = Box::new(load(shared).await);
+            if gate.control(Msg::Loaded(loaded)).is_err() {
+                tracing::error!("the roster has no room for what was stored");
+            }
+        });
+        cx.after(COUNT_EVERY, Lane::Telemetry, Msg::Count).detach();
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match message {
+            Msg::Report(socket, report) => {
+                if let Some(report) = report.take() {
+                    self.report(socket.clone(), report, cx);
+                }
+            }
+            Msg::Looked(socket, server, looks) => {
+                let (socket, looks) = (socket.clone(), std::mem::take(looks));
+                self.step(Event::Looked { socket, server: *server, looks }, cx);
+            }
+            Msg::Loaded(loaded) => {
+                let taken = std::mem::replace(&mut **loaded, Ok(Loaded::default()));
+                self.loaded(taken, cx);
+            }
+            Msg::Own(spec) => self.step(Event::Own((**spec).clone()), cx),
+            Msg::Disown(id) => self.step(Event::Disown(*id), cx),
+            Msg::Ended(id) => self.step(Event::Ended(*id), cx),
+            Msg::Empty(child) => {
+                if let Some(key) = self.key_of(child) {
+                    self.step(Event::Empty(key), cx);
+                }
+            }
+            Msg::Repeat(child) => {
+                if let Some(effect) = self.key_of(child).and_then(|key| self.roster.repeat(key)) {
+                    self.perform(effect, cx);
+                }
+            }
+            Msg::Reload => self.step(Event::Declare(declared(&self.shared)), cx),
+            Msg::LookDue => self.step(Event::LookDue, cx),
+            Msg::Count => {
+                self.gauges.set(&self.shared.directory.counts());
+                cx.after(COUNT_EVERY, Lane::Telemetry, Msg::Count).detach();
+            }
+        }
+        Ok(())
+    }
+}
