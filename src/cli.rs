@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod fake_agent;
 pub mod init;
+pub mod launch;
 pub mod listen;
 pub mod man;
 pub mod reload;
@@ -98,6 +99,9 @@ pub enum Verb {
     /// Paint the screen of an agent; for demo and tests
     #[command(hide = true)]
     FakeAgent(fake_agent::Args),
+    /// Become an agent with a clean environment; what tsup puts in front of the agents it starts
+    #[command(hide = true)]
+    Launch(launch::Args),
 }
 
 /// Why a verb ends early.
@@ -163,6 +167,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),
         Verb::FakeAgent(args) => Ok(fake_agent::run(&args).map(|()| Exit::Ok)?),
+        Verb::Launch(args) => Ok(launch::run(&args).map(|()| Exit::Ok)?),
     }
 }
 

@@ -46,7 +46,7 @@ mod tests {
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".toml"))
+            .filter(|name| std::path::Path::new(name).extension().is_some_and(|e| e == "toml"))
             .collect();
         files.sort();
         assert_eq!(files, SHIPPED.map(|(name, _)| name));
