@@ -8,6 +8,7 @@
 mod agent;
 mod breaker;
 mod directory;
+mod gateways;
 mod hands;
 mod ops;
 pub mod profiles;
@@ -41,6 +42,8 @@ use crate::telemetry::metrics::{Counter, Metrics, Timer};
 use crate::telemetry::resources::ResourcesMsg;
 
 use directory::Directory;
+
+pub use gateways::Gateways;
 
 /// The way to the tmux servers. One for the whole fleet; it must not block.
 pub trait Tmux: Send + Sync + 'static {

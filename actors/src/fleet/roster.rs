@@ -2,7 +2,7 @@
 //! Receives: the gateways' reports, what looks at the process tree saw, spawns, ends of agents.
 //! Sends: whole pictures and activity to the sessions, their starts and ends to the supervisor.
 //! Bounded by: one look at a time for each server; the lanes of its gate.
-//! Restart: permanent; ends all sessions and asks the gateways for everything. Agents take up where they were.
+//! Restart: permanent; asks the gateways for everything. Sessions and agents live on and are met again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use tsup_core::event::Event as Happened;
 use tsup_core::fleet::roster::{Effect, Event, Looked, Roster, SessionKey};
 use tsup_core::fleet::spec::AgentSpec;
 use tsup_core::ids::{AgentId, ProcId, SocketName};
+use tsup_core::limits;
 use tsup_core::supervision::Strategy;
 use tsup_core::tmux::report::Report;
 
 use super::directory::SessionEntry;
 use super::hands::Hands;
-use super::{Shared, declared, scan, session};
+use super::{Shared, agent, declared, scan, session};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane};
 use crate::os::proc;
@@ -48,6 +49,8 @@ pub(super) enum Msg {
     Reload,
     /// Panes are due to be looked at.
     LookDue,
+    /// Time to let go of what an earlier incarnation left.
+    Sweep,
     /// Time to count.
     Count,
 }
@@ -112,11 +115,13 @@ impl RosterActor {
             }
             // Nothing reads screens here: states come from processes and activity.
             Effect::Screen(..) => {}
-            Effect::ServerLost { socket, sessions, stalled } => {
+            Effect::ServerLost { socket, sessions, stalled, again } => {
                 for key in sessions {
                     self.tell(key, Lane::Work, session::Msg::ServerLost { stalled });
                 }
-                self.shared.bus.publish(Happened::TmuxLost { socket });
+                if !again {
+                    self.shared.bus.publish(Happened::TmuxLost { socket });
+                }
             }
             Effect::ServerBack { socket, sessions } => {
                 for key in sessions {
@@ -140,7 +145,17 @@ impl RosterActor {
     fn open(&mut self, key: SessionKey, socket: SocketName, name: String) {
         let path = self.shared.path.child(&name);
         let id: Arc<str> = name.into();
-        let entry = SessionEntry { gate: Gate::new(path.child("(session)")), socket, view: Arc::default() };
+        let hands = self.hands.as_ref().expect("a started roster has hands");
+        // A session that lives on from before an earlier incarnation of this actor is met again.
+        let known = self.shared.directory.session(&id);
+        if known.as_ref().is_some_and(|entry| entry.socket != socket) {
+            hands.end(&id);
+        }
+        let entry = known.filter(|entry| entry.socket == socket).unwrap_or_else(|| SessionEntry {
+            gate: Gate::new(path.child("(session)")),
+            socket,
+            view: Arc::default(),
+        });
         self.shared.directory.put_session(Arc::clone(&id), entry.clone());
         self.sessions.insert(key, (Arc::clone(&id), entry.gate.clone()));
         let spec = SupervisorSpec::new(path, Strategy::OneForOne)
@@ -152,7 +167,6 @@ impl RosterActor {
         let worker = child("(session)", gate, move || {
             session::SessionActor::new(shared.clone(), Arc::clone(&child_id), entry.clone(), handle.clone())
         });
-        let hands = self.hands.as_ref().expect("a started roster has hands");
         if !hands.start(supervise(&id, spec.child(worker))) {
             tracing::error!(session = %id, "session not started: too many wait");
         }
@@ -162,6 +176,24 @@ impl RosterActor {
         if let Some((id, _)) = self.sessions.remove(&key) {
             self.shared.directory.remove_session(&id);
             self.hands.as_ref().expect("a started roster has hands").end(&id);
+        }
+    }
+
+    /// Ends sessions of an earlier incarnation that did not show up since.
+    fn sweep(&mut self) {
+        for child in self.shared.directory.session_names() {
+            if self.key_of(&child).is_some() {
+                continue;
+            }
+            self.hands.as_ref().expect("a started roster has hands").end(&child);
+            self.shared.directory.remove_session(&child);
+            for id in self.shared.directory.agents_of(&child) {
+                if let Some(entry) = self.shared.directory.remove_agent(id, &child)
+                    && let Some(doc) = &*entry.view.borrow()
+                {
+                    self.shared.bus.publish(Happened::AgentGone(agent::reference(doc)));
+                }
+            }
         }
     }
 
@@ -226,11 +258,7 @@ impl Actor for RosterActor {
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         let hands = Hands::new(self.handle.clone(), cx);
-        // Sessions of an earlier incarnation have keys that nobody knows any more.
-        for child in self.shared.directory.session_names() {
-            hands.end(&child);
-            self.shared.directory.remove_session(&child);
-        }
+        cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         self.hands = Some(hands);
         let (shared, gate) = (self.shared.clone(), cx.gate().clone());
         cx.spawn(async move {
@@ -273,6 +301,7 @@ impl Actor for RosterActor {
             }
             Msg::Reload => self.step(Event::Declare(declared(&self.shared)), cx),
             Msg::LookDue => self.step(Event::LookDue, cx),
+            Msg::Sweep => self.sweep(),
             Msg::Count => {
                 self.gauges.set(&self.shared.directory.counts());
                 cx.after(COUNT_EVERY, Lane::Telemetry, Msg::Count).detach();

@@ -113,6 +113,11 @@ impl SessionActor {
         };
         self.shared.directory.put_agent(id, entry.clone());
         self.tell(member);
+        self.run(id, entry);
+    }
+
+    /// Has an agent's actor started, unless it runs.
+    fn run(&self, id: AgentId, entry: AgentEntry) {
         let (shared, gate) = (self.shared.clone(), entry.gate.clone());
         let name = child_of(&gate);
         let spec = child(&name, gate, move || agent::AgentActor::new(shared.clone(), id, &entry));
@@ -204,6 +209,12 @@ impl Actor for SessionActor {
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         self.hands = Some(Hands::new(self.handle.clone(), cx));
+        // Agents go on before anybody tells of them: their deaths must not be missed meanwhile.
+        for id in self.shared.directory.agents_of(&self.child) {
+            if let Some(entry) = self.shared.directory.agent(id) {
+                self.run(id, entry);
+            }
+        }
         let _ = self.shared.roster.control(roster::Msg::Repeat(Arc::clone(&self.child)));
         cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         cx.ready();

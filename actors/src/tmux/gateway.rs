@@ -119,6 +119,8 @@ pub struct Gateway {
     program_known: bool,
     /// A loss that the listener had no room for.
     untold: Option<LostWhy>,
+    /// The loss that was told last, until the server is there again; told anew to who asks for everything.
+    loss: Option<LostWhy>,
     ttys: Ttys,
     pushers: Pushers,
     pub(super) asks: Asks,
@@ -142,6 +144,7 @@ impl Gateway {
             server: None,
             program_known: false,
             untold: None,
+            loss: None,
             ttys: Ttys::default(),
             pushers: Pushers::default(),
             asks: Asks::default(),
@@ -158,6 +161,7 @@ impl Gateway {
                 connection::Effect::Detach => self.detach(cx),
                 connection::Effect::Up => {
                     self.untold = None;
+                    self.loss = None;
                     if let Some(server) = self.server.clone() {
                         self.stock(inventory::Event::Connected(server), cx);
                     }
@@ -299,6 +303,7 @@ impl Gateway {
     }
 
     fn tell_lost(&mut self, why: LostWhy) {
+        self.loss = Some(why.clone());
         let refused = self.listener.hear(&self.settings.socket, Report::Lost { why: why.clone() }).is_err();
         self.untold = refused.then_some(why);
     }
@@ -384,7 +389,12 @@ impl Actor for Gateway {
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
             Msg::Ask(ask, reply) => self.take_ask(Pending::new(ask.clone(), reply.take(), cx.now()), cx),
-            Msg::Resync => self.stock(inventory::Event::Resync, cx),
+            Msg::Resync => {
+                if let Some(why) = self.loss.clone() {
+                    self.tell_lost(why);
+                }
+                self.stock(inventory::Event::Resync, cx);
+            }
             Msg::Own(Own(inner)) => self.own(inner, cx),
         }
         self.settle(cx);

@@ -1,6 +1,7 @@
 //! The fleet over a tmux made of nothing but processes: agents are found, die, come back, are held.
 
 mod fixture;
+mod real;
 
 use std::time::Duration;
 

@@ -104,6 +104,8 @@ pub enum Effect {
         sessions: Vec<SessionKey>,
         /// Whether it may still be alive.
         stalled: bool,
+        /// Whether a loss was told before, and nothing was heard since.
+        again: bool,
     },
     /// The server of these sessions answers again.
     ServerBack {
@@ -302,7 +304,7 @@ impl Roster {
         let stalled = matches!(why, LostWhy::Stalled);
         let sessions = self.keys_of(socket);
         let server = self.server(socket);
-        let knew = server.facts.is_some();
+        let knew = server.facts.is_some() && !(server.lost && stalled);
         server.heard = true;
         server.stalled = stalled;
         if !stalled {
@@ -315,8 +317,8 @@ impl Roster {
         }
         // A server that stalled and then ended is lost twice: the second time its panes are lost too.
         if knew {
-            self.server(socket).lost = true;
-            out.push(Effect::ServerLost { socket: socket.clone(), sessions, stalled });
+            let again = std::mem::replace(&mut self.server(socket).lost, true);
+            out.push(Effect::ServerLost { socket: socket.clone(), sessions, stalled, again });
         }
     }
 

@@ -17,7 +17,7 @@ use tsup_actors::gate::Gate;
 use tsup_actors::store::Store;
 use tsup_actors::supervisor::{Handle, SupervisorSpec, Tree, child, spawn};
 use tsup_actors::telemetry::Metrics;
-use tsup_actors::telemetry::resources::ResourcesPlan;
+use tsup_actors::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use tsup_core::event::Event;
 use tsup_core::ids::{ActorPath, PaneId, ProcId, SessionId, SocketName, WindowId};
 use tsup_core::settings::{AgentSettings, EnvEntry, RestartPolicy, SessionSettings, Settings};
@@ -237,6 +237,46 @@ impl Tmux for Way {
     }
 }
 
+/// What a fleet needs around it.
+pub(super) struct Parts {
+    pub(super) fleet: Fleet,
+    pub(super) bus: Bus,
+    store: Store,
+    metrics: Metrics,
+    resources: Gate<ResourcesMsg>,
+}
+
+impl Parts {
+    pub(super) fn new(home: &TempDir, settings: Settings, exe: &str, tmux: Arc<dyn Tmux>) -> Self {
+        let (root, bus, metrics) = (ActorPath::root(), Bus::new(), Metrics::new(now_wall()));
+        let store = Store::new(&root, "store", PathBuf::from(home.path()).join("tsup.db"));
+        let resources = Gate::new(root.child("resources"));
+        let fleet = Fleet::new(Plan {
+            path: root.child("fleet"),
+            home: "home".into(),
+            exe: exe.into(),
+            cwd: "/".into(),
+            settings: watch::Sender::new(Arc::new(settings)).subscribe(),
+            profiles: Arc::new(profiles::shipped()),
+            tmux,
+            bus: bus.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+            resources: resources.clone(),
+        });
+        Parts { fleet, bus, store, metrics, resources }
+    }
+
+    pub(super) fn tree(self) -> SupervisorSpec {
+        let (plan, at_store) = (ResourcesPlan::new(self.metrics), self.store.clone());
+        SupervisorSpec::new(ActorPath::root(), Strategy::OneForOne)
+            .bus(&self.bus)
+            .child(child("store", self.store.gate(), move || at_store.actor()))
+            .child(child("resources", self.resources, move || plan.make()))
+            .child(self.fleet.child())
+    }
+}
+
 /// Everything together.
 pub(super) struct World {
     pub(super) fleet: Fleet,
@@ -253,35 +293,12 @@ impl World {
     }
 
     async fn in_home(home: TempDir, settings: Settings) -> Self {
-        let root = ActorPath::root();
-        let bus = Bus::new();
-        let events = bus.subscribe();
-        let metrics = Metrics::new(now_wall());
-        let store = Store::new(&root, "store", PathBuf::from(home.path()).join("tsup.db"));
-        let resources = Gate::new(root.child("resources"));
         let tmux = Arc::new(FakeTmux::new());
-        let fleet = Fleet::new(Plan {
-            path: root.child("fleet"),
-            home: "home".into(),
-            exe: "/usr/bin/tsup".into(),
-            cwd: "/".into(),
-            settings: watch::Sender::new(Arc::new(settings)).subscribe(),
-            profiles: Arc::new(profiles::shipped()),
-            tmux: Arc::new(Way(Arc::clone(&tmux))),
-            bus: bus.clone(),
-            store: store.clone(),
-            metrics: metrics.clone(),
-            resources: resources.clone(),
-        });
-        *tmux.fleet.lock() = Some(fleet.clone());
-        let plan = ResourcesPlan::new(metrics);
-        let at_store = store.clone();
-        let spec = SupervisorSpec::new(root, Strategy::OneForOne)
-            .bus(&bus)
-            .child(child("store", store.gate(), move || at_store.actor()))
-            .child(child("resources", resources, move || plan.make()))
-            .child(fleet.child());
-        let tree = spawn(spec).await.unwrap();
+        let way = Arc::new(Way(Arc::clone(&tmux)));
+        let parts = Parts::new(&home, settings, "/usr/bin/tsup", way);
+        *tmux.fleet.lock() = Some(parts.fleet.clone());
+        let (fleet, events) = (parts.fleet.clone(), parts.bus.subscribe());
+        let tree = spawn(parts.tree()).await.unwrap();
         let world = World { fleet, tmux, events, seen: Vec::new(), tree, home };
         let mut loaded = world.fleet.loaded();
         tokio::time::timeout(DEADLINE, loaded.wait_for(|l| *l)).await.expect("the store is read").unwrap();

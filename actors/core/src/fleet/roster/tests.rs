@@ -276,6 +276,7 @@ fn a_lost_server_is_told_once_and_empties_what_it_held() {
     let back = |e: &[Effect]| e.iter().filter(|e| matches!(e, Effect::ServerBack { .. })).count();
     assert_eq!(lost(w.report(Report::Lost { why: LostWhy::Stalled })), 1);
     assert_eq!(w.names(), ["web/dev"], "a stalled server still holds its panes");
+    assert_eq!(lost(w.report(Report::Lost { why: LostWhy::Stalled })), 0, "told anew is not lost anew");
     w.snapshot(9, &[session(1, "web")], &[pane(1, 1, "dev")]);
     assert_eq!(back(&w.last), 1);
     assert_eq!(w.names(), ["web/dev"]);
