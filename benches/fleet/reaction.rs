@@ -102,6 +102,8 @@ pub(crate) fn line(size: Size) {
             // Only panes whose agent is idle can turn busy: take the one that rested longest.
             let agent = next_quiet(&supervisor, &agents, &mut quiet_since);
             let mut tty = OpenOptions::new().write(true).open(&panes[&agent.pane]).unwrap();
+            // Lines of independent agents come at moments of their own, not as answers to each other.
+            std::thread::park_timeout(Duration::from_millis(5 + (values.len() as u64 * 7919) % 37));
             let began = Instant::now();
             tty.write_all(b"something happened\r\n").unwrap();
             let busy = |e: &Event| matches!(e, Event::AgentState { agent: a, to, .. } if a.id == agent.id && to.as_str() == "busy");

@@ -8,6 +8,7 @@ use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tsup_actors::edge::ctl::desk::Admin;
+use tsup_actors::fleet::profiles::shipped;
 use tsup_actors::root::{self, Next, RootConfig, RunningRoot};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::{DRAIN_TIMEOUT, HURRY_TIMEOUT, WORKER_THREADS_MAX};
@@ -117,6 +118,13 @@ fn runtime() -> Result<Runtime, UserError> {
         })
 }
 
+fn own_path(what: &str, found: std::io::Result<PathBuf>) -> Result<PathBuf, UserError> {
+    found.map_err(|e| {
+        UserError::new(Exit::Failed, format!("cannot {what}: {}", plain(&e)))
+            .hint("start it by its full path, from a directory that exists")
+    })
+}
+
 /// Starts the tree, tells that it is ready, and lets it live until somebody wants it to end.
 async fn live(
     loaded: Loaded,
@@ -133,6 +141,9 @@ async fn live(
         home: paths.home.clone(),
         socket: paths.socket.clone(),
         log_dir,
+        exe: own_path("find its own program", std::env::current_exe())?,
+        cwd: own_path("find its working directory", std::env::current_dir())?,
+        profiles: shipped(),
         version: identity.version.clone(),
     })
     .await

@@ -4,6 +4,12 @@
 mod client;
 mod command;
 mod configuration;
+mod control;
+mod demo;
+mod fleet;
+mod harness;
+mod house;
 mod lifecycle;
 mod listen;
 mod supervisor;
+mod trace;

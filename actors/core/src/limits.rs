@@ -31,6 +31,11 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events kept for slow live readers before they are told `lagged`.
 pub const EVENT_RING: usize = 4096;
 
+// --- start ----------------------------------------------------------------------------------------
+
+/// The supervisor calls itself ready after this time, even when a tmux socket says nothing.
+pub const READY_AT_LATEST: Duration = Duration::from_secs(10);
+
 // --- messages -------------------------------------------------------------------------------------
 
 /// Control messages an actor may have waiting. Senders of control have few outstanding each.
@@ -305,7 +310,7 @@ pub const LOOKS_AT_NEW: u8 = 3;
 /// After this much quiet in a pane, activity is taken for a program that starts.
 pub const LOOK_QUIET: Duration = Duration::from_secs(3);
 /// Pause between two looks at what the kernel saw on terminals: a flood of writes costs so many wake-ups.
-pub const TTY_PAUSE: Duration = Duration::from_millis(4);
+pub const TTY_PAUSE: Duration = Duration::from_millis(2);
 /// Pause between two reads of a push client, for the same reason.
 pub const CLIENT_PAUSE: Duration = Duration::from_millis(4);
 /// Asks that may wait for a server that is being connected.

@@ -252,7 +252,10 @@ impl AgentActor {
         self.describe();
         if !std::mem::replace(&mut self.announced, true) {
             self.publish();
-            self.shared.bus.publish(Happened::AgentFound(self.reference()));
+            // Its process is attached below, which may change its state: who hears of that has met it.
+            let mut found = self.reference();
+            found.pid = found.pid.or(process.map(|p| p.pid));
+            self.shared.bus.publish(Happened::AgentFound(found));
             self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
         }
         if pane.is_some() {

@@ -2,6 +2,7 @@
 //! mirrors them.
 
 mod admin;
+mod agents;
 mod metrics;
 mod tree;
 
@@ -18,6 +19,7 @@ use tsup_core::wire::verb::{Body, Verb};
 use crate::bus::{Bus, Subscription};
 use crate::clock::now_wall;
 use crate::edge::audit::{AuditMsg, Entry, Peer};
+use crate::fleet::Fleet;
 use crate::gate::{Gate, Reply};
 use crate::store::StoreError;
 use crate::supervisor::View;
@@ -65,6 +67,8 @@ pub struct Parts {
     pub bus: Bus,
     /// The whole tree; set when its root runs, which is a moment after the desk.
     pub tree: Arc<OnceLock<View>>,
+    /// The agents.
+    pub fleet: Fleet,
     /// The numbers.
     pub metrics: Metrics,
     /// What is wrong with the store, while something is.
@@ -103,17 +107,17 @@ impl Desk {
             Verb::Status => Ok(Body::Status(Box::new(self.status()))),
             Verb::Tree => self.tree(),
             Verb::Crash { path } => self.crash(path).await,
+            Verb::Sessions => Ok(self.sessions()),
+            Verb::Agents => Ok(self.agents()),
+            Verb::Capture { agent } => self.capture(agent).await,
+            Verb::Spawn(spawn) => self.spawn(spawn).await,
+            Verb::Kill { agent } => self.kill(agent).await,
+            Verb::Restart { agent } => self.restart(agent).await,
+            Verb::Pause { target, for_ms } => self.pause(target, for_ms).await,
+            Verb::Resume { target } => self.resume(target).await,
             Verb::Metrics => Ok(self.metrics()),
             Verb::Reload => self.reload().await,
             Verb::Shutdown => self.shutdown(),
-            Verb::Sessions
-            | Verb::Agents
-            | Verb::Capture { .. }
-            | Verb::Spawn(_)
-            | Verb::Kill { .. }
-            | Verb::Restart { .. }
-            | Verb::Pause { .. }
-            | Verb::Resume { .. } => Err(UserError::new(Exit::Refused, "there is no fleet yet")),
             // The connection turns itself into a stream before it asks the desk.
             Verb::Watch { .. } => Err(UserError::new(Exit::Bug, "a stream reached the desk")),
         };
@@ -147,7 +151,7 @@ impl Desk {
             supervisor_version: parts.identity.version.clone(),
             ready: *parts.ready.borrow(),
             degraded,
-            agents: BTreeMap::new(),
+            agents: parts.fleet.counts(),
             jobs: BTreeMap::new(),
         }
     }

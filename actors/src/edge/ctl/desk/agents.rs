@@ -1,0 +1,47 @@
+//! Agents and sessions.
+
+use std::time::Duration;
+
+use tsup_core::error::UserError;
+use tsup_core::wire::doc::{self, AgentDoc, AgentsDoc, SessionsDoc};
+use tsup_core::wire::verb::{Body, Spawn};
+
+use super::Desk;
+
+impl Desk {
+    pub(super) fn agents(&self) -> Body {
+        Body::Agents(AgentsDoc { version: doc::VERSION, agents: self.parts.fleet.agents() })
+    }
+
+    pub(super) fn sessions(&self) -> Body {
+        Body::Sessions(SessionsDoc { version: doc::VERSION, sessions: self.parts.fleet.sessions() })
+    }
+
+    pub(super) async fn capture(&self, agent: String) -> Result<Body, UserError> {
+        Ok(Body::Capture { text: self.parts.fleet.capture(&agent).await? })
+    }
+
+    pub(super) async fn spawn(&self, spawn: Spawn) -> Result<Body, UserError> {
+        self.parts.fleet.spawn(spawn).await.map(changed)
+    }
+
+    pub(super) async fn kill(&self, agent: String) -> Result<Body, UserError> {
+        self.parts.fleet.kill(&agent).await.map(changed)
+    }
+
+    pub(super) async fn restart(&self, agent: String) -> Result<Body, UserError> {
+        self.parts.fleet.restart(&agent).await.map(changed)
+    }
+
+    pub(super) async fn pause(&self, target: String, for_ms: Option<u64>) -> Result<Body, UserError> {
+        self.parts.fleet.pause(&target, for_ms.map(Duration::from_millis)).await.map(changed)
+    }
+
+    pub(super) async fn resume(&self, target: String) -> Result<Body, UserError> {
+        self.parts.fleet.resume(&target).await.map(changed)
+    }
+}
+
+fn changed(agents: Vec<AgentDoc>) -> Body {
+    Body::Changed(AgentsDoc { version: doc::VERSION, agents })
+}

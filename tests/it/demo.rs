@@ -1,0 +1,56 @@
+//! The demo as a newcomer runs it.
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually};
+
+#[test]
+fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
+    let w = World::new();
+    let tmp = w.dir.join("tmp");
+    std::fs::create_dir(&tmp).unwrap();
+    let mut child = w
+        .command(&["demo", "--seconds", "12", "--json"])
+        .env("TMPDIR", &tmp)
+        .env("HOME", w.dir.join("nobody"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Everything it starts is below it or on its own tmux server: note both while it plays.
+    let server: u32 = eventually("the demo's tmux server", || {
+        let dir = std::fs::read_dir(&tmp).ok()?.flatten().next()?.path();
+        let out = std::process::Command::new("tmux")
+            .arg("-S")
+            .arg(dir.join("tmux.sock"))
+            .args(["display-message", "-p", "#{pid}"])
+            .output()
+            .ok()?;
+        String::from_utf8_lossy(&out.stdout).trim().parse().ok()
+    });
+    let pid = child.id();
+    let supervisor: u32 = eventually("the demo's supervisor", || {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    });
+    let status = eventually("the demo ends", || child.try_wait().unwrap());
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut text).unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(status.success(), "{said}");
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(summary["version"], 1);
+    assert_eq!(summary["agents_seen"], 6, "{summary}");
+    assert_eq!(
+        (summary["crashes"].as_u64(), summary["relaunches"].as_u64()),
+        (Some(1), Some(1)),
+        "{summary}"
+    );
+    assert!(summary["statsd_lines"].as_u64().unwrap() > 20, "{summary}");
+    assert!(summary["events"].as_u64().unwrap() > 12, "{summary}");
+    assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0, "files are left");
+    for (who, pid) in [("supervisor", supervisor), ("tmux server", server)] {
+        eventually(&format!("the {who} has ended"), || (!crate::harness::alive(pid)).then_some(()));
+    }
+}
