@@ -174,7 +174,7 @@ fn the_socket_is_private_and_another_user_is_refused() {
                   except (BrokenPipeError,ConnectionResetError):\n  got=b''\n\
                   sys.exit(9 if got else 0)";
     let good = frame::encode(Kind::Request, &Request { id: 1, verb: Verb::Status }).unwrap();
-    let hex: String = good.iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = good.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"));
     let python = |uid: &str| {
         std::process::Command::new("setpriv")
             .args(["--reuid", uid, "--clear-groups", "/usr/bin/env", "python3", "-c", script])

@@ -141,19 +141,6 @@ impl World {
         pid
     }
 
-    /// Sends a signal to the last supervisor.
-    pub(crate) fn signal(&mut self, signal: rustix::process::Signal) {
-        let child = self.supervisors.last_mut().unwrap();
-        let pid = rustix::process::Pid::from_child(child);
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    /// Waits for the end of the last supervisor.
-    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
-        let mut child = self.supervisors.pop().unwrap();
-        eventually("the supervisor ends", || child.try_wait().unwrap())
-    }
-
     /// kill -9.
     pub(crate) fn kill9(&mut self) {
         let mut child = self.supervisors.pop().unwrap();
@@ -220,7 +207,8 @@ impl Drop for World {
             self.tmux(&["kill-server"]);
         }
         if std::thread::panicking() {
-            eprintln!("log of the supervisor:\n{}", self.log());
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "log of the supervisor:\n{}", self.log());
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -247,7 +235,7 @@ impl Watch {
                         return event;
                     }
                 }
-                Err(_) => panic!("waited in vain for event: {what}; seen {:#?}", self.seen),
+                Err(e) => panic!("waited in vain for event: {what}: {e}; seen {:#?}", self.seen),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Watching leaves no trace: a session's environment, size, options and hooks are the same before,
 //! during and after.
 
+use std::fmt::Write as _;
+
 use crate::harness::{World, eventually};
 
 fn fingerprint(w: &World) -> String {
@@ -32,7 +34,7 @@ fn fingerprint(w: &World) -> String {
                 "#{pane_id} #{pane_pid} #{pane_width}x#{pane_height} #{pane_title}",
             ],
         ] {
-            text += &format!("\n--- {args:?}\n{}", w.tmux(args));
+            let _ = write!(text, "\n--- {args:?}\n{}", w.tmux(args));
         }
     }
     for args in [
@@ -41,7 +43,7 @@ fn fingerprint(w: &World) -> String {
         &["show-hooks", "-g"],
         &["show-options", "-s"],
     ] {
-        text += &format!("\n--- {args:?}\n{}", w.tmux(args));
+        let _ = write!(text, "\n--- {args:?}\n{}", w.tmux(args));
     }
     text
 }

@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::verb::{Body, Request, Response, Verb};
 
+/// Two hexadecimal digits a byte.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"))
+}
+
 fn parse(bytes: &[u8]) -> Result<Request, FrameError> {
     let header: [u8; HEADER_BYTES] = bytes
         .get(..HEADER_BYTES)
@@ -18,9 +23,8 @@ fn parse(bytes: &[u8]) -> Result<Request, FrameError> {
 fn golden_bytes_of_a_request() {
     let request = Request { id: 7, verb: Verb::Kill { agent: "web/dev".into() } };
     let bytes = encode(Kind::Request, &request).unwrap();
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     // magic "TS", version 1, kind 1, length 10, CRC-32, then: id 7, variant 8, length 7, "web/dev".
-    assert_eq!(hex, "545301010a000000101b2c340708077765622f646576");
+    assert_eq!(hex(&bytes), "545301010a000000101b2c340708077765622f646576");
     assert_eq!(parse(&bytes).unwrap(), request);
 }
 
@@ -28,8 +32,7 @@ fn golden_bytes_of_a_request() {
 fn golden_bytes_of_a_response() {
     let response = Response { id: 300, body: Body::Done("ok".into()) };
     let bytes = encode(Kind::Response, &response).unwrap();
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(hex, "545301020700000013212635fb2c0101026f6b");
+    assert_eq!(hex(&bytes), "545301020700000013212635fb2c0101026f6b");
 }
 
 #[test]
