@@ -89,7 +89,7 @@ pub struct FleetSettings {
     pub adopt: Adopt,
     /// What is looked at when.
     pub strategy: Strategy,
-    /// How long a pane may be gone before its agent counts as missing. Default 120 s.
+    /// How long an agent stays listed after its pane is gone. Default 120 s.
     #[serde(rename = "missing_grace_seconds", with = "seconds")]
     pub missing_grace: Duration,
 }

@@ -1,0 +1,129 @@
+//! The words of the machine: what happens to an agent, what is said about it, what follows.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::{Mono, Wall};
+use crate::fleet::process::ExitFacts;
+use crate::fleet::state::{AgentState, Detail};
+use crate::ids::ProcId;
+
+use super::Change;
+
+/// A moment by both clocks: the first decides, the second is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Monotonic.
+    pub mono: Mono,
+    /// By the wall clock.
+    pub wall: Wall,
+}
+
+/// A state with its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// What the agent is doing.
+    pub state: AgentState,
+    /// Which kind of that.
+    pub detail: Option<Detail>,
+}
+
+impl Verdict {
+    pub(super) const fn new(state: AgentState, detail: Option<Detail>) -> Self {
+        Verdict { state, detail }
+    }
+}
+
+/// Where a piece of evidence comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The kernel: the process lives, or how it ended.
+    Process,
+    /// tmux: the pane is there, is dead, is gone; the server answers or not.
+    Pane,
+    /// Something was written in the pane.
+    Activity,
+    /// A person asked for it.
+    Person,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Source::Process => "process",
+            Source::Pane => "pane",
+            Source::Activity => "activity",
+            Source::Person => "person",
+        })
+    }
+}
+
+/// One dated observation behind a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where it comes from.
+    pub source: Source,
+    /// Which rule spoke.
+    pub rule: &'static str,
+    /// What it says the agent is doing.
+    pub says: Verdict,
+    /// When it was made.
+    pub at: Mono,
+}
+
+/// What happened to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A process of it is watched from now on; `age` is how long that process runs already.
+    Attached {
+        /// Which.
+        process: ProcId,
+        /// How long it runs.
+        age: Duration,
+    },
+    /// Something was written in its pane.
+    Activity {
+        /// When that was seen.
+        at: Mono,
+    },
+    /// The time asked for by [`Agent::next_look`] has come.
+    Look,
+    /// A process ended.
+    Died {
+        /// Which.
+        process: ProcId,
+        /// How.
+        facts: ExitFacts,
+    },
+    /// tmux says that the pane's process ended and the pane stays.
+    PaneDead {
+        /// How, as far as tmux knows.
+        facts: ExitFacts,
+    },
+    /// Its pane is no longer there.
+    PaneGone,
+    /// Its pane is there (again).
+    PaneThere,
+    /// Its tmux server does not answer (`stalled`), or has ended.
+    ServerLost {
+        /// Whether it may still be alive.
+        stalled: bool,
+    },
+    /// Its tmux server answers.
+    ServerBack,
+    /// A person asked to end it.
+    EndAsked,
+    /// Its restarts are used up.
+    Held,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Its state or its detail changed; told after [`Effect::Died`] of the same step.
+    Changed(Change),
+    /// Its process ended. Told once for each process.
+    Died(ExitFacts),
+    /// Nothing of it is left to watch.
+    Gone,
+}
