@@ -166,7 +166,7 @@ fn look(panes: usize) {
         for n in 0..looks {
             ask(scope, &format!("mark{n}"));
         }
-        let cost = (all(client.id()) - before) / looks;
+        let cost = all(client.id()).saturating_sub(before) / looks;
         println!("  {name:<42} {:>10.3} ms CPU {:>10.3} ms wall", ms(cost), ms(began.elapsed() / looks));
         cost
     };
@@ -182,8 +182,9 @@ fn look(panes: usize) {
         fleet.run(&["capture-pane", "-p", "-t", id]);
     }
     let wall = began.elapsed();
-    let server = cpu(fleet.pid) - server;
-    let forks = server + (cpu_of_children() - children) + (cpu(std::process::id()) - me);
+    let server = cpu(fleet.pid).saturating_sub(server);
+    let children = cpu_of_children().saturating_sub(children);
+    let forks = server + children + cpu(std::process::id()).saturating_sub(me);
     println!(
         "  {:<42} {:>10.3} ms CPU {:>10.3} ms wall ({:.0} % of it tmux's server)",
         "fork of capture-pane for each pane",
@@ -244,7 +245,7 @@ async fn idle(shape: Shape, panes: usize, push: PushMode, seconds: u64) {
     let span = Duration::from_secs(seconds);
     let alone = cpu(fleet.pid);
     tokio::time::sleep(span / 4).await;
-    let alone = (cpu(fleet.pid) - alone) * 4;
+    let alone = cpu(fleet.pid).saturating_sub(alone) * 4;
     let (mut w, took) = watch(&fleet, push, panes).await;
     // The first looks and captures are over by then.
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -254,8 +255,8 @@ async fn idle(shape: Shape, panes: usize, push: PushMode, seconds: u64) {
     let before = in_clients(&ours);
     tokio::time::sleep(span).await;
     let share = |d: Duration| 100.0 * d.as_secs_f64() / span.as_secs_f64();
-    let (me, server) = (cpu(std::process::id()) - me, cpu(fleet.pid) - server);
-    let clients = in_clients(&ours) - before;
+    let (me, server) = (cpu(std::process::id()).saturating_sub(me), cpu(fleet.pid).saturating_sub(server));
+    let clients = in_clients(&ours).saturating_sub(before);
     println!(
         "  {:<24} {:<8} snapshot {:>7.1} ms; gateway {:.3} %, {} clients {:.3} %, tmux {:.3} % (alone {:.3} %): {:.3} %",
         shape.name(panes),

@@ -9,7 +9,7 @@ use tsup_core::limits::{ACTIVITY_INTERVAL, CAPTURE_BYTES_MAX, TITLE_BYTES_MAX, T
 use tsup_core::settings::PushMode;
 use tsup_core::tmux::report::{Ask, AskError, LostWhy};
 
-use super::tmux_kit::{Tmux, Watching, clients, launch, signal, until};
+use super::tmux_kit::{Stopped, Tmux, Watching, clients, launch, signal, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fault_01_no_server_is_told_and_none_is_started() {
@@ -48,15 +48,15 @@ async fn fault_03_a_stopped_server_is_a_stall_not_an_end_and_leaves_no_pile_of_c
     let tmux = Tmux::with_session("a", "cat");
     let mut w = Watching::start(&tmux, PushMode::Tty).await;
     w.up().await;
-    let (pane, pid) = (*w.known.panes.keys().next().unwrap(), tmux.server_pid());
-    signal(pid, Signal::STOP);
+    let pane = *w.known.panes.keys().next().unwrap();
+    let stopped = Stopped::new(tmux.server_pid());
     let asked = Instant::now();
     let ask = w.capture(pane).await;
     assert_eq!(ask, Err(AskError::Timeout(TMUX_DEADLINE.as_secs())));
     assert!(asked.elapsed() < TMUX_DEADLINE * 2);
     w.until("the stall", |k| k.lost == [LostWhy::Stalled]).await;
     assert!(clients(&tmux).len() <= 1, "clients {:?}", clients(&tmux));
-    signal(pid, Signal::CONT);
+    drop(stopped);
     w.until("a second snapshot", |k| k.snapshots == 2).await;
     assert!(w.capture(pane).await.is_ok());
     assert_eq!(w.known.lost.len(), 1);
@@ -70,8 +70,7 @@ async fn fault_04_a_slow_server_holds_up_no_other() {
     let mut b = Watching::start(&other, PushMode::Auto).await;
     a.up().await;
     b.up().await;
-    let pid = slow.server_pid();
-    signal(pid, Signal::STOP);
+    let stopped = Stopped::new(slow.server_pid());
     let (pane, _, _) = other.pane("other");
     for n in 0..5 {
         let before = b.known.activity.get(&pane).map_or(0, Vec::len);
@@ -82,7 +81,7 @@ async fn fault_04_a_slow_server_holds_up_no_other() {
         assert!(asked.elapsed() < Duration::from_secs(1));
     }
     assert_eq!(b.known.lost, []);
-    signal(pid, Signal::CONT);
+    drop(stopped);
     a.stop().await;
     b.stop().await;
 }

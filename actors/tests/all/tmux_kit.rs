@@ -99,6 +99,22 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
+/// A stopped process. It goes on when this is dropped, so that a failed test can end its server.
+pub(crate) struct Stopped(u32);
+
+impl Stopped {
+    pub(crate) fn new(pid: u32) -> Self {
+        signal(pid, Signal::STOP);
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, Signal::CONT);
+    }
+}
+
 /// Control clients of this socket that run now.
 pub(crate) fn clients(tmux: &Tmux) -> Vec<u32> {
     let mark = format!("TMUX_TMPDIR={}", tmux.path().display());

@@ -3,11 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::Signal;
 use tsup_core::settings::PushMode;
 use tsup_core::tmux::report::Ask;
 
-use super::tmux_kit::{Tmux, Watching, clients, launch, signal, tag, until};
+use super::tmux_kit::{Stopped, Tmux, Watching, clients, launch, tag, until};
 
 /// Everything of a server that somebody could have changed.
 fn state(tmux: &Tmux) -> String {
@@ -145,16 +144,11 @@ async fn no_client_outlives_a_killed_watcher() {
         titles(&mut out);
         until("a client for each session and one to ask", || clients(&tmux).len() == 4).await;
         let server = tmux.server_pid();
-        let stopped = round == 2;
-        if stopped {
-            signal(server, Signal::STOP);
-        }
+        // Nobody can take leave of a stopped server; they go when it wakes.
+        let stopped = (round == 2).then(|| Stopped::new(server));
         child.kill().unwrap();
         child.wait().unwrap();
-        if stopped {
-            // Nobody can take leave of a stopped server; they go when it wakes.
-            signal(server, Signal::CONT);
-        }
+        drop(stopped);
         until("no client left", || clients(&tmux).is_empty()).await;
         assert_eq!(tmux.server_pid(), server, "the server lives");
     }
