@@ -240,6 +240,9 @@ pub const PUSH_CLIENTS_MAX: usize = 20;
 pub const PUSH_REVIEW: Duration = Duration::from_secs(2);
 /// A session keeps its push client unless another was busy so much later.
 pub const PUSH_LOYALTY: Duration = Duration::from_secs(10);
+/// Writes that a listing shows are those that push told of, when it told of some within this time: two
+/// listings.
+pub const PUSH_KNOWN_FOR: Duration = Duration::from_secs(2);
 /// A listing that shows writes proves a miss when the watch has said nothing for this time.
 pub const PUSH_MISS_AFTER: Duration = Duration::from_secs(5);
 /// Misses in a row after which a terminal counts as not watched.

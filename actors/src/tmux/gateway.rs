@@ -9,8 +9,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use tsup_core::clock::Mono;
-use tsup_core::ids::{PaneId, ProcId, SessionId, SocketName};
-use tsup_core::limits::{CLIENT_PAUSE, PUSH_PAUSE_AFTER, REPORT_RETRY, TMUX_DEADLINE, TTY_PAUSE};
+use tsup_core::ids::{PaneId, ProcId, SocketName};
+use tsup_core::limits::{REPORT_RETRY, TMUX_DEADLINE, TTY_PAUSE};
 use tsup_core::settings::PushMode;
 use tsup_core::telemetry::metric;
 use tsup_core::tmux::command::{self, Line, Scope};
@@ -22,10 +22,10 @@ use tsup_core::tmux::report::{Answer, Ask, AskError, Launched, LostWhy, Report, 
 
 use super::Listener;
 use super::asks::{Asks, Pending};
-use super::client::{self, Client};
+use super::client::Client;
 use super::place::Place;
 use super::probe;
-use super::pushers::{self, Pushers, Told};
+use super::pushers::{Pushers, Told};
 use super::watch::Ttys;
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane, Reply};
@@ -33,6 +33,7 @@ use crate::os::inotify::Seen;
 use crate::telemetry::{self, Counter, Metrics};
 
 mod answers;
+mod clients;
 
 pub(super) use answers::screen;
 
@@ -186,32 +187,6 @@ impl Gateway {
         });
     }
 
-    fn attach(&mut self, session: SessionId, cx: &mut Cx<Self>) {
-        let args = command::attach_args(&self.settings.socket, session, false, PUSH_PAUSE_AFTER);
-        self.clients_made += 1;
-        let (id, gate) = (self.clients_made, cx.gate().clone());
-        let (client, talk) = client::start(self.settings.place.command(&args), move |events| {
-            let gate = gate.clone();
-            async move { deliver(&gate, Lane::Control, Inner::Heard(id, events)).await }
-        });
-        let gate = cx.gate().clone();
-        cx.spawn(async move {
-            talk.await;
-            deliver(&gate, Lane::Control, Inner::ClientEnded(id)).await;
-        });
-        self.abandon();
-        self.client = Some((id, client));
-        self.ledger = Ledger::new(nonce());
-        self.ask_server(cx.now());
-    }
-
-    fn detach(&mut self, cx: &mut Cx<Self>) {
-        if let Some((_, client)) = self.client.take() {
-            cx.spawn(client.end());
-        }
-        self.abandon();
-    }
-
     fn ask_server(&mut self, now: Mono) {
         // A full ledger ends in a late question, which ends the connection.
         let _ = self.question(&[command::server_facts()], About::Server, now);
@@ -274,32 +249,6 @@ impl Gateway {
             }
         }
         failed
-    }
-
-    fn push(&mut self, sessions: &[SessionId], cx: &mut Cx<Self>) {
-        let (missing, leaving) = self.pushers.set(sessions);
-        for client in leaving {
-            cx.spawn(client.end());
-        }
-        for session in missing {
-            let args = command::attach_args(&self.settings.socket, session, true, PUSH_PAUSE_AFTER);
-            self.clients_made += 1;
-            let (id, gate) = (self.clients_made, cx.gate().clone());
-            let (client, talk) = client::start(self.settings.place.command(&args), move |events| {
-                let (gate, told) = (gate.clone(), pushers::told(events));
-                async move {
-                    deliver(&gate, Lane::Work, Inner::Told(id, told)).await;
-                    // What comes meanwhile is taken together: a flood costs few messages.
-                    tokio::time::sleep(CLIENT_PAUSE).await;
-                }
-            });
-            let gate = cx.gate().clone();
-            cx.spawn(async move {
-                talk.await;
-                deliver(&gate, Lane::Control, Inner::PusherEnded(id)).await;
-            });
-            self.pushers.add(session, id, client);
-        }
     }
 
     fn tell_lost(&mut self, why: LostWhy) {

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use super::{Effect, Inventory, Pane, Session, Watch};
 use crate::clock::Mono;
 use crate::ids::{PaneId, SessionId, WindowId};
-use crate::limits::{PUSH_MISS_AFTER, PUSH_MISSES_MAX};
+use crate::limits::{PUSH_KNOWN_FOR, PUSH_MISS_AFTER, PUSH_MISSES_MAX};
 use crate::tmux::command::Scope;
 use crate::tmux::listing::{Listing, PaneRow, SessionRow};
 use crate::tmux::report::{PaneFacts, Report, SessionFacts};
@@ -142,16 +142,20 @@ impl Inventory {
                 return;
             }
         };
+        // A push client told of it already; telling it again would hold back the next write.
+        let told = !self.push_lost && known.told.is_some_and(|at| now.since(at) < PUSH_KNOWN_FOR);
         if row.window_activity != known.activity {
             known.activity = row.window_activity;
             let alone = row.facts.window_panes == 1;
             if known.watch != Watch::On || self.push_lost {
-                wrote.push(id);
+                if !told {
+                    wrote.push(id);
+                }
             } else if alone && known.told.is_none_or(|at| now.since(at) > PUSH_MISS_AFTER) {
                 known.missed = known.missed.saturating_add(1);
                 wrote.push(id);
             }
-        } else if !known.settled && known.watch != Watch::On {
+        } else if !known.settled && known.watch != Watch::On && !told {
             // More may have come within the second that was told. Told once too often is a second of
             // seeming busy; told once too seldom is a line that nobody saw.
             wrote.push(id);

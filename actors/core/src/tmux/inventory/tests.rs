@@ -164,6 +164,16 @@ fn a_watch_that_says_nothing_is_not_trusted() {
 }
 
 #[test]
+fn what_push_told_is_not_told_again_by_the_listing() {
+    let mut i = standing(PushMode::Clients, 1, false);
+    assert_eq!(reports(i.step(Event::Wrote(vec![PaneId(0)]), at(1000))).len(), 1);
+    let effects = i.step(Event::Tick, at(1300));
+    assert!(effects.contains(&Effect::Capture(vec![PaneId(0)])), "{effects:?}");
+    assert_eq!(reports(i.step(listed(Scope::Since(100), &[], &line(0, 0, 101), 101), at(1400))), []);
+    assert_eq!(reports(i.step(Event::Tick, at(1700))), []);
+}
+
+#[test]
 fn push_clients_are_few_and_on_the_busiest() {
     let n = PUSH_CLIENTS_MAX as u32 + 10;
     let mut i = standing(PushMode::Clients, n, false);
