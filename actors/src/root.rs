@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -23,25 +23,23 @@ use tsup_core::event::Event;
 use tsup_core::fleet::profile::Profiles;
 use tsup_core::ids::{ActorPath, SocketName};
 use tsup_core::limits;
-use tsup_core::settings::Settings;
+use tsup_core::settings::{PushMode, Settings};
 use tsup_core::supervision::{Backoff, End, Strategy};
-use tsup_core::tmux::report::{Answer, Ask, AskError, Report};
 
-use crate::actor::{BoxFuture, Failure};
 use crate::bus::Bus;
 use crate::clock::{now_mono, now_wall};
 use crate::edge::audit::Audit;
 use crate::edge::ctl::Ctl;
 use crate::edge::ctl::desk::{Admin, Desk, Identity, Parts};
-use crate::fleet::{Fleet, Plan, Tmux};
-use crate::gate::{Gate, Lane};
-use crate::store::Store;
+use crate::fleet::{Fleet, Gateways, Plan};
+use crate::gate::Gate;
+use crate::store::{self, Store, StoreError};
 use crate::supervisor::{self, SupervisorSpec, Tree, View, child, supervise};
 use crate::telemetry::Metrics;
 use crate::telemetry::registry::Registry;
 use crate::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use crate::telemetry::statsd::{self, StatsdPlan};
-use crate::tmux::{self, Gateway, GatewaySettings, Listener, Place, Refused};
+use crate::tmux::{self, Gateway, GatewaySettings, Place};
 
 /// What the tree is built from.
 #[derive(Debug, Clone)]
@@ -93,7 +91,12 @@ const DOMAIN_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(50), 
 
 /// Builds the tree and starts it. Returns when the first children run; [`RunningRoot::ready`] tells when
 /// everything is up.
-pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
+pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
+    let database = config.home.join("tsup.db");
+    // A database that is merely broken degrades the store; one of a newer tsup must not be touched.
+    if let Err(e @ StoreError::Newer { .. }) = store::check(&database) {
+        return Err(UserError::new(Exit::Refused, e.to_string()));
+    }
     let settings = Arc::clone(&config.settings.borrow());
     let bus = Bus::new();
     let metrics = Metrics::new(now_wall());
@@ -102,9 +105,10 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
     let root = ActorPath::root();
     let system = root.child("system");
 
-    let store = Store::new(&root, "store", config.home.join("tsup.db"));
+    let store = Store::new(&root, "store", database);
     let (telemetry, resources) = telemetry(&system.child("telemetry"), &settings, &metrics, &bus);
-    let (servers, gateways) = gateways(&system.child("tmux"), &settings, &metrics, &bus);
+    let servers = system.child("tmux");
+    let gates = gates(&servers, &settings, &metrics);
     let fleet = Fleet::new(Plan {
         path: system.child("fleet"),
         home: config.home.display().to_string(),
@@ -112,13 +116,13 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
         cwd: config.cwd.display().to_string(),
         settings: config.settings.clone(),
         profiles: Arc::new(config.profiles),
-        tmux: Arc::new(gateways.clone()),
+        tmux: Arc::new(gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect::<Gateways>()),
         bus: bus.clone(),
         store: store.clone(),
         metrics: metrics.clone(),
         resources,
     });
-    gateways.speak_to(&fleet);
+    let servers = gateways(&servers, gates, settings.tmux.push, &fleet, &metrics, &bus);
 
     let view = Arc::new(std::sync::OnceLock::<View>::new());
     let edge = {
@@ -162,7 +166,9 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, Failure> {
         .bus(&bus)
         .child(child("store", store.gate(), move || store.actor()))
         .child(supervise("system", system));
-    let tree = supervisor::spawn(spec).await?;
+    let tree = supervisor::spawn(spec)
+        .await
+        .map_err(|e| UserError::new(Exit::Failed, format!("cannot start the supervision tree: {e}")))?;
     let _ = view.set(tree.view().clone());
     tokio::spawn(announce(fleet.heard(), ready_tx, bus.clone()));
     tokio::spawn(follow(config.settings, fleet));
@@ -230,83 +236,41 @@ fn telemetry(
     (spec, to_sampler)
 }
 
-/// The gateways, one for each socket, and the way to them.
+/// One gate a socket, to be had before anybody runs, with the name of its gateway in the tree. A socket
+/// given by its path has a name without slashes, which a person can type.
+fn gates(path: &ActorPath, settings: &Settings, metrics: &Metrics) -> BTreeMap<SocketName, SocketGate> {
+    let sockets = settings.tmux.sockets.iter();
+    sockets
+        .map(|socket| {
+            let id = socket.0.trim_start_matches('/').replace('/', ":");
+            let gate = Gate::new(path.child(&id));
+            metrics.watch_gate(&gate).keep();
+            (socket.clone(), SocketGate { id, gate })
+        })
+        .collect()
+}
+
+struct SocketGate {
+    id: String,
+    gate: Gate<tmux::Msg>,
+}
+
+/// The gateways, which tell the fleet what they see.
 fn gateways(
     path: &ActorPath,
-    settings: &Settings,
+    gates: BTreeMap<SocketName, SocketGate>,
+    push: PushMode,
+    fleet: &Fleet,
     metrics: &Metrics,
     bus: &Bus,
-) -> (SupervisorSpec, Gateways) {
-    let gateways = Gateways::default();
-    let mut spec = part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus);
-    let mut all = BTreeMap::new();
-    for socket in &settings.tmux.sockets {
-        // A socket given by its path is a child by a name without slashes, which a person can type.
-        let id = socket.0.trim_start_matches('/').replace('/', ":");
-        let gate = Gate::new(path.child(&id));
-        metrics.watch_gate(&gate).keep();
-        all.insert(socket.clone(), gate.clone());
-        let plan =
-            GatewaySettings { socket: socket.clone(), push: settings.tmux.push, place: Place::from_env() };
-        let (listener, table) = (Arc::new(gateways.clone()), metrics.clone());
-        spec = spec.child(
-            child(&id, gate, move || {
-                let listener: Arc<dyn Listener> = Arc::clone(&listener) as _;
-                Gateway::new(plan.clone(), listener, &table)
-            })
-            .backoff(DOMAIN_BACKOFF),
-        );
-    }
-    let _ = gateways.gates.set(all);
-    (spec, gateways)
-}
-
-/// The wire between the gateways and the fleet, which know nothing of each other.
-#[derive(Clone, Default)]
-struct Gateways {
-    gates: Arc<OnceLock<BTreeMap<SocketName, Gate<tmux::Msg>>>>,
-    fleet: Arc<OnceLock<Fleet>>,
-}
-
-impl Gateways {
-    fn speak_to(&self, fleet: &Fleet) {
-        let _ = self.fleet.set(fleet.clone());
-    }
-
-    fn gate(&self, socket: &SocketName) -> Option<Gate<tmux::Msg>> {
-        self.gates.get()?.get(socket).cloned()
-    }
-}
-
-impl Listener for Gateways {
-    fn hear(&self, socket: &SocketName, report: Report) -> Result<(), Refused> {
-        match self.fleet.get() {
-            Some(fleet) if fleet.hear(socket, report) => Ok(()),
-            _ => Err(Refused),
-        }
-    }
-}
-
-impl Tmux for Gateways {
-    fn ask(&self, socket: &SocketName, ask: Ask) -> BoxFuture<Result<Answer, AskError>> {
-        let (gate, socket) = (self.gate(socket), socket.clone());
-        Box::pin(async move {
-            let gate =
-                gate.ok_or_else(|| AskError::Invalid(format!("tmux socket {socket} is not watched")))?;
-            // The gateway keeps the deadline; this one is for a gateway that is being restarted.
-            let patience = limits::TMUX_DEADLINE + limits::CALL_TIMEOUT;
-            let answer = gate.call(Lane::Control, patience, |reply| tmux::Msg::Ask(ask, reply)).await;
-            answer.unwrap_or(Err(AskError::Timeout(patience.as_secs())))
-        })
-    }
-
-    fn resync(&self, socket: &SocketName) {
-        if let Some(gate) = self.gate(socket)
-            && gate.control(tmux::Msg::Resync).is_err()
-        {
-            tracing::error!(%socket, "the tmux gateway has no room for a resync");
-        }
-    }
+) -> SupervisorSpec {
+    let spec = part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus);
+    gates.into_iter().fold(spec, |spec, (socket, SocketGate { id, gate })| {
+        let plan = GatewaySettings { socket, push, place: Place::from_env() };
+        let (listener, table) = (fleet.listener(), metrics.clone());
+        let gateway = child(&id, gate, move || Gateway::new(plan.clone(), Arc::clone(&listener), &table));
+        spec.child(gateway.backoff(DOMAIN_BACKOFF))
+    })
 }
 
 impl RunningRoot {

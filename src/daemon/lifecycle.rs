@@ -146,8 +146,7 @@ async fn live(
         profiles: shipped(),
         version: identity.version.clone(),
     })
-    .await
-    .map_err(|e| UserError::new(Exit::Failed, format!("cannot start: {e}")))?;
+    .await?;
     let mut ready = root.ready();
     let mut watchdog = watchdog_interval().map(tokio::time::interval);
     let mut is_ready = false;

@@ -2,6 +2,8 @@
 
 use tsup_core::event::{AgentRef, Event, Stamped};
 
+use super::words::count;
+
 /// The time of day (UTC) and what happened.
 pub fn line(stamped: &Stamped) -> String {
     let at = stamped.at.to_string();
@@ -22,13 +24,18 @@ fn what(event: &Event) -> String {
             (None, None) => format!("{} ended, nobody knows how", name(agent)),
         },
         Event::AgentRelaunched { agent, relaunches } => {
-            format!("{} relaunched in {}, {relaunches} times by now", name(agent), pane(agent))
+            format!(
+                "{} relaunched in {}: {} by now",
+                name(agent),
+                pane(agent),
+                count(*relaunches, "relaunch")
+            )
         }
         Event::AgentGone(a) => format!("{} is gone", name(a)),
         Event::SessionFound { session, socket } => format!("session {session} found on {socket}"),
         Event::SessionGone { session, socket } => format!("session {session} on {socket} is gone"),
         Event::ActorRestarted { path, reason, restarts } => {
-            format!("actor {path} restarted, {restarts} times by now: {reason}")
+            format!("actor {path} restarted after: {reason} ({} by now)", count(*restarts, "restart"))
         }
         Event::ActorQuarantined { path, reason, .. } => format!("actor {path} rests: {reason}"),
         Event::TmuxLost { socket } => format!("tmux on {socket} does not answer"),

@@ -51,9 +51,14 @@ pub fn ago(then: Wall, now: Wall) -> String {
     duration(now.since(then))
 }
 
-/// One or many of a thing: `1 agent`, `3 agents`.
+/// One or many of a thing: `1 agent`, `3 agents`, `2 crashes`.
 pub fn count(n: u64, thing: &str) -> String {
-    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+    let end = match n {
+        1 => "",
+        _ if thing.ends_with("sh") || thing.ends_with("ch") || thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{n} {thing}{end}")
 }
 
 #[cfg(test)]

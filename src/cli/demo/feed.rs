@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::untrusted::Untrusted;
 
-/// Lines kept for the picture.
+/// Lines about agents kept for the picture.
 const KEPT: usize = 6;
 
 /// A receiver on loopback. Its thread ends with the process.
@@ -52,7 +52,7 @@ impl Feed {
         self.seen.lines.load(Ordering::Relaxed)
     }
 
-    /// The last lines, oldest first.
+    /// The last lines about agents, oldest first.
     pub(super) fn last(&self) -> Vec<Untrusted> {
         self.seen.last.lock().iter().cloned().collect()
     }
@@ -63,9 +63,12 @@ impl Seen {
         let mut last = self.last.lock();
         for line in packet.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
             self.lines.fetch_add(1, Ordering::Relaxed);
-            last.push_back(Untrusted::from_bytes(line, 256));
-            if last.len() > KEPT {
-                last.pop_front();
+            // The feed also tells about itself; what a newcomer looks for is the agents.
+            if line.windows(5).any(|w| w == b"agent") || line.windows(5).any(|w| w == b"state") {
+                last.push_back(Untrusted::from_bytes(line, 256));
+                if last.len() > KEPT {
+                    last.pop_front();
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use tsup_core::wire::doc::AgentsDoc;
 use super::Summary;
 use super::feed::Feed;
 use crate::cli::Cx;
+use crate::render::words::count;
 use crate::render::{self, Look, Out};
 
 /// Events kept for the picture.
@@ -79,11 +80,11 @@ impl Show {
         }
         let _ = writeln!(
             text,
-            "\n{} events · {} crashes · {} relaunches · {} StatsD lines, the last ones:",
-            summary.events,
-            summary.crashes,
-            summary.relaunches,
-            feed.lines()
+            "\n{}, {}, {}, {}; the last about agents:",
+            count(summary.events, "event"),
+            count(summary.crashes, "crash"),
+            count(summary.relaunches, "relaunch"),
+            count(feed.lines(), "StatsD line")
         );
         for line in feed.last() {
             let _ = writeln!(text, "  {}", render::table::cut(&line.to_string(), width.saturating_sub(2)));
@@ -114,13 +115,13 @@ impl Drop for Show {
 /// The last word: what was seen.
 pub(super) fn summary(summary: &Summary) -> String {
     format!(
-        "In {} s: {} agents seen, {} crashes, {} relaunches, {} events, {} StatsD lines.\n\
+        "In {} s: {}, {}, {}, {}, {}.\n\
          Nothing is left behind. Next: `tsup start`, then `tsup ctl agents` shows your own agents.\n",
         summary.seconds,
-        summary.agents_seen,
-        summary.crashes,
-        summary.relaunches,
-        summary.events,
-        summary.statsd_lines
+        count(summary.agents_seen, "agent"),
+        count(summary.crashes, "crash"),
+        count(summary.relaunches, "relaunch"),
+        count(summary.events, "event"),
+        count(summary.statsd_lines, "StatsD line")
     )
 }
