@@ -88,6 +88,31 @@ async fn an_owned_agent_comes_back_until_it_is_held_and_that_is_remembered() {
 }
 
 #[tokio::test]
+async fn what_happens_once_is_counted_once() {
+    let mut settings = settings();
+    settings.relaunch.initial_delay = Duration::ZERO;
+    settings.sessions = vec![agent("web", "dev", &["sleep", "600"], RestartPolicy::Always)];
+    let mut w = World::new(settings).await;
+    w.tmux.no_server();
+    let up = w.agent("web/dev", |a| a.state == AgentState::Starting && a.pid.is_some()).await;
+    w.tmux.kill(up.pid.unwrap());
+    w.event(|e| matches!(e, Event::AgentRelaunched { .. })).await;
+    w.agent("web/dev", |a| a.state == AgentState::Idle).await;
+    // An actor that comes back is told by the bus alone: once it is counted, whatever was told before is.
+    w.crash("", "(breaker)").await;
+    w.until(|w| w.metrics.doc().counters["actor.restarts"] == 1).await;
+    let changes = w.events().iter().filter(|e| matches!(e, Event::AgentState { .. })).count();
+    assert_eq!(changes, 3, "starting, crashed, starting, idle");
+    let doc = w.metrics.doc();
+    assert_eq!((doc.counters["agent.state_changes"], doc.counters["agent.relaunches"]), (3, 1));
+    let left: u64 = ["starting", "crashed"]
+        .iter()
+        .map(|state| doc.timers[&format!("time_in_state_seconds;state={state}")].count)
+        .sum();
+    assert_eq!(left, 3);
+}
+
+#[tokio::test]
 async fn what_finished_stays_down() {
     let mut settings = settings();
     settings.relaunch.initial_delay = Duration::ZERO;

@@ -252,7 +252,10 @@ impl Agent {
         if self.life != Life::Alive || self.before_loss.is_some() {
             return;
         }
-        let quiet = self.last_activity.is_none_or(|at| at <= self.last_look);
+        // The first look at a starting agent comes at the end of its grace: one look over seconds in which
+        // it may long have come to rest, which is as good as several looks.
+        let long = limits::QUIET_LOOK_INTERVAL * u32::from(limits::QUIET_LOOKS);
+        let quiet = self.last_activity.is_none_or(|at| at <= self.last_look || now.mono.since(at) >= long);
         self.last_look = now.mono;
         if !quiet {
             self.quiet_looks = 0;

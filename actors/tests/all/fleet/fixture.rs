@@ -17,6 +17,7 @@ use tsup_actors::gate::Gate;
 use tsup_actors::store::Store;
 use tsup_actors::supervisor::{Handle, SupervisorSpec, Tree, child, spawn};
 use tsup_actors::telemetry::Metrics;
+use tsup_actors::telemetry::registry::Registry;
 use tsup_actors::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use tsup_core::event::Event;
 use tsup_core::ids::{ActorPath, PaneId, ProcId, SessionId, SocketName, WindowId};
@@ -268,9 +269,14 @@ impl Parts {
     }
 
     pub(super) fn tree(self) -> SupervisorSpec {
-        let (plan, at_store) = (ResourcesPlan::new(self.metrics), self.store.clone());
+        let (plan, at_store) = (ResourcesPlan::new(self.metrics.clone()), self.store.clone());
+        let (metrics, bus) = (self.metrics, self.bus.clone());
+        let registry = Gate::new(ActorPath::root().child("registry"));
         SupervisorSpec::new(ActorPath::root(), Strategy::OneForOne)
             .bus(&self.bus)
+            .child(child("registry", registry, move || {
+                Registry::new(metrics.clone(), bus.clone(), Vec::new(), Duration::from_secs(1))
+            }))
             .child(child("store", self.store.gate(), move || at_store.actor()))
             .child(child("resources", self.resources, move || plan.make()))
             .child(self.fleet.child())
@@ -281,6 +287,7 @@ impl Parts {
 pub(super) struct World {
     pub(super) fleet: Fleet,
     pub(super) tmux: Arc<FakeTmux>,
+    pub(super) metrics: Metrics,
     events: Subscription,
     seen: Vec<Event>,
     tree: Tree,
@@ -297,9 +304,9 @@ impl World {
         let way = Arc::new(Way(Arc::clone(&tmux)));
         let parts = Parts::new(&home, settings, "/usr/bin/tsup", way);
         *tmux.fleet.lock() = Some(parts.fleet.clone());
-        let (fleet, events) = (parts.fleet.clone(), parts.bus.subscribe());
+        let (fleet, metrics, events) = (parts.fleet.clone(), parts.metrics.clone(), parts.bus.subscribe());
         let tree = spawn(parts.tree()).await.unwrap();
-        let world = World { fleet, tmux, events, seen: Vec::new(), tree, home };
+        let world = World { fleet, tmux, metrics, events, seen: Vec::new(), tree, home };
         let mut loaded = world.fleet.loaded();
         tokio::time::timeout(DEADLINE, loaded.wait_for(|l| *l)).await.expect("the store is read").unwrap();
         world

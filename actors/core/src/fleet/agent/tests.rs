@@ -75,6 +75,19 @@ fn a_starting_agent_is_left_alone_for_its_grace() {
 }
 
 #[test]
+fn an_agent_that_came_to_rest_within_its_grace_is_idle_when_that_ends() {
+    let long = u64::from(limits::QUIET_LOOKS) * 400;
+    let mut rested = agent(Duration::ZERO);
+    rested.step(Event::Activity { at: at(3_000 - long).mono }, at(3_000 - long));
+    let out = pass(&mut rested, 0, 3_000);
+    assert!(matches!(&out[..], [Effect::Changed(c)] if c.to.state == AgentState::Idle), "{out:?}");
+    let mut restless = agent(Duration::ZERO);
+    restless.step(Event::Activity { at: at(3_001 - long).mono }, at(3_001 - long));
+    pass(&mut restless, 0, 3_000);
+    assert_eq!(word(&restless), "busy/output");
+}
+
+#[test]
 fn busy_is_immediate_and_idle_needs_several_quiet_looks() {
     let mut a = agent(OLD);
     let out = a.step(Event::Activity { at: at(10).mono }, at(10));
