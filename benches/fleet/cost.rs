@@ -1,23 +1,55 @@
 //! What watching costs, in CPU and in memory; tmux's own share stated apart.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::Size;
 use crate::world::{Shape, Supervisor, World};
 
-/// CPU time that a process has used, all threads, from the scheduler's own accounting.
-fn cpu(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let ns: u64 = tasks
-        .filter_map(|t| fs::read_to_string(t.path().join("schedstat")).ok())
-        .filter_map(|s| s.split(' ').next()?.parse::<u64>().ok())
-        .sum();
-    Duration::from_nanos(ns)
+/// Adds up what the threads of some processes use, from the scheduler's own accounting. Threads come and
+/// go, and a thread that ended takes its account along: so it is read every second, and an idle thread
+/// lives longer than that.
+struct Meter {
+    pids: Vec<u32>,
+    threads: HashMap<String, u64>,
+    used_ns: u64,
 }
 
-fn cpu_all(pids: &[u32]) -> Duration {
-    pids.iter().map(|&p| cpu(p)).sum()
+impl Meter {
+    fn new(pids: Vec<u32>) -> Meter {
+        let mut meter = Meter { pids, threads: HashMap::new(), used_ns: 0 };
+        meter.read();
+        meter.used_ns = 0;
+        meter
+    }
+
+    fn read(&mut self) {
+        for pid in &self.pids {
+            for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+                let account = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+                let Some(now) = account.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()) else {
+                    continue;
+                };
+                let before = self.threads.insert(thread.path().display().to_string(), now).unwrap_or(0);
+                self.used_ns += now.saturating_sub(before);
+            }
+        }
+    }
+}
+
+/// Percent of one core over the next `seconds`: supervisor with its clients, and the tmux server.
+fn load(supervisor: Option<&Supervisor>, tmux: u32, seconds: u64) -> (f64, f64) {
+    let mut ours = Meter::new(supervisor.map(Supervisor::processes).unwrap_or_default());
+    let mut theirs = Meter::new(vec![tmux]);
+    let began = Instant::now();
+    for _ in 0..seconds {
+        pass(1);
+        ours.read();
+        theirs.read();
+    }
+    let elapsed = began.elapsed().as_nanos() as f64;
+    (ours.used_ns as f64 / elapsed * 100.0, theirs.used_ns as f64 / elapsed * 100.0)
 }
 
 /// Lets `seconds` pass while nothing is done.
@@ -28,22 +60,11 @@ fn pass(seconds: u64) {
     }
 }
 
-/// Percent of one core over the next `seconds`: supervisor with its clients, and the tmux server.
-fn load(supervisor: Option<&Supervisor>, tmux: u32, seconds: u64) -> (f64, f64) {
-    let ours = supervisor.map(Supervisor::processes).unwrap_or_default();
-    let (our_begin, tmux_begin, began) = (cpu_all(&ours), cpu(tmux), Instant::now());
-    pass(seconds);
-    let elapsed = began.elapsed().as_secs_f64();
-    let percent =
-        |end: Duration, begin: Duration| (end.saturating_sub(begin)).as_secs_f64() / elapsed * 100.0;
-    (percent(cpu_all(&ours), our_begin), percent(cpu(tmux), tmux_begin))
-}
-
 /// CPU with idle panes, and how it grows.
 pub(crate) fn idle(size: Size) {
     println!(
         "\n### CPU while all panes are idle, percent of one core over {} s\n\n\
-         | shape | panes | supervisor and clients | tmux alone before | tmux while watched | sum added | added per agent, ‰ of 1 % |\n\
+         | shape | panes | supervisor and clients | tmux alone before | tmux while watched | sum added | added per agent, thousandths of a percent |\n\
          |---|---|---|---|---|---|---|",
         size.idle_seconds
     );
