@@ -11,5 +11,9 @@ mod harness;
 mod house;
 mod lifecycle;
 mod listen;
+mod statsd;
+#[path = "../../actors/tests/all/statsd_server.rs"]
+#[expect(dead_code, reason = "the tests of the sinks use more of it")]
+mod statsd_server;
 mod supervisor;
 mod trace;
