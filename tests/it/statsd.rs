@@ -29,20 +29,18 @@ fn the_reference_server_holds_what_the_supervisor_counted() {
     }
     w.agents_when("it works", |a| a.len() == 1 && a[0]["state"] == "busy");
     w.agents_when("it rests", |a| a[0]["state"] == "idle");
-    let count = |metrics: &Value, name: &str| metrics["counters"][name].as_u64().unwrap() as f64;
+    let count = |metrics: &Value, name: &str| metrics["counters"][name].as_u64().unwrap();
     // Both sides only grow, so that they meet when the supervisor's last flush has arrived.
     for name in ["actor.restarts", "agent.state_changes"] {
         let wire = format!("tsup.{name}");
         eventually(&format!("{name} is the same on both sides"), || {
-            let theirs = *server.numbers("counters").get(&wire)?;
+            let theirs = *server.numbers("counters").get(&wire)? as u64;
             let ours = count(&w.json(&["ctl", "metrics", "--current", "--json"]), name);
-            (ours == theirs && ours >= 2.0).then_some(())
+            (ours == theirs && ours >= 2).then_some(())
         });
     }
     let gauges = server.numbers("gauges");
-    assert_eq!(
-        gauges.iter().filter(|(name, _)| name.starts_with("tsup.agents.")).map(|(_, n)| n).sum::<f64>(),
-        1.0
-    );
+    let agents = gauges.iter().filter(|(name, _)| name.starts_with("tsup.agents."));
+    assert_eq!(agents.map(|(_, n)| *n as u64).sum::<u64>(), 1, "{gauges:?}");
     assert_eq!(server.numbers("counters").get("statsd.bad_lines_seen"), Some(&0.0));
 }
