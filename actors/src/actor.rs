@@ -219,19 +219,22 @@ struct Running<A: Actor> {
 }
 
 /// An incarnation, or nothing once it has ended: whatever it held is let go before its end is told, so
-/// that its successor finds files, sockets and locks free.
-type Life<A> = Option<Running<A>>;
+/// that its successor finds files, sockets and heirlooms free.
+type Life<A> = Option<Box<Running<A>>>;
 
-/// Runs a step of an incarnation. When it fails or panics, the incarnation is over.
+/// Runs a step of an incarnation. When it fails or panics, the incarnation is over. While the step runs,
+/// its future has the incarnation in hand: ractor tells of a kill in `post_start` and `post_stop` before
+/// it drops the state, but after it has dropped the future.
 async fn step<A: Actor>(
     life: &mut Life<A>,
     step: impl AsyncFnOnce(&mut Running<A>) -> Result<(), ActorProcessingErr>,
 ) -> Result<(), ActorProcessingErr> {
-    let Some(running) = life else { return Ok(()) };
+    let Some(mut running) = life.take() else { return Ok(()) };
     let result = {
-        let mut future = std::pin::pin!(step(running));
+        let mut future = std::pin::pin!(step(&mut running));
         std::future::poll_fn(move |cx| {
-            // What a panic leaves half done is dropped below and seen by nobody.
+            // What a panic leaves half done is dropped below. What is passed on is an heirloom, whose
+            // owner must be ready for it.
             match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
                 Ok(poll) => poll,
                 Err(panic) => Poll::Ready(Err(panicked(panic))),
@@ -239,8 +242,8 @@ async fn step<A: Actor>(
         })
         .await
     };
-    if result.is_err() {
-        *life = None;
+    if result.is_ok() {
+        *life = Some(running);
     }
     result
 }
@@ -274,7 +277,7 @@ impl<A: Actor> ractor::Actor for Shell<A> {
             ready: Some(start.ready),
             stopping: false,
         };
-        Ok(Some(Running { actor: make(), cx }))
+        Ok(Some(Box::new(Running { actor: make(), cx })))
     }
 
     async fn post_start(&self, myself: ActorRef<Wake>, life: &mut Life<A>) -> Result<(), ActorProcessingErr> {

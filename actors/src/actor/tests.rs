@@ -1,5 +1,6 @@
 //! The shell and the gate together, under a supervisor that only counts exits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ractor::SupervisionEvent;
@@ -243,4 +244,93 @@ async fn a_dropped_timer_is_called_off() {
     tokio::time::sleep(Duration::from_secs(120)).await;
     let rang = gate.call(Lane::Control, Duration::from_secs(1), Msg::Rang).await.unwrap();
     assert_eq!(rang, 1, "the detached one rang, the dropped one did not");
+}
+
+/// Where a [`Stuck`] incarnation waits for its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Start,
+    Handler,
+    Stop,
+}
+
+/// Never comes back from one place. When it is dropped it waits a little for its supervisor to hear of its
+/// end, which must not come first.
+struct Stuck {
+    place: Place,
+    is_there: mpsc::Sender<()>,
+    told: Arc<AtomicBool>,
+    told_first: mpsc::Sender<bool>,
+}
+
+impl Stuck {
+    async fn at(&self, place: Place) {
+        if self.place == place {
+            self.is_there.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Actor for Stuck {
+    type Msg = ();
+
+    async fn started(&mut self, _: &mut Cx<Self>) -> Result<(), Failure> {
+        self.at(Place::Start).await;
+        Ok(())
+    }
+
+    async fn handle(&mut self, (): &mut (), cx: &mut Cx<Self>) -> Result<(), Failure> {
+        self.at(Place::Handler).await;
+        cx.stop();
+        Ok(())
+    }
+
+    async fn stopping(&mut self, _: &mut Cx<Self>) {
+        self.at(Place::Stop).await;
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let end = std::time::Instant::now() + Duration::from_millis(100);
+        // The worker's own queue must go on: the supervisor may wait in it.
+        tokio::task::block_in_place(|| {
+            while !self.told.load(Ordering::SeqCst) && std::time::Instant::now() < end {
+                std::thread::yield_now();
+            }
+        });
+        let _ = self.told_first.try_send(self.told.load(Ordering::SeqCst));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_incarnation_held_is_free_before_its_end_is_told() {
+    for place in [Place::Start, Place::Handler, Place::Stop] {
+        let (tx, mut ends) = mpsc::channel(4);
+        let (supervisor, _) = ractor::Actor::spawn(None, Watcher, tx).await.unwrap();
+        let gate = Gate::new(ActorPath::root().child("stuck"));
+        let (is_there, mut there) = mpsc::channel(4);
+        let (told, (first, mut told_first)) = (Arc::<AtomicBool>::default(), mpsc::channel(4));
+        let tell = Arc::clone(&told);
+        let make = move || Stuck {
+            place,
+            is_there: is_there.clone(),
+            told: Arc::clone(&tell),
+            told_first: first.clone(),
+        };
+        let start =
+            Start { supervisor: supervisor.get_cell(), generation: Generation(1), ready: Box::new(|| {}) };
+        let actor = starter(gate.clone(), make)(start).await.unwrap();
+        gate.control(()).unwrap();
+        there.recv().await.unwrap();
+        let hears = tokio::spawn(async move {
+            let end = ends.recv().await;
+            told.store(true, Ordering::SeqCst);
+            end
+        });
+        actor.kill();
+        assert_eq!(hears.await.unwrap().as_deref(), Some("ended"));
+        assert_eq!(told_first.recv().await, Some(false), "killed in {place:?}, its end was told first");
+    }
 }
