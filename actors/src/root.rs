@@ -315,3 +315,6 @@ async fn ended(tree: &mut Tree) -> Result<(), UserError> {
             .hint("please report this with the log; start tsup again, the agents stay")),
     }
 }
+
+#[cfg(test)]
+mod tests;

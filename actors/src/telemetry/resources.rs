@@ -2,15 +2,14 @@
 //! Receives: whom to track, who is busy; what its threads saw.
 //! Sends: samples to the agents; its own process's figures into the table of metrics.
 //! Bounded by: limits::SAMPLE_TRACKED_MAX trees of limits::SAMPLE_TREE_MAX processes; one look at a time.
-//! Restart: permanent; whom it tracks outlives it in a leaf.
+//! Restart: permanent; whom it tracks passes on as an heirloom.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tsup_core::clock::Mono;
-use tsup_core::ids::{AgentId, ProcId};
+use tsup_core::ids::{AgentId, Generation, ProcId};
 use tsup_core::limits;
 use tsup_core::telemetry::metric;
 use tsup_core::telemetry::resources::{Sample, Sampler, Usage};
@@ -18,6 +17,7 @@ use tsup_core::telemetry::resources::{Sample, Sampler, Usage};
 use super::metrics::{Gauge, Metrics};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane};
+use crate::heirloom::{Heirloom, Held};
 use crate::os::{proc, tree};
 
 /// Where samples of one tree go.
@@ -67,10 +67,11 @@ pub enum ResourcesMsg {
     },
     /// Something is due.
     Look,
-    /// What was seen.
-    Looked(Vec<(AgentId, ProcId, Vec<Usage>)>, Option<Usage>),
+    /// What was seen, for the incarnation that looked.
+    Looked(Generation, Vec<(AgentId, ProcId, Vec<Usage>)>, Option<Usage>),
 }
 
+/// What passes from one incarnation to the next: agents say once that they are to be tracked.
 #[derive(Default)]
 struct Desk {
     sampler: Sampler,
@@ -81,19 +82,21 @@ struct Desk {
 #[derive(Clone)]
 pub struct ResourcesPlan {
     metrics: Metrics,
-    desk: Arc<Mutex<Desk>>,
+    desk: Heirloom<Desk>,
 }
 
 impl ResourcesPlan {
     /// A sampler that tracks nothing yet.
     pub fn new(metrics: Metrics) -> Self {
-        ResourcesPlan { metrics, desk: Arc::default() }
+        ResourcesPlan { metrics, desk: Heirloom::new(Desk::default()) }
     }
 
-    /// The next incarnation. All share what is tracked: run one at a time.
+    /// The next incarnation. There is one list of what is tracked, so one runs at a time; another does
+    /// not start.
     pub fn make(&self) -> Resources {
         Resources {
-            desk: Arc::clone(&self.desk),
+            heirloom: self.desk.clone(),
+            desk: None,
             cpu: self.metrics.gauge(metric::SUPERVISOR_CPU, &[]),
             rss: self.metrics.gauge(metric::SUPERVISOR_RSS, &[]),
             own_before: None,
@@ -106,7 +109,9 @@ impl ResourcesPlan {
 
 /// Samples process trees.
 pub struct Resources {
-    desk: Arc<Mutex<Desk>>,
+    heirloom: Heirloom<Desk>,
+    /// In hand from the start on.
+    desk: Option<Held<Desk>>,
     cpu: Gauge,
     rss: Gauge,
     own_before: Option<(Mono, u64)>,
@@ -115,12 +120,17 @@ pub struct Resources {
     timer: Option<(Mono, Timer)>,
 }
 
+/// What an incarnation that has started has in hand.
+fn in_hand(desk: &mut Option<Held<Desk>>) -> &mut Desk {
+    desk.as_deref_mut().expect("it is taken before the first message")
+}
+
 impl Resources {
     fn arm(&mut self, cx: &mut Cx<Self>) {
         if self.looking {
             return;
         }
-        let due = self.desk.lock().sampler.next_due().map_or(self.own_due, |at| at.min(self.own_due));
+        let due = in_hand(&mut self.desk).sampler.next_due().map_or(self.own_due, |at| at.min(self.own_due));
         if self.timer.as_ref().is_none_or(|(at, _)| due < *at) {
             let timer = cx.after(due.since(cx.now()), Lane::Control, ResourcesMsg::Look);
             self.timer = Some((due, timer));
@@ -133,7 +143,7 @@ impl Resources {
             return;
         }
         let now = cx.now();
-        let due = self.desk.lock().sampler.due(now);
+        let due = in_hand(&mut self.desk).sampler.due(now);
         let own = now >= self.own_due;
         if own {
             // As for the others: the second look comes soon.
@@ -150,14 +160,14 @@ impl Resources {
             let seen = due.into_iter().zip(seen).map(|((id, root), usages)| (id, root, usages)).collect();
             (seen, own.then(|| tree::usage_of(std::process::id())).flatten())
         };
-        cx.offload(work, |(seen, own)| ResourcesMsg::Looked(seen, own));
+        let generation = cx.generation();
+        cx.offload(work, move |(seen, own)| ResourcesMsg::Looked(generation, seen, own));
     }
 
     fn looked(&mut self, seen: &[(AgentId, ProcId, Vec<Usage>)], own: Option<Usage>, now: Mono) {
         self.looking = false;
         let ticks_per_second = proc::ticks_per_second();
-        let mut desk = self.desk.lock();
-        let Desk { sampler, subscribers } = &mut *desk;
+        let Desk { sampler, subscribers } = in_hand(&mut self.desk);
         for (id, root, usages) in seen {
             let sample = sampler.looked(*id, *root, usages, now, ticks_per_second);
             if let (Some(sample), Some(to)) = (sample, subscribers.get(id)) {
@@ -177,6 +187,8 @@ impl Actor for Resources {
     type Msg = ResourcesMsg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        let desk = self.heirloom.take();
+        self.desk = Some(desk.ok_or_else(|| Failure::new("the sampler before has not let go of its list"))?);
         self.arm(cx);
         cx.ready();
         Ok(())
@@ -186,7 +198,7 @@ impl Actor for Resources {
         let now = cx.now();
         match message {
             ResourcesMsg::Track { id, root, to } => {
-                let mut desk = self.desk.lock();
+                let desk = in_hand(&mut self.desk);
                 if desk.sampler.track(*id, *root, now) {
                     desk.subscribers.insert(*id, to.clone());
                 } else {
@@ -194,13 +206,17 @@ impl Actor for Resources {
                 }
             }
             ResourcesMsg::Untrack { id } => {
-                let mut desk = self.desk.lock();
+                let desk = in_hand(&mut self.desk);
                 desk.sampler.untrack(*id);
                 desk.subscribers.remove(id);
             }
-            ResourcesMsg::Busy { id, busy } => self.desk.lock().sampler.set_busy(*id, *busy, now),
+            ResourcesMsg::Busy { id, busy } => in_hand(&mut self.desk).sampler.set_busy(*id, *busy, now),
             ResourcesMsg::Look => self.look(cx),
-            ResourcesMsg::Looked(seen, own) => self.looked(&std::mem::take(seen), own.take(), now),
+            ResourcesMsg::Looked(by, seen, own) if *by == cx.generation() => {
+                self.looked(&std::mem::take(seen), own.take(), now);
+            }
+            // The incarnation that looked is gone, and this one looks for itself.
+            ResourcesMsg::Looked(..) => {}
         }
         self.arm(cx);
         Ok(())

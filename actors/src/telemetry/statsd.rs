@@ -2,7 +2,7 @@
 //! Receives: snapshots from the registry; answers of its own threads and timers.
 //! Sends: packets; what became of them goes into the table of metrics.
 //! Bounded by: one snapshot kept; bursts of limits::STATSD_BURST_PACKETS.
-//! Restart: permanent; what the receiver knows, and the socket, outlive it in a leaf.
+//! Restart: permanent; what the receiver knows, and the socket, pass on as an heirloom.
 
 mod lines;
 mod socket;
@@ -10,8 +10,7 @@ mod socket;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tsup_core::ids::ActorPath;
+use tsup_core::ids::{ActorPath, Generation};
 use tsup_core::limits;
 use tsup_core::settings::{StatsdSettings, StatsdTarget};
 use tsup_core::telemetry::courier::{Courier, Next, Outcome, Transport};
@@ -26,6 +25,7 @@ use super::metrics::{Counter, Gauge, Metrics};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::now_mono;
 use crate::gate::{Capacity, Gate, Lane};
+use crate::heirloom::{Heirloom, Held};
 
 /// What a sink receives.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub enum StatsdMsg {
     Flush(Arc<Snapshot>),
     /// Go on.
     Wake,
-    /// A socket, or none.
-    Opened(Option<Socket>),
+    /// A socket, or none, for the incarnation that asked.
+    Opened(Generation, Option<Socket>),
     /// Look the name up again.
     Resolve,
     /// What the name stands for now.
@@ -47,7 +47,7 @@ pub fn gate(path: ActorPath) -> Gate<StatsdMsg> {
     Gate::with_capacity(path, Capacity { telemetry: 2, ..Capacity::default() })
 }
 
-/// What outlives the actor: without it a restarted sink would tell the receiver every total twice, and
+/// What passes from one incarnation to the next: without it a restarted sink would tell the receiver every total twice, and
 /// would not hear what the old socket still has to say.
 struct Desk {
     courier: Courier,
@@ -69,7 +69,7 @@ pub struct StatsdPlan {
     target: StatsdTarget,
     settings: Arc<StatsdSettings>,
     metrics: Metrics,
-    desk: Arc<Mutex<Desk>>,
+    desk: Heirloom<Desk>,
 }
 
 impl StatsdPlan {
@@ -84,10 +84,11 @@ impl StatsdPlan {
         let feed = Feed::new(settings.dialect, prefix.len() + 1, payload);
         let desk = Desk { courier: Courier::new(transport, payload, feed), socket: None };
         let settings = Arc::new(settings.clone());
-        StatsdPlan { target, settings, metrics, desk: Arc::new(Mutex::new(desk)) }
+        StatsdPlan { target, settings, metrics, desk: Heirloom::new(desk) }
     }
 
-    /// The next incarnation. All share one memory of the receiver: run one at a time.
+    /// The next incarnation. There is one memory of the receiver, so one runs at a time; another does
+    /// not start.
     pub fn make(&self) -> StatsdSink {
         let target = self.target.to_string();
         let labels = [("target", target.as_str())];
@@ -100,17 +101,27 @@ impl StatsdPlan {
             degraded: self.metrics.gauge(metric::SINK_DEGRADED, &labels),
         };
         let lines = Lines::new(&self.settings.dialect.wire_prefix(&self.settings.prefix));
-        StatsdSink { plan: self.clone(), own, lines, wake: None, resolve: None }
+        StatsdSink { plan: self.clone(), desk: None, own, lines, wake: None, resolve: None }
     }
 }
 
 /// Tells one receiver what it does not know yet.
 pub struct StatsdSink {
     plan: StatsdPlan,
+    /// In hand from the start on.
+    desk: Option<Held<Desk>>,
     own: OwnMetrics,
     lines: Lines,
     wake: Option<Timer>,
     resolve: Option<Timer>,
+}
+
+#[cfg(test)]
+impl StatsdSink {
+    /// The same sink, writing lines in another way.
+    pub(crate) fn writing(self, lines: Lines) -> Self {
+        StatsdSink { lines, ..self }
+    }
 }
 
 /// Why a pump came to rest.
@@ -123,11 +134,15 @@ enum Rest {
     Idle,
 }
 
+/// What an incarnation that has started has in hand.
+fn in_hand(desk: &mut Option<Held<Desk>>) -> &mut Desk {
+    desk.as_deref_mut().expect("it is taken before the first message")
+}
+
 impl StatsdSink {
     /// Does what the courier says until it rests or the burst is full.
     fn pump(&mut self) -> Rest {
-        let mut desk = self.plan.desk.lock();
-        let Desk { courier, socket } = &mut *desk;
+        let Desk { courier, socket } = in_hand(&mut self.desk);
         let mut rest = Rest::At(now_mono() + limits::STATSD_BURST_PAUSE);
         for _ in 0..limits::STATSD_BURST_PACKETS {
             let next = courier.next(now_mono(), &mut |name, emit| self.lines.write(name, emit));
@@ -151,18 +166,8 @@ impl StatsdSink {
             };
             courier.outcome(outcome, now_mono());
         }
-        self.account(courier);
+        self.own.account(courier);
         rest
-    }
-
-    fn account(&self, courier: &mut Courier) {
-        let tally = courier.take_tally();
-        self.own.lines.add(tally.lines);
-        self.own.packets.add(tally.packets);
-        self.own.bytes.add(tally.bytes);
-        self.own.dropped.add(tally.dropped);
-        self.own.lost.add(tally.lost_increments);
-        self.own.degraded.set(if courier.degraded() { 1.0 } else { 0.0 });
     }
 
     fn go_on(&mut self, cx: &mut Cx<Self>) {
@@ -172,13 +177,17 @@ impl StatsdSink {
             Rest::At(at) => self.wake = Some(cx.after(at.since(cx.now()), Lane::Control, StatsdMsg::Wake)),
             Rest::Open => {
                 let target = self.plan.target.clone();
-                cx.offload(move || socket::open(&target).ok(), StatsdMsg::Opened);
+                let generation = cx.generation();
+                cx.offload(
+                    move || socket::open(&target).ok(),
+                    move |socket| StatsdMsg::Opened(generation, socket),
+                );
             }
         }
     }
 
-    fn opened(&self, socket: Option<Socket>) {
-        let mut desk = self.plan.desk.lock();
+    fn opened(&mut self, socket: Option<Socket>) {
+        let desk = in_hand(&mut self.desk);
         let outcome = if socket.is_some() { Outcome::Opened } else { Outcome::OpenFailed };
         desk.socket = socket;
         desk.courier.outcome(outcome, now_mono());
@@ -190,8 +199,8 @@ impl StatsdSink {
         }
     }
 
-    fn resolved(&self, addresses: &[SocketAddr]) {
-        let mut desk = self.plan.desk.lock();
+    fn resolved(&mut self, addresses: &[SocketAddr]) {
+        let desk = in_hand(&mut self.desk);
         let peer = desk.socket.as_ref().and_then(Socket::peer);
         // A name that cannot be looked up just now says nothing about the address in use.
         if !addresses.is_empty() && peer.is_some_and(|peer| !addresses.contains(&peer)) {
@@ -202,13 +211,13 @@ impl StatsdSink {
     /// Sends what was counted last, and waits for the socket where it must.
     async fn last_flush(&mut self) {
         let snapshot = Arc::new(self.plan.metrics.snapshot());
-        self.plan.desk.lock().courier.offer(snapshot);
+        in_hand(&mut self.desk).courier.offer(snapshot);
         loop {
             match self.pump() {
-                Rest::Idle if self.plan.desk.lock().is_done() => return,
+                Rest::Idle if in_hand(&mut self.desk).is_done() => return,
                 Rest::Idle => tokio::time::sleep(limits::STATSD_BLOCKED_PAUSE).await,
                 // Nobody waits for a receiver that is known to be away.
-                Rest::At(_) if self.plan.desk.lock().courier.degraded() => return,
+                Rest::At(_) if in_hand(&mut self.desk).courier.degraded() => return,
                 Rest::At(at) => tokio::time::sleep(at.since(now_mono())).await,
                 Rest::Open => {
                     let target = self.plan.target.clone();
@@ -217,6 +226,18 @@ impl StatsdSink {
                 }
             }
         }
+    }
+}
+
+impl OwnMetrics {
+    fn account(&self, courier: &mut Courier) {
+        let tally = courier.take_tally();
+        self.lines.add(tally.lines);
+        self.packets.add(tally.packets);
+        self.bytes.add(tally.bytes);
+        self.dropped.add(tally.dropped);
+        self.lost.add(tally.lost_increments);
+        self.degraded.set(if courier.degraded() { 1.0 } else { 0.0 });
     }
 }
 
@@ -230,7 +251,10 @@ impl Actor for StatsdSink {
     type Msg = StatsdMsg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        self.plan.desk.lock().courier.resume(cx.now());
+        let desk = self.plan.desk.take();
+        let mut desk = desk.ok_or_else(|| Failure::new("the sink before has not let go of its memory"))?;
+        desk.courier.resume(cx.now());
+        self.desk = Some(desk);
         self.resolve_later(cx);
         self.go_on(cx);
         cx.ready();
@@ -239,9 +263,10 @@ impl Actor for StatsdSink {
 
     async fn handle(&mut self, message: &mut StatsdMsg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
-            StatsdMsg::Flush(snapshot) => self.plan.desk.lock().courier.offer(Arc::clone(snapshot)),
-            StatsdMsg::Wake => {}
-            StatsdMsg::Opened(socket) => self.opened(socket.take()),
+            StatsdMsg::Flush(snapshot) => in_hand(&mut self.desk).courier.offer(Arc::clone(snapshot)),
+            StatsdMsg::Opened(by, socket) if *by == cx.generation() => self.opened(socket.take()),
+            // The incarnation that asked is gone, and this one has asked for itself.
+            StatsdMsg::Wake | StatsdMsg::Opened(..) => {}
             StatsdMsg::Resolve => {
                 let target = self.plan.target.clone();
                 cx.offload(move || socket::resolve(&target).unwrap_or_default(), StatsdMsg::Resolved);

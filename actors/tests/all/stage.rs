@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ractor::{ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use tokio::sync::watch;
 use tsup_actors::actor::{Actor, Start, starter};
 use tsup_actors::gate::Gate;
 use tsup_core::ids::Generation;
@@ -11,32 +12,50 @@ use tsup_core::ids::Generation;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A supervisor that lets its children die.
-pub(crate) struct Stage(ActorRef<()>);
+pub(crate) struct Stage {
+    audience: ActorRef<()>,
+    ended: watch::Receiver<Vec<ActorId>>,
+}
 
 struct Audience;
 
 impl ractor::Actor for Audience {
     type Msg = ();
-    type State = ();
-    type Arguments = ();
+    type State = watch::Sender<Vec<ActorId>>;
+    type Arguments = Self::State;
 
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+    async fn pre_start(
+        &self,
+        _: ActorRef<()>,
+        ended: Self::State,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(ended)
     }
 
     async fn handle_supervisor_evt(
         &self,
         _: ActorRef<()>,
-        _: SupervisionEvent,
-        (): &mut (),
+        event: SupervisionEvent,
+        ended: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let id = match event {
+            SupervisionEvent::ActorTerminated(cell, state, _) => {
+                // As a supervisor does: what a killed child held must be free before it is told.
+                drop(state);
+                cell.get_id()
+            }
+            SupervisionEvent::ActorFailed(cell, _) => cell.get_id(),
+            _ => return Ok(()),
+        };
+        ended.send_modify(|all| all.push(id));
         Ok(())
     }
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        Stage(ractor::Actor::spawn(None, Audience, ()).await.unwrap().0)
+        let (tell, ended) = watch::channel(Vec::new());
+        Stage { audience: ractor::Actor::spawn(None, Audience, tell).await.unwrap().0, ended }
     }
 
     /// Starts an incarnation.
@@ -46,8 +65,16 @@ impl Stage {
         make: impl Fn() -> A + Send + Sync + 'static,
     ) -> ActorCell {
         let start =
-            Start { supervisor: self.0.get_cell(), generation: Generation(1), ready: Box::new(|| {}) };
+            Start { supervisor: self.audience.get_cell(), generation: Generation(1), ready: Box::new(|| {}) };
         starter(gate.clone(), make)(start).await.unwrap()
+    }
+
+    /// Kills an actor and waits until what it held is free.
+    pub(crate) async fn kill(&self, actor: &ActorCell) {
+        actor.kill();
+        let id = actor.get_id();
+        let told = async || self.ended.borrow().contains(&id).then_some(());
+        until("the actor is dead", told).await;
     }
 }
 

@@ -56,10 +56,7 @@ impl Feed {
     /// Kills the first sink and starts it again.
     async fn restart_sink(&mut self) {
         let (plan, gate, actor) = &mut self.sinks[0];
-        actor.kill();
-        let dead = actor.clone();
-        until("the sink is dead", async || (dead.get_status() == ractor::ActorStatus::Stopped).then_some(()))
-            .await;
+        self.stage.kill(actor).await;
         let maker = plan.clone();
         *actor = self.stage.start(gate, move || maker.make()).await;
     }

@@ -87,6 +87,25 @@ fn send<'a, M: Metric + From<String>>(name: &'a WireName, line: MetricBuilder<'a
 }
 
 #[cfg(test)]
+impl Lines {
+    /// Lines before each of which something happens, a panic for one.
+    pub(crate) fn after(
+        prefix: &str,
+        first: impl Fn() + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+    ) -> Self {
+        struct After<F>(F, Collector);
+        impl<F: Fn()> MetricSink for After<F> {
+            fn emit(&self, line: &str) -> io::Result<usize> {
+                (self.0)();
+                self.1.emit(line)
+            }
+        }
+        let written = Collector::default();
+        Lines { client: StatsdClient::from_sink(prefix, After(first, written.clone())), written }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
