@@ -13,7 +13,7 @@ use tsup_actors::root::{self, Next, RootConfig, RunningRoot};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::{DRAIN_TIMEOUT, HURRY_TIMEOUT, WORKER_THREADS_MAX};
 use tsup_core::settings::Settings;
-use tsup_core::settings::diff::diff;
+use tsup_core::settings::diff::{diff, taken};
 
 use super::lock::{self, Identity};
 use super::log::{self, LogGuard};
@@ -196,15 +196,21 @@ impl Configuration {
         Configuration { file: loaded.file, settings: watch::Sender::new(Arc::new(loaded.settings)) }
     }
 
-    /// Reads the file again and hands what changed to the tree. An error leaves everything as it was.
+    /// Reads the file again and hands what takes effect at once to the tree; says what that was, and what
+    /// waits for a restart. An error leaves everything as it was.
     async fn reload(&self) -> Result<String, UserError> {
         let file = self.file.clone();
         let read = tokio::task::spawn_blocking(move || config::load(file.as_deref()))
             .await
             .map_err(|e| UserError::new(Exit::Bug, format!("reading the configuration failed: {e}")))??;
-        let changes = diff(&self.settings.borrow(), &read.settings);
-        if !changes.is_empty() {
-            self.settings.send_replace(Arc::new(read.settings));
+        let running = Arc::clone(&self.settings.borrow());
+        let changes = diff(&running, &read.settings);
+        if !changes.live.is_empty() {
+            self.settings.send_replace(Arc::new(taken(&running, read.settings)));
+        }
+        if self.file.is_none() {
+            // Where to look depends on the folder in which somebody starts, which is not known here.
+            return Ok(format!("{changes}: it started without a file; `tsup restart` looks for one"));
         }
         Ok(changes.to_string())
     }

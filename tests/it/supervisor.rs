@@ -100,11 +100,33 @@ fn a_reload_says_what_changed_and_refuses_what_is_broken() {
     place.configure("[tmux]\nsockets = [\"lifecycle\"]\npush = \"off\"\n[relaunch]\nmax_restarts = 9\n");
     let changed = place.tsup(&["ctl", "reload"]);
     assert_eq!(changed.out, "changed: relaunch.max_restarts; after `tsup restart`: tmux.push\n");
+    place.configure("[tmux]\nsockets = [\"lifecycle\"]\n[statsd]\ntargets = [\"127.0.0.1:9\"]\n[relaunch]\nmax_restarts = 9\n");
+    for _ in 0..2 {
+        let waits = place.tsup(&["reload"]).out;
+        assert_eq!(waits, "after `tsup restart`: statsd\n", "until then, and push was taken back");
+    }
+    assert!(!place.tsup(&["ctl", "tree"]).out.contains("statsd"), "there is no sink yet");
     place.configure("[relaunch]\nmax_restarts = \"many\"\n");
     let refused = place.tsup(&["reload"]);
     assert_eq!((refused.code, refused.out.as_str()), (2, ""));
     assert!(refused.err.contains("tsup.toml:2:16: `relaunch.max_restarts`"), "{}", refused.err);
     assert_eq!(place.tsup(&["status"]).code, 0);
+}
+
+#[test]
+fn without_a_file_a_reload_does_not_claim_to_have_read_one() {
+    let running = place();
+    let place = &running.0;
+    let file = place.path().join("tsup.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(place.tsup(&["start"]).code, 0);
+    std::fs::write(&file, text + "[statsd]\ntargets = [\"127.0.0.1:9\"]\n").unwrap();
+    let said = place.tsup(&["reload"]).out;
+    assert_eq!(said, "nothing changed: it started without a file; `tsup restart` looks for one\n");
+    assert_eq!(place.tsup(&["restart"]).code, 0);
+    assert_eq!(place.tsup(&["reload"]).out, "nothing changed\n");
+    assert!(place.tsup(&["ctl", "tree"]).out.contains("statsd"), "it was found");
 }
 
 #[test]

@@ -34,6 +34,12 @@ impl std::fmt::Display for Changes {
     }
 }
 
+/// What runs once `read` is taken: the keys that wait for a restart stay as they are, so that what runs
+/// can be compared with the next reading.
+pub fn taken(running: &Settings, read: Settings) -> Settings {
+    Settings { tmux: running.tmux.clone(), statsd: running.statsd.clone(), log: running.log.clone(), ..read }
+}
+
 /// Compares what runs with what was read. The values are not named: some are secrets.
 pub fn diff(running: &Settings, read: &Settings) -> Changes {
     let mut changes = Changes::default();
@@ -61,6 +67,7 @@ pub fn diff(running: &Settings, read: &Settings) -> Changes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::StatsdSettings;
     use super::*;
 
     #[test]
@@ -72,5 +79,19 @@ mod tests {
         read.tmux.sockets.clear();
         let changes = diff(&running, &read);
         assert_eq!(changes.to_string(), "changed: relaunch.max_restarts; after `tsup restart`: tmux.sockets");
+    }
+
+    #[test]
+    fn what_waits_is_named_until_the_restart_or_until_it_is_taken_back() {
+        let running = Settings::default();
+        let mut read = running.clone();
+        read.relaunch.max_restarts = 9;
+        read.statsd = Some(StatsdSettings::default());
+        read.log.rotate_mb += 1;
+        let now = taken(&running, read.clone());
+        assert_eq!(diff(&running, &now).to_string(), "changed: relaunch.max_restarts", "nothing else runs");
+        assert_eq!(diff(&now, &read).to_string(), "after `tsup restart`: statsd, log");
+        read.statsd = None;
+        assert_eq!(diff(&now, &read).on_restart, ["log"]);
     }
 }
