@@ -215,7 +215,7 @@ fn telemetry(
         let gate = statsd::gate(path.child(&id));
         metrics.watch_gate(&gate).keep();
         sinks.push(gate.clone());
-        let plan = StatsdPlan::new(target, &statsd, metrics.clone());
+        let plan = StatsdPlan::new(&id, target, &statsd, metrics.clone());
         spec = spec.child(child(&id, gate, move || plan.make()).backoff(DOMAIN_BACKOFF));
     }
     let registry = Gate::new(path.child("registry"));

@@ -50,7 +50,7 @@ impl Bench {
         let metrics = Metrics::new(Wall::from_unix_ms(0));
         let settings = StatsdSettings { prefix: "t".into(), ..StatsdSettings::default() };
         let target = StatsdTarget::Unix(path.display().to_string());
-        let plan = StatsdPlan::new(target, &settings, metrics.clone());
+        let plan = StatsdPlan::new("statsd", target, &settings, metrics.clone());
         let (armed, panics) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (wire, count) = (Arc::clone(&armed), Arc::clone(&panics));
         let make = move || {
@@ -133,8 +133,12 @@ async fn a_sink_that_dies_in_the_middle_passes_its_memory_on_and_totals_are_exac
 #[tokio::test]
 async fn a_second_sink_with_the_memory_of_the_first_does_not_start() {
     let metrics = Metrics::new(Wall::from_unix_ms(0));
-    let plan =
-        StatsdPlan::new(StatsdTarget::Unix("/nowhere".into()), &StatsdSettings::default(), metrics.clone());
+    let plan = StatsdPlan::new(
+        "statsd",
+        StatsdTarget::Unix("/nowhere".into()),
+        &StatsdSettings::default(),
+        metrics.clone(),
+    );
     let root = ActorPath::root();
     let mut spec =
         SupervisorSpec::new(root.clone(), Strategy::OneForOne).intensity(0, Duration::from_secs(60));

@@ -66,6 +66,7 @@ struct OwnMetrics {
 /// Makes the incarnations of one sink.
 #[derive(Clone)]
 pub struct StatsdPlan {
+    name: String,
     target: StatsdTarget,
     settings: Arc<StatsdSettings>,
     metrics: Metrics,
@@ -73,8 +74,9 @@ pub struct StatsdPlan {
 }
 
 impl StatsdPlan {
-    /// A sink that tells `target` all of `metrics`.
-    pub fn new(target: StatsdTarget, settings: &StatsdSettings, metrics: Metrics) -> Self {
+    /// A sink that tells `target` all of `metrics`; what it counts about itself carries `name`, which is
+    /// also its name in the tree.
+    pub fn new(name: &str, target: StatsdTarget, settings: &StatsdSettings, metrics: Metrics) -> Self {
         let (transport, payload) = match &target {
             StatsdTarget::Udp { .. } => (Transport::Udp, limits::STATSD_UDP_BYTES_MAX),
             StatsdTarget::Tcp { .. } => (Transport::Stream, limits::STATSD_UNIX_BYTES_MAX),
@@ -84,14 +86,13 @@ impl StatsdPlan {
         let feed = Feed::new(settings.dialect, prefix.len() + 1, payload);
         let desk = Desk { courier: Courier::new(transport, payload, feed), socket: None };
         let settings = Arc::new(settings.clone());
-        StatsdPlan { target, settings, metrics, desk: Heirloom::new(desk) }
+        StatsdPlan { name: name.to_owned(), target, settings, metrics, desk: Heirloom::new(desk) }
     }
 
     /// The next incarnation. There is one memory of the receiver, so one runs at a time; another does
     /// not start.
     pub fn make(&self) -> StatsdSink {
-        let target = self.target.to_string();
-        let labels = [("target", target.as_str())];
+        let labels = [("sink", self.name.as_str())];
         let own = OwnMetrics {
             lines: self.metrics.counter(metric::SINK_LINES, &labels),
             packets: self.metrics.counter(metric::SINK_PACKETS, &labels),

@@ -39,7 +39,7 @@ impl Feed {
         for (prefix, target) in targets {
             let target: StatsdTarget = target.parse().unwrap();
             let settings = StatsdSettings { prefix: (*prefix).into(), ..StatsdSettings::default() };
-            let plan = StatsdPlan::new(target, &settings, metrics.clone());
+            let plan = StatsdPlan::new(prefix, target, &settings, metrics.clone());
             let gate = statsd::gate(ActorPath::root().child(prefix));
             let maker = plan.clone();
             let actor = stage.start(&gate, move || maker.make()).await;

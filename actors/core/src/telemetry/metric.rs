@@ -83,14 +83,14 @@ catalogue! {
     TMUX_COMMANDS = Counter "tmux.commands" [] "commands" "commands sent to tmux servers";
     TMUX_ERRORS = Counter "tmux.errors" [] "commands" "commands that tmux refused or left unanswered";
     TMUX_LATENCY = Timer "tmux.latency_seconds" [] "seconds" "command sent to its answer";
-    SINK_LINES = Counter "sink.lines" ["target"] "lines" "metric lines that a receiver's socket took";
-    SINK_PACKETS = Counter "sink.packets" ["target"] "packets" "packets that a receiver's socket took";
-    SINK_BYTES = Counter "sink.bytes" ["target"] "bytes" "payload that a receiver's socket took";
-    SINK_DROPPED = Counter "sink.dropped" ["target"] "lines"
+    SINK_LINES = Counter "sink.lines" ["sink"] "lines" "metric lines that a receiver's socket took";
+    SINK_PACKETS = Counter "sink.packets" ["sink"] "packets" "packets that a receiver's socket took";
+    SINK_BYTES = Counter "sink.bytes" ["sink"] "bytes" "payload that a receiver's socket took";
+    SINK_DROPPED = Counter "sink.dropped" ["sink"] "lines"
         "metric lines lost: bounced after the socket took them, or too long to send";
-    SINK_LOST = Counter "sink.lost_increments" ["target"] "increments"
+    SINK_LOST = Counter "sink.lost_increments" ["sink"] "increments"
         "sum of the counter increments in the lines of sink.dropped";
-    SINK_DEGRADED = Gauge "sink.degraded" ["target"] "0 or 1" "whether the receiver cannot be reached";
+    SINK_DEGRADED = Gauge "sink.degraded" ["sink"] "0 or 1" "whether the receiver cannot be reached";
     METRICS_REFUSED = Counter "metrics.refused" [] "values"
         "values and series turned away: not a number, too long, too many, two kinds under one name";
     SUPERVISOR_CPU = Gauge "supervisor.cpu_percent" [] "percent of a core" "CPU of the supervisor";
