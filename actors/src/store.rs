@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tsup_core::ids::ActorPath;
+use tsup_core::ids::{ActorPath, Generation};
 use tsup_core::limits;
 
 use crate::actor::{Actor, Cx, Failure};
@@ -87,8 +87,9 @@ pub enum Msg {
     WriteLazily(Op),
     /// Read everything that the fleet begins with.
     Load(Reply<Result<Loaded, StoreError>>),
-    /// The writer's thread has ended.
-    WriterEnded(String),
+    /// The thread of this incarnation's writer has ended, and why. The news of an earlier one's is old: its
+    /// incarnation is gone already, and this one has a thread of its own.
+    WriterEnded(Generation, String),
 }
 
 /// The way to the store. Cheap to clone.
@@ -152,10 +153,10 @@ impl Actor for StoreActor {
     type Msg = Msg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let gate = cx.gate().clone();
+        let (gate, generation) = (cx.gate().clone(), cx.generation());
         let ended = move |why: String| {
             // Nothing is lost with the message: a writer that is gone refuses each write as well.
-            let _ = gate.control(Msg::WriterEnded(why));
+            let _ = gate.control(Msg::WriterEnded(generation, why));
         };
         let writer = writer::Writer::start(&self.store.path, Arc::clone(&self.store.health), ended)
             .map_err(|e| Failure::new(format!("no thread for the store: {e}")))?;
@@ -164,13 +165,16 @@ impl Actor for StoreActor {
         Ok(())
     }
 
-    async fn handle(&mut self, message: &mut Msg, _cx: &mut Cx<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         let writer = self.writer.as_ref().expect("a started store has its writer");
         match message {
             Msg::Write(op, reply) => writer.send(writer::Job::Write(op.take(), reply.take())),
             Msg::WriteLazily(op) => writer.send(writer::Job::WriteLazily(op.take())),
             Msg::Load(reply) => writer.send(writer::Job::Load(reply.take())),
-            Msg::WriterEnded(why) => return Err(Failure::new(why.clone())),
+            Msg::WriterEnded(whose, why) if *whose == cx.generation() => {
+                return Err(Failure::new(why.clone()));
+            }
+            Msg::WriterEnded(..) => {}
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod all {
     mod stage;
     mod statsd;
     mod statsd_server;
+    mod store;
     mod supervisor;
     mod tmux_asks;
     mod tmux_faults;

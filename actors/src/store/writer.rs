@@ -1,6 +1,7 @@
 //! The thread that owns the connection: it gathers writes into one transaction, and answers after it.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -47,10 +48,14 @@ impl Writer {
             .name("tsup-store".into())
             .stack_size(limits::STORE_STACK_BYTES)
             .spawn(move || {
-                if let Err(e) = run(&path, &queue, &health) {
-                    health.send_replace(Some(e.clone()));
-                    ended(e.to_string());
-                }
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&path, &queue, &health)));
+                let why = match outcome {
+                    Ok(Ok(())) => return,
+                    Ok(Err(e)) => e,
+                    Err(_) => StoreError::Unavailable("its writer panicked".into()),
+                };
+                health.send_replace(Some(why.clone()));
+                ended(why.to_string());
             })?;
         Ok(Writer { jobs, thread })
     }
