@@ -115,8 +115,8 @@ impl<A: Actor> Cx<A> {
         self.tasks.spawn(task)
     }
 
-    /// Runs something that blocks on a thread of its own; what comes of it arrives as a work message,
-    /// unless this incarnation has ended by then.
+    /// Runs something that blocks on a thread of its own; what comes of it arrives as a control message,
+    /// unless this incarnation has ended by then. What the thread does is not called off by that.
     pub fn offload<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,

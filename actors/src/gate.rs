@@ -290,9 +290,11 @@ impl<M: Send + 'static> Gate<M> {
         self.send_wake();
     }
 
-    /// Called when the drain begins: whoever pushes from now on sends a wake.
+    /// Called when the drain begins: whoever pushes from now on sends a wake. A swap, not a store: it takes
+    /// part in the order of the senders' swaps, so that a message whose sender still found the old wake is
+    /// seen by the drain that follows. A store could be passed by the reads of the lanes.
     pub(crate) fn begin_drain(&self) {
-        self.inner.woken.store(false, Ordering::Release);
+        self.inner.woken.swap(false, Ordering::AcqRel);
     }
 
     /// The next message by class; one that was in hand at a death comes first.

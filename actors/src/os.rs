@@ -1,8 +1,8 @@
 //! System calls and kernel files that only Linux has, each with a portable fallback beside it.
 //!
-//! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end
-//! of a process, [`tree`] what process trees use.
-//! of a process, [`inotify`] a write to a terminal, [`child`] makes children end with their parent.
+//! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end of a
+//! process, [`inotify`] a write to a terminal, [`tree`] what process trees use; [`child`] makes children
+//! end with their parent.
 
 pub mod child;
 pub mod inotify;
