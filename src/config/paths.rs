@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -84,7 +84,23 @@ impl Paths {
             ))
             .hint(format!("close it: chmod 700 {home}")));
         }
-        self.is_writable(dir.as_fd())
+        self.is_writable(dir.as_fd())?;
+        self.has_room_for_socket()
+    }
+
+    /// A socket that is left over is replaced; anything else in its place is somebody's file.
+    fn has_room_for_socket(&self) -> Result<(), UserError> {
+        match std::fs::symlink_metadata(&self.socket) {
+            Ok(there) if !there.file_type().is_socket() => Err(UserError::new(
+                Exit::Refused,
+                format!(
+                    "the control socket cannot be made: {} is there and is no socket",
+                    self.socket.display()
+                ),
+            )
+            .hint("move it away, or set TSUP_SOCKET to another path")),
+            _ => Ok(()),
+        }
     }
 
     fn is_writable(&self, dir: std::os::fd::BorrowedFd<'_>) -> Result<(), UserError> {

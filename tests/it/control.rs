@@ -95,6 +95,35 @@ fn requests_are_pipelined_and_answers_carry_their_ids() {
 }
 
 #[test]
+fn what_was_asked_before_a_stream_is_answered_before_it() {
+    let mut w = World::new();
+    w.run();
+    for _ in 0..200 {
+        let mut stream = connect(&w);
+        let ask = |id, verb| frame::encode(Kind::Request, &Request { id, verb }).unwrap();
+        let mut asked: Vec<u8> = (1..=8).flat_map(|id| ask(id, Verb::Status)).collect();
+        asked.extend(ask(9, Verb::Watch { kinds: vec!["draining".into()] }));
+        stream.write_all(&asked).unwrap();
+        // The stream is refused while another request is under way; either way nothing asked is forgotten.
+        let mut got: Vec<u64> = (0..9).map(|_| answer(&mut stream).unwrap().id).collect();
+        got.sort_unstable();
+        assert_eq!(got, (1..=9).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_file_in_the_sockets_place_stays() {
+    let w = World::new();
+    let file = w.dir.join("letter");
+    std::fs::write(&file, "dear").unwrap();
+    let out = w.command(&["run"]).env("TSUP_SOCKET", &file).output().unwrap();
+    assert_eq!(out.status.code(), Some(5));
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("letter is there and is no socket") && said.contains("hint: "), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "dear");
+}
+
+#[test]
 fn another_protocol_version_is_told_both_versions() {
     let mut w = World::new();
     w.run();

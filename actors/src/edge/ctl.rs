@@ -7,7 +7,7 @@
 mod connection;
 pub mod desk;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,14 +34,20 @@ impl Ctl {
     }
 
     /// Binds the socket. Whoever gets here holds the lock of the home, so a socket that is there
-    /// already is a leftover.
+    /// already is a leftover; anything else at this path is somebody's file, and stays.
     fn bind(&self) -> Result<UnixListener, Failure> {
         let fail = |what: &str, e: std::io::Error| {
             Failure::new(format!("cannot {what} control socket {}: {e}", self.path.display()))
         };
-        match std::fs::remove_file(&self.path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail("replace", e)),
-            _ => {}
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(there) if there.file_type().is_socket() => {
+                std::fs::remove_file(&self.path).map_err(|e| fail("replace", e))?;
+            }
+            Ok(_) => {
+                return Err(Failure::new(format!("{} is there and is no socket", self.path.display())));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(fail("look for", e)),
         }
         let listener = UnixListener::bind(&self.path).map_err(|e| fail("bind", e))?;
         std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))

@@ -113,6 +113,12 @@ async fn general(reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, 
         };
         match request {
             Some(Ok(Request { id, verb: Verb::Watch { kinds } })) if working.is_empty() => {
+                // Answers that are ready, and were not written yet, come before the stream.
+                while let Ok(bytes) = outbox.try_recv() {
+                    if write(&mut writer, &bytes).await.is_err() {
+                        return;
+                    }
+                }
                 return watch(id, kinds, reading, writer, &desk).await;
             }
             Some(Ok(Request { id, verb: Verb::Watch { .. } })) => {
