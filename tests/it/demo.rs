@@ -13,6 +13,9 @@ fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
         .command(&["demo", "--seconds", "12", "--json"])
         .env("TMPDIR", &tmp)
         .env("HOME", w.dir.join("nobody"))
+        // What a user has set for the real supervisor concerns the demo's neither in logs nor in metrics.
+        .env("METACLAUDE_LOG_DIR", w.dir.join("real-log"))
+        .env("TSUP_STATSD__TARGETS", "[\"127.0.0.1:9\"]")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -50,6 +53,7 @@ fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
     assert!(summary["statsd_lines"].as_u64().unwrap() > 20, "{summary}");
     assert!(summary["events"].as_u64().unwrap() > 12, "{summary}");
     assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0, "files are left");
+    assert!(!w.dir.join("real-log").exists(), "it wrote into the user's log");
     for (who, pid) in [("supervisor", supervisor), ("tmux server", server)] {
         eventually(&format!("the {who} has ended"), || (!crate::harness::alive(pid)).then_some(()));
     }

@@ -1,5 +1,6 @@
 //! Where the demo plays: a temporary home with its own tmux server, cleared at the end.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, symlink};
@@ -49,13 +50,16 @@ impl Stage {
         fs::write(stage.dir.join("tsup.toml"), stage.configuration(feed.port()))
             .map_err(|e| fail("write its configuration", e))?;
         let log = fs::File::create(stage.dir.join("supervisor.log")).map_err(|e| fail("make its log", e))?;
-        let child = Command::new(exe)
+        let mut supervisor = Command::new(exe);
+        // The user's own settings say where real logs and metrics go.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+            supervisor.env_remove(name);
+        }
+        let child = supervisor
             .args(["run", "--foreground", "--home"])
             .arg(stage.dir.join("home"))
             .arg("--config")
             .arg(stage.dir.join("tsup.toml"))
-            .env_remove("TSUP_HOME")
-            .env_remove("TSUP_SOCKET")
             .env_remove("TMUX")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -115,18 +119,25 @@ impl Stage {
         }
     }
 
-    /// Ends the supervisor and the tmux server, and takes the folder away.
-    pub(super) fn clear(&self) -> Result<(), UserError> {
-        let Some(mut child) = self.supervisor.lock().take() else { return Ok(()) };
+    /// Ends the supervisor: in order, and by force when it takes too long.
+    fn end(&self, mut child: Child) {
         let _ = Client::connect(&self.socket()).and_then(|mut c| c.ask(Verb::Shutdown));
         let deadline = Instant::now() + PATIENCE;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
                 let _ = child.kill();
                 let _ = child.wait();
-                break;
+                return;
             }
             std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends what runs of the supervisor and the tmux server, and takes the folder away. Done again it finds
+    /// nothing.
+    pub(super) fn clear(&self) -> Result<(), UserError> {
+        if let Some(child) = self.supervisor.lock().take() {
+            self.end(child);
         }
         let socket = self.dir.join("tmux.sock");
         if socket.exists() {
@@ -141,6 +152,11 @@ impl Stage {
         }
         remove(&self.dir)
     }
+}
+
+/// Whether a variable configures tsup.
+fn is_setting(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("TSUP_") || name.starts_with("METACLAUDE_"))
 }
 
 /// Agents that are ending may still write into the folder for a moment.
