@@ -32,10 +32,12 @@ pub fn agent(target: &str, all: &[Candidate]) -> Result<AgentId, UserError> {
     }
 }
 
-/// The agents that are meant: one agent, or all agents of the session of that name.
+/// The agents that are meant: one agent, or all agents of the session of that name. A session whose name
+/// could also be the beginning of an id is the session: it was typed whole.
 pub fn agents_or_session(target: &str, all: &[Candidate]) -> Result<Vec<AgentId>, UserError> {
     let session: Vec<AgentId> = all.iter().filter(|c| c.session.raw() == target).map(|c| c.id).collect();
     match agent(target, all) {
+        Ok(id) if !session.is_empty() && id.to_string() != target && is_id_like(target) => Ok(session),
         Ok(id) => Ok(vec![id]),
         Err(e) if session.is_empty() => Err(e),
         Err(_) => Ok(session),
@@ -58,8 +60,16 @@ fn matching<'a>(target: &str, all: &'a [Candidate]) -> Vec<&'a Candidate> {
     if !named.is_empty() {
         return named;
     }
-    let hexadecimal = !target.is_empty() && target.bytes().all(|b| b.is_ascii_hexdigit());
-    if hexadecimal { by(&|c| c.id.to_string().starts_with(&target.to_ascii_lowercase())) } else { Vec::new() }
+    if is_id_like(target) {
+        by(&|c| c.id.to_string().starts_with(&target.to_ascii_lowercase()))
+    } else {
+        Vec::new()
+    }
+}
+
+/// Whether a text could be an id or the beginning of one.
+fn is_id_like(target: &str) -> bool {
+    !target.is_empty() && target.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn shown(target: &str) -> String {
@@ -123,5 +133,12 @@ mod tests {
         assert_eq!(agents_or_session("web", &all), Ok(vec![all[0].id, all[1].id]));
         assert_eq!(agents_or_session("web/dev", &all), Ok(vec![all[0].id]));
         assert_eq!(agents_or_session("nope", &all).unwrap_err().exit, Exit::NotFound);
+        // A session that is called like the beginning of somebody else's id.
+        let (own, other) = (candidate("x", "pm", "%7"), candidate("y", "dev", "%8"));
+        let begins = other.id.to_string()[..3].to_owned();
+        let own = Candidate { session: begins.as_str().into(), ..own };
+        let all = vec![own, other];
+        assert_eq!(agents_or_session(&begins, &all), Ok(vec![all[0].id]));
+        assert_eq!(agents_or_session(&all[1].id.to_string(), &all), Ok(vec![all[1].id]));
     }
 }
