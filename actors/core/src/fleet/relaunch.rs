@@ -319,6 +319,10 @@ impl Relaunch {
         self.phase = Phase::Launching;
         self.up_since = None;
         self.recent.push_back(now);
+        // Relaunches after a lost server are not refused; more than could matter are not remembered.
+        while self.recent.len() > (self.policy.max_restarts as usize).max(1) {
+            self.recent.pop_front();
+        }
         self.total += 1;
         vec![Effect::Launch { total: self.total }]
     }

@@ -148,6 +148,15 @@ fn a_lost_server_never_holds() {
     let mut r = up(Policy { max_restarts: 0, ..policy() });
     let lost = Event::Down { cause: Cause::ServerLost, draw: 0.0 };
     assert_eq!(r.step(lost, at(1)), [Effect::AskBreaker]);
+    let mut r = up(policy());
+    for _ in 0..100 {
+        r.step(lost, at(1));
+        r.step(Event::Granted, at(1));
+        r.step(Event::Up, at(1));
+    }
+    assert!(r.total() == 100 && r.recent.len() <= policy().max_restarts as usize);
+    let held = r.step(Event::Down { cause: Cause::LaunchFailed, draw: 0.0 }, at(1));
+    assert_eq!(held, [Effect::Hold], "what is remembered is enough to hold");
 }
 
 fn id(n: u32) -> AgentId {

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use super::{Effect, Inventory, Pane, Session, Watch};
 use crate::clock::Mono;
 use crate::ids::{PaneId, SessionId, WindowId};
-use crate::limits::{PUSH_KNOWN_FOR, PUSH_MISS_AFTER, PUSH_MISSES_MAX};
+use crate::limits::{PANES_MAX, PUSH_KNOWN_FOR, PUSH_MISS_AFTER, PUSH_MISSES_MAX};
 use crate::tmux::command::Scope;
 use crate::tmux::listing::{Listing, PaneRow, SessionRow};
 use crate::tmux::report::{PaneFacts, Report, SessionFacts};
@@ -130,8 +130,11 @@ impl Inventory {
         out: &mut Vec<Effect>,
     ) {
         let id = row.facts.pane;
+        let room = self.panes.len() < PANES_MAX;
         let known = match self.panes.entry(id) {
             Entry::Occupied(o) => o.into_mut(),
+            // A listing that was cut ends no pane, so that those of many cut ones could add up.
+            Entry::Vacant(_) if !room => return,
             Entry::Vacant(v) => {
                 changes.panes.push(row.facts.clone());
                 let (activity, settled) = (row.window_activity, row.window_activity < server_time);

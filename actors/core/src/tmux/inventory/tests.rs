@@ -81,6 +81,18 @@ fn a_filtered_or_cut_listing_removes_nothing() {
 }
 
 #[test]
+fn cut_listings_do_not_add_up() {
+    let mut i = standing(PushMode::Tty, 1, true);
+    let most = PANES_MAX as u32;
+    for from in [0, most, 2 * most] {
+        let panes: String = (from..=from + most).map(|n| line(n, 0, 90)).collect();
+        i.step(listed(Scope::All, &[0], &panes, 101), at(10));
+        assert!(i.coverage().0 <= PANES_MAX);
+    }
+    assert_eq!(i.coverage().0, PANES_MAX);
+}
+
+#[test]
 fn a_linked_window_stands_once_under_its_lowest_session() {
     let mut i = Inventory::new(PushMode::Tty);
     i.step(Event::Connected(server(1)), at(0));
