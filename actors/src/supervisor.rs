@@ -3,7 +3,7 @@
 //! Owns: its children's incarnations, their statuses, the timers of restarts and stops.
 //! Receives: ends of children from ractor, [`handle::Msg`] through its gate.
 //! Sends: stops and kills to its children, `ActorRestarted` and `ActorQuarantined` on the bus.
-//! Bounded by: `limits::CHILDREN_MAX` children, one timer for each, the lanes of its gate.
+//! Bounded by: `limits::CHILDREN_MAX` children, one timer for each, `limits::REQUESTS_WAITING_MAX` requests.
 //! Restart: by its own supervisor; its initial children come back with it, dynamic ones do not.
 //!
 //! - [`spec`]: how a tree is described

@@ -13,6 +13,7 @@ mod all {
     mod statsd_server;
     mod store;
     mod supervisor;
+    mod supervisor_limits;
     mod tmux_asks;
     mod tmux_faults;
     mod tmux_kit;

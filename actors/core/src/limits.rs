@@ -206,6 +206,8 @@ pub const AGENT_HISTORY: usize = 20;
 
 /// Children of one supervisor: ten times the largest fleet that is promised, in one session.
 pub const CHILDREN_MAX: usize = 10_000;
+/// Requests that may wait for one supervisor while it stops or starts a group: two for each child.
+pub const REQUESTS_WAITING_MAX: usize = 2 * CHILDREN_MAX;
 /// Time a child has to end when asked, unless its specification says otherwise (OTP's worker default).
 pub const CHILD_SHUTDOWN: Duration = Duration::from_secs(5);
 /// The same for a child that is a supervisor: its children are stopped one after another, each with a

@@ -9,9 +9,9 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent}
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tsup_core::ids::{ActorPath, Generation};
-use tsup_core::limits::{CHILD_SHUTDOWN, LAST_ERROR_BYTES_MAX, MESSAGES_PER_WAKE};
+use tsup_core::limits::{CHILD_SHUTDOWN, LAST_ERROR_BYTES_MAX, MESSAGES_PER_WAKE, REQUESTS_WAITING_MAX};
 use tsup_core::supervision::{
-    ChildId, Command, Effect, End, Event, Exit, Planner, Shutdown, Ticket, Timer, TimerKind,
+    ChildId, Command, Effect, End, Event, Exit, Planner, Refusal, Shutdown, Ticket, Timer, TimerKind,
 };
 use tsup_core::untrusted::Untrusted;
 
@@ -119,25 +119,31 @@ impl Shell {
         }
     }
 
-    fn ticket(&mut self, reply: Reply<Answer>) -> Ticket {
+    /// A ticket for whoever asks; `None` when too many wait already, which is answered.
+    fn ticket(&mut self, mut reply: Reply<Answer>) -> Option<Ticket> {
+        if self.replies.len() >= REQUESTS_WAITING_MAX {
+            reply.send(Err(Refusal::Overloaded));
+            return None;
+        }
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.replies.insert(ticket, reply);
-        ticket
+        Some(ticket)
     }
 
     async fn receive(&mut self, message: &mut Msg) {
         let event = match message {
             Msg::Start(spec, reply) => {
                 let Some(spec) = spec.take() else { return };
-                let ticket = self.ticket(reply.take());
+                let Some(ticket) = self.ticket(reply.take()) else { return };
                 let command = Command::Start(spec.id.clone(), spec.policy);
                 self.incoming.push((ticket, spec));
                 Event::Asked(command, ticket)
             }
             Msg::Ask(command, reply) => {
                 let Some(command) = command.take() else { return };
-                Event::Asked(command, self.ticket(reply.take()))
+                let Some(ticket) = self.ticket(reply.take()) else { return };
+                Event::Asked(command, ticket)
             }
             // One that was meant for an incarnation before this one came too late.
             Msg::Stop { incarnation: Some(which), .. } if *which != self.incarnation => return,
@@ -262,10 +268,12 @@ impl ractor::Actor for Supervisor {
 
 /// Waits for the children of an incarnation that died, so that no child lives twice.
 async fn bury(core: &Core) {
-    let left = std::mem::take(&mut *core.alive.lock());
-    for cell in left.into_values() {
-        cell.kill();
-        if cell.wait(Some(CHILD_SHUTDOWN)).await.is_err() {
+    let left: Vec<ActorCell> = std::mem::take(&mut *core.alive.lock()).into_values().collect();
+    left.iter().for_each(ActorCell::kill);
+    let end = now_mono() + CHILD_SHUTDOWN;
+    for cell in left {
+        // All die at the same time, so they have one deadline together.
+        if cell.wait(Some(end.since(now_mono()))).await.is_err() {
             tracing::error!(actor = %core.path, "a child of a dead supervisor does not end");
         }
     }

@@ -99,6 +99,9 @@ pub enum Refusal {
     /// The supervisor is going down.
     #[error("the supervisor is shutting down")]
     ShuttingDown,
+    /// Too many requests wait for a stop or a start that is under way.
+    #[error("too many requests wait for the supervisor")]
+    Overloaded,
 }
 
 /// What a timer is for.
