@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use crate::ids::{PaneId, SessionId, SocketName};
-use crate::limits::{CAPTURE_HISTORY_MAX, COMMAND_LINE_BYTES_MAX};
+use crate::limits::{CAPTURE_HISTORY_MAX, COMMAND_LINE_BYTES_MAX, DECLARED_NAME_MAX};
+use crate::settings::check::is_name;
 use crate::tmux::report::{AskError, Launch, OwnerTag};
 
 mod quote;
@@ -53,7 +54,7 @@ pub enum BadCommand {
     #[error("the command is longer than {COMMAND_LINE_BYTES_MAX} bytes")]
     TooLong,
     /// A name that tmux would change or that means something to it.
-    #[error("{what} {name:?} must be 1 to 64 letters, digits, _ or -, and not begin with -")]
+    #[error("{what} {name:?} must be 1 to {DECLARED_NAME_MAX} letters, digits, _ or -, and not begin with -")]
     Name {
         /// Which name.
         what: &'static str,
@@ -75,13 +76,6 @@ impl From<BadCommand> for AskError {
     fn from(e: BadCommand) -> Self {
         AskError::Invalid(e.to_string())
     }
-}
-
-/// Whether a session or agent may have this name: tmux keeps it as it is, and it means nothing to it.
-pub fn is_plain_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && !name.starts_with('-')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Which panes a listing shows.
@@ -243,7 +237,7 @@ fn carries(tag: &OwnerTag) -> String {
 
 fn check_names(tag: &OwnerTag) -> Result<(), BadCommand> {
     for (what, name) in [("session name", &tag.session), ("agent name", &tag.name)] {
-        if !is_plain_name(name) {
+        if !is_name(name) {
             return Err(BadCommand::Name { what, name: name.clone() });
         }
     }
