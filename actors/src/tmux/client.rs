@@ -5,7 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -27,7 +27,7 @@ const THREAD_STACK_BYTES: usize = 128 * 1024;
 pub(super) struct Client {
     writes: mpsc::Sender<Vec<u8>>,
     end: watch::Receiver<bool>,
-    leash: Arc<parking_lot::Mutex<Option<Leash>>>,
+    leash: Arc<OnceLock<Leash>>,
 }
 
 impl Client {
@@ -43,7 +43,7 @@ impl Client {
         let ended = async move { end.wait_for(|ended| *ended).await.is_ok() };
         tokio::pin!(ended);
         if tokio::time::timeout(CLIENT_END_GRACE, &mut ended).await.is_err() {
-            if let Some(leash) = leash.lock().as_ref() {
+            if let Some(leash) = leash.get() {
                 leash.terminate();
             }
             let _ = tokio::time::timeout(CLIENT_END_GRACE / 2, &mut ended).await;
@@ -60,7 +60,7 @@ where
 {
     let (writes, to_write) = mpsc::channel(WRITES_WAITING);
     let (ended, end) = watch::channel(false);
-    let leash = Arc::new(parking_lot::Mutex::new(None));
+    let leash = Arc::new(OnceLock::new());
     let (pipes, started) = oneshot::channel();
     let spawned =
         std::thread::Builder::new().name("tmux-client".into()).stack_size(THREAD_STACK_BYTES).spawn({
@@ -113,14 +113,14 @@ type Pipes = (OwnedFd, OwnedFd);
 fn run(
     mut command: Command,
     pipes: oneshot::Sender<Pipes>,
-    leash: &parking_lot::Mutex<Option<Leash>>,
+    leash: &OnceLock<Leash>,
     ended: &watch::Sender<bool>,
 ) {
     end_with_parent(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     match command.spawn() {
         Ok(mut child) => {
-            *leash.lock() = Some(Leash::of(&child));
+            leash.get_or_init(|| Leash::of(&child));
             if let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) {
                 // When nobody takes them, the pipes close here and the client ends.
                 let _ = pipes.send((input.into(), output.into()));
