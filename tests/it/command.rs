@@ -176,6 +176,8 @@ fn the_doctor_says_how_the_host_is() {
         "tmux socket",
         "configuration",
         "home",
+        "system",
+        "memory",
         "open files",
         "pidfd",
         "cgroups",

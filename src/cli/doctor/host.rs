@@ -1,15 +1,17 @@
-//! What the doctor asks of the system: disk, limits, kernel, service manager.
+//! What the doctor asks of the system: kernel, memory, disk, limits, service manager.
 
 use std::fs::read_to_string;
 use std::path::Path;
 
 use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tsup_core::limits::OPEN_FILES_WANTED;
 
 use super::Finding;
 use super::tmux::on_path;
 use crate::config::paths::Paths;
 use crate::config::plain;
+use crate::render::words::bytes;
 
 /// Panes that a large fleet has: each takes a watch and a few processes.
 const LARGE_FLEET: u64 = 1000;
@@ -17,10 +19,54 @@ const LARGE_FLEET: u64 = 1000;
 const DISK_LOW_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(super) fn look() -> Vec<Finding> {
-    let mut out = vec![open_files()];
+    let mut out = vec![system(), memory(), open_files()];
     out.extend(inotify());
     out.extend([pids(), pidfd(), cgroup(), systemd()]);
     out
+}
+
+/// The oldest Linux that is supported: from it on a pidfd can be waited for without blocking.
+const LINUX_MIN: (u32, u32) = (5, 10);
+/// Free memory below which agents may not start: one takes some hundred megabytes.
+const MEMORY_LOW_BYTES: u64 = 512 * 1024 * 1024;
+
+/// What this host is: its system, kernel and processors.
+fn system() -> Finding {
+    let name = "system";
+    let system = System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into());
+    let kernel = System::kernel_version().unwrap_or_else(|_| "not known".into());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let says = format!("{system}, kernel {kernel}, {cores} processors");
+    match release(&kernel) {
+        Some(found) if cfg!(target_os = "linux") && found < LINUX_MIN => {
+            let (major, minor) = LINUX_MIN;
+            Finding::warn(name, says, format!("Linux {major}.{minor} or later tells deaths at once"))
+        }
+        _ => Finding::ok(name, says),
+    }
+}
+
+/// Major and minor number of a kernel's release, `6.1.0-18-amd64`.
+fn release(kernel: &str) -> Option<(u32, u32)> {
+    let mut numbers = kernel.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Memory of the host, or of the container where that has less.
+fn memory() -> Finding {
+    let name = "memory";
+    let what = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let Ok(system) = System::new_with_specifics(what) else {
+        return Finding::ok(name, "not known");
+    };
+    let group = system.cgroup_limits().filter(|g| g.total_memory > 0);
+    let total = group.as_ref().map_or(u64::MAX, |g| g.total_memory).min(system.total_memory());
+    let free = group.as_ref().map_or(u64::MAX, |g| g.free_memory).min(system.available_memory());
+    let says = format!("{} of {} are free", bytes(free), bytes(total));
+    if free < MEMORY_LOW_BYTES {
+        return Finding::warn(name, says, "make room: the kernel ends agents when there is none");
+    }
+    Finding::ok(name, says)
 }
 
 /// File systems on which locks or a database in WAL mode cannot be trusted (statfs(2)).
@@ -72,7 +118,7 @@ pub(super) fn home(paths: &Paths) -> Finding {
     }
     let free = stat.f_bavail * u64::try_from(stat.f_bsize).unwrap_or_default();
     if free < DISK_LOW_BYTES {
-        let says = format!("{shown}: {} are free", crate::render::words::bytes(free));
+        let says = format!("{shown}: {} are free", bytes(free));
         return Finding::warn(name, says, "make room: the database and the logs need it");
     }
     Finding::ok(name, format!("{shown}"))
@@ -189,6 +235,14 @@ fn systemd() -> Finding {
 mod tests {
     use super::*;
     use crate::cli::doctor::Level;
+
+    #[test]
+    fn a_release_is_read_as_numbers() {
+        assert_eq!(release("6.1.0-18-amd64"), Some((6, 1)));
+        assert_eq!(release("5.9"), Some((5, 9)));
+        assert!(release("5.9").unwrap() < LINUX_MIN && release("5.10.1").unwrap() >= LINUX_MIN);
+        assert_eq!(release("not known"), None);
+    }
 
     #[test]
     fn a_home_that_can_be_made_is_well() {
