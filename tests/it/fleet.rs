@@ -17,7 +17,8 @@ fn agents_of_a_running_tmux_are_found_without_being_declared() {
     w.tmux(&["split-window", "-d", "-t", "api:two", &w.fake("gemini", "start 0.1, busy 3600")]);
     w.run();
     let agents = w.agents_when("three agents, one busy", |a| {
-        a.len() == 3 && a.iter().filter(|x| x["state"] == "idle").count() == 2
+        let count = |state| a.iter().filter(|x| x["state"] == state).count();
+        a.len() == 3 && count("idle") == 2 && count("busy") == 1
     });
     let dev = by_name(&agents, "dev");
     assert_eq!(dev["session"], "web");
