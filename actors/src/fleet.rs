@@ -181,7 +181,7 @@ impl Fleet {
             metrics: plan.metrics,
             counters,
             resources: plan.resources,
-            directory: Directory::default(),
+            directory: Directory::new(),
         }));
         Fleet { shared }
     }

@@ -2,7 +2,7 @@
 //! Receives: facts and activity from its session, ends of its process, timers, requests of people.
 //! Sends: events to the bus, its document to its view, asks to tmux, its record to the store.
 //! Bounded by: one look timer, one relaunch timer, one ask under way for its process; the lanes of its gate.
-//! Restart: permanent; takes up from the directory where the last incarnation left off.
+//! Restart: permanent; its memory passes from one incarnation to the next.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio::task::AbortHandle;
 use tsup_core::clock::Mono;
 use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
-use tsup_core::fleet::agent::{Agent, Effect, Event, Moment};
+use tsup_core::fleet::agent::{Effect, Event, Moment};
 use tsup_core::fleet::process::ExitFacts;
-use tsup_core::fleet::relaunch::{self, Cause, Relaunch};
+use tsup_core::fleet::relaunch::{self, Cause};
 use tsup_core::fleet::roster::Member;
 use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::ids::{AgentId, PaneId, ProcId};
@@ -26,14 +26,15 @@ use super::{Shared, breaker, roster, session};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::{Lane, Reply};
-use crate::os::{pidfd, proc};
-use crate::store::{AgentRecord, Op, Paused, StoreError};
-use crate::telemetry::resources::{ResourcesMsg, Subscriber};
+use crate::heirloom::Held;
+use crate::store::{Op, StoreError};
+use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
 mod doc;
+mod watch;
 
-pub(super) use act::failed;
+pub(super) use act::{begin, failed};
 pub(super) use doc::reference;
 
 /// The answer to a request of a person.
@@ -57,6 +58,8 @@ pub(super) enum Msg {
     ServerBack,
     /// A process of it ended.
     Died(ProcId, ExitFacts),
+    /// The process that tmux started in its pane ended; it is not its own.
+    PaneProcessDied(ProcId, ExitFacts),
     /// Its state may change by time alone.
     LookDue,
     /// Its delay is over.
@@ -88,20 +91,16 @@ pub(super) struct AgentActor {
     shared: Shared,
     id: AgentId,
     entry: AgentEntry,
-    agent: Agent,
-    relaunch: Relaunch,
-    paused: Option<Paused>,
-    record: AgentRecord,
-    member: Option<Box<Member>>,
-    session: Untrusted,
+    held: Held<Box<Memory>>,
     /// The pane it was launched into, until the roster tells of it.
     pane: Option<PaneId>,
-    /// Whether an earlier incarnation is continued.
-    continued: bool,
-    /// Whether somebody was told that it is there.
-    announced: bool,
     sample: Option<Sample>,
+    /// The hold on its process.
     watch: Option<AbortHandle>,
+    /// The hold on its pane's process where that is another one.
+    pane_watch: Option<(ProcId, AbortHandle)>,
+    /// A process of its pane whose end was told.
+    pane_ended: Option<ProcId>,
     look_timer: Option<Timer>,
     relaunch_timer: Option<Timer>,
     enough_timer: Option<Timer>,
@@ -115,23 +114,15 @@ pub(super) struct AgentActor {
 
 impl AgentActor {
     pub(super) fn new(shared: Shared, id: AgentId, entry: &AgentEntry) -> Self {
-        let memory = entry.memory.lock().clone();
-        let continued = memory.is_some();
-        let memory = memory.unwrap_or_else(|| Box::new(act::begin(&shared, id, &entry.socket)));
         AgentActor {
             id,
+            held: entry.memory.reach(),
             entry: entry.clone(),
-            agent: memory.agent,
-            relaunch: memory.relaunch,
-            paused: memory.paused,
-            record: memory.record,
-            member: memory.member,
-            session: memory.session,
             pane: None,
-            continued,
-            announced: continued,
             sample: None,
             watch: None,
+            pane_watch: None,
+            pane_ended: None,
             look_timer: None,
             relaunch_timer: None,
             enough_timer: None,
@@ -149,9 +140,8 @@ impl AgentActor {
 
     /// Steps the state and does what follows; a death is on the bus before anything else is done.
     fn step(&mut self, event: Event, cx: &mut Cx<Self>) {
-        let before = (self.agent.verdict().state, self.agent.since().mono);
-        let effects = self.agent.step(event, Self::now());
-        let quiet = effects.is_empty();
+        let before = (self.held.agent.verdict().state, self.held.agent.since().mono);
+        let effects = self.held.agent.step(event, Self::now());
         // A death is told with the process that died; everything else with what is there now.
         if !effects.iter().any(|e| matches!(e, Effect::Died(_))) {
             self.publish();
@@ -180,9 +170,7 @@ impl AgentActor {
                     self.shared.store.write_lazily(Op::AddChange(self.id, change));
                 }
                 Effect::Gone => {
-                    if let Some(session) = self.shared.directory.session(&self.entry.session) {
-                        let _ = session.gate.control(session::Msg::Gone(self.id));
-                    }
+                    let _ = self.entry.session.control(session::Msg::Gone(self.id));
                 }
             }
         }
@@ -190,9 +178,6 @@ impl AgentActor {
             self.down(facts, cx);
         }
         self.arm(cx);
-        if !quiet {
-            self.remember();
-        }
         self.publish();
     }
 
@@ -213,8 +198,8 @@ impl AgentActor {
         self.watch = None;
         self.sample = None;
         let _ = self.shared.resources.work(ResourcesMsg::Untrack { id: self.id });
-        if self.record.owned {
-            let lost = self.agent.verdict().detail == Some(Detail::LostServer);
+        if self.held.record.owned {
+            let lost = self.held.agent.verdict().detail == Some(Detail::LostServer);
             let cause = if lost { Cause::ServerLost } else { Cause::Ended(facts) };
             self.way_back(relaunch::Event::Down { cause, draw: act::draw() }, cx);
         } else {
@@ -226,31 +211,21 @@ impl AgentActor {
 
     fn arm(&mut self, cx: &mut Cx<Self>) {
         self.look_timer =
-            self.agent.next_look(cx.now()).map(|after| cx.after(after, Lane::Control, Msg::LookDue));
-    }
-
-    fn remember(&self) {
-        *self.entry.memory.lock() = Some(Box::new(Memory {
-            agent: self.agent.clone(),
-            relaunch: self.relaunch.clone(),
-            paused: self.paused,
-            record: self.record(),
-            member: self.member.clone(),
-            session: self.session.clone(),
-        }));
+            self.held.agent.next_look(cx.now()).map(|after| cx.after(after, Lane::Control, Msg::LookDue));
     }
 
     /// Takes in what the roster knows of it.
     fn told(&mut self, member: Box<Member>, session: Untrusted, cx: &mut Cx<Self>) {
-        self.session = session;
+        self.held.session = session;
         if member.pane.is_some() {
             self.pane = None;
         }
         self.follow(&member);
         let (process, dead, pane) = (member.process, member.dead, member.pane);
-        self.member = Some(member);
+        let (pane_process, apart) = (member.pane_process, watch::apart(&member));
+        self.held.member = Some(member);
         self.describe();
-        if !std::mem::replace(&mut self.announced, true) {
+        if !std::mem::replace(&mut self.held.announced, true) {
             self.publish();
             // Its process is attached below, which may change its state: who hears of that has met it.
             let mut found = self.reference();
@@ -258,52 +233,27 @@ impl AgentActor {
             self.shared.bus.publish(Happened::AgentFound(found));
             self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
         }
-        if pane.is_some() {
+        let ended = dead.is_some() || (pane_process.is_some() && self.pane_ended == pane_process);
+        if pane.is_some() && !ended {
             self.step(Event::PaneThere, cx);
         }
         match process {
-            Some(process) if self.agent.process() != Some(process) => {
+            Some(process) if self.held.agent.process() != Some(process) => {
                 self.attach(process, cx);
             }
             _ => {}
         }
         if let Some(dead) = dead {
-            self.step(Event::PaneDead { facts: ExitFacts { status: dead.status, signal: dead.signal } }, cx);
+            let facts = ExitFacts { status: dead.status, signal: dead.signal };
+            // The end of a shell above it says nothing about how it ended, or whether it did.
+            let event = if apart.is_some() { Event::PaneEnding { facts } } else { Event::PaneDead { facts } };
+            self.step(event, cx);
+        } else {
+            self.watch_pane(apart, cx);
         }
-        if self.record.owned && pane.is_none() && process.is_none() {
+        if self.held.record.owned && pane.is_none() && process.is_none() {
             self.absent(cx);
         }
-        self.remember();
-    }
-
-    /// Takes hold of a process: the state follows it from now on.
-    fn attach(&mut self, process: ProcId, cx: &mut Cx<Self>) {
-        if let Some(old) = self.watch.take() {
-            old.abort();
-        }
-        let age = proc::age(process);
-        self.step(Event::Attached { process, age }, cx);
-        self.record.process = Some(process);
-        let gate = cx.gate().clone();
-        match pidfd::Watch::open(process) {
-            Ok(watch) => {
-                self.watch = Some(cx.spawn(async move {
-                    let facts = watch.died().await;
-                    if gate.control(Msg::Died(process, facts)).is_err() {
-                        tracing::error!(%process, "a death could not be told: the mailbox is full");
-                    }
-                }));
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                self.step(Event::Died { process, facts: ExitFacts::UNKNOWN }, cx);
-                return;
-            }
-            // Its end is then told by tmux.
-            Err(e) => tracing::warn!(%process, error = %e, "a process cannot be watched"),
-        }
-        let to = Subscriber::gate(cx.gate().clone(), Msg::Sample);
-        let _ = self.shared.resources.work(ResourcesMsg::Track { id: self.id, root: process, to });
-        self.came_up(cx);
     }
 
     /// A process runs: whoever waited for it is told.
@@ -311,7 +261,7 @@ impl AgentActor {
         self.way_back(relaunch::Event::Up, cx);
         self.publish();
         if std::mem::take(&mut self.relaunching) {
-            let relaunches = self.relaunch.total();
+            let relaunches = self.held.relaunch.total();
             self.shared.bus.publish(Happened::AgentRelaunched { agent: self.reference(), relaunches });
         }
         for mut waiting in std::mem::take(&mut self.start_waits) {
@@ -325,7 +275,9 @@ impl Actor for AgentActor {
     type Msg = Msg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        if self.continued {
+        // After a move the incarnation before ends beside another session's actor.
+        self.held.filled().await;
+        if self.held.announced {
             self.go_on(cx);
         }
         cx.ready();
@@ -339,7 +291,7 @@ impl Actor for AgentActor {
                 self.told(member, session, cx);
             }
             Msg::PaneGone => {
-                if let Some(member) = &mut self.member {
+                if let Some(member) = &mut self.held.member {
                     member.pane = None;
                 }
                 self.step(Event::PaneGone, cx);
@@ -348,6 +300,7 @@ impl Actor for AgentActor {
             Msg::ServerLost { stalled } => self.server_lost(*stalled, cx),
             Msg::ServerBack => self.step(Event::ServerBack, cx),
             Msg::Died(process, facts) => self.step(Event::Died { process: *process, facts: *facts }, cx),
+            Msg::PaneProcessDied(process, facts) => self.pane_process_died(*process, *facts, cx),
             Msg::LookDue => self.step(Event::Look, cx),
             Msg::RelaunchDue => self.relaunch_due(cx),
             Msg::Granted => self.way_back(relaunch::Event::Granted, cx),
@@ -377,7 +330,6 @@ impl Actor for AgentActor {
     }
 
     async fn stopping(&mut self, _cx: &mut Cx<Self>) {
-        self.remember();
         let _ = self.shared.breaker.control(breaker::Msg::Forget(self.id));
     }
 }

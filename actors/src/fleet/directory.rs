@@ -1,13 +1,14 @@
-//! Who is there, for whoever wants to know without asking anybody: views of agents and sessions.
+//! Who is there, for whoever wants to know without asking anybody: views of sessions and agents.
 //!
-//! An entry belongs to the actor it is about; only that one writes its view. Entries outlive the
-//! incarnations of their actors, which take up from them where they left off.
+//! Each view has one writer: the roster writes who the sessions are, a session's actor who its agents
+//! are, an agent's actor its document. Readers walk from the first to the last. What an actor needs to
+//! go on where its last incarnation left off, its views among it, is its [`Heirloom`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
+use tsup_core::clock::Mono;
 use tsup_core::fleet::agent::{Agent, History};
 use tsup_core::fleet::relaunch::Relaunch;
 use tsup_core::fleet::roster::Member;
@@ -19,10 +20,14 @@ use tsup_core::wire::doc::{AgentDoc, SessionDoc};
 
 use super::{agent, session};
 use crate::gate::Gate;
+use crate::heirloom::Heirloom;
 use crate::store::{AgentRecord, Paused};
 
+/// What the store knew of an agent.
+pub(super) type Stored = (AgentRecord, History);
+
 /// What an agent's actor needs to go on after a crash or a move.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Memory {
     pub(super) agent: Agent,
     pub(super) relaunch: Relaunch,
@@ -30,6 +35,9 @@ pub(super) struct Memory {
     pub(super) record: AgentRecord,
     pub(super) member: Option<Box<Member>>,
     pub(super) session: Untrusted,
+    /// Whether somebody was told that it is there.
+    pub(super) announced: bool,
+    pub(super) view: watch::Sender<Option<AgentDoc>>,
 }
 
 /// One agent.
@@ -38,11 +46,19 @@ pub(super) struct AgentEntry {
     pub(super) gate: Gate<agent::Msg>,
     /// On which server.
     pub(super) socket: SocketName,
-    /// The name of its session's supervisor in the tree.
-    pub(super) session: Arc<str>,
-    pub(super) view: Arc<watch::Sender<Option<AgentDoc>>>,
-    /// A leaf: written by the agent's actor after each change, read by its next incarnation.
-    pub(super) memory: Arc<Mutex<Option<Box<Memory>>>>,
+    /// Its session's actor.
+    pub(super) session: Gate<session::Msg>,
+    pub(super) view: watch::Receiver<Option<AgentDoc>>,
+    pub(super) memory: Heirloom<Box<Memory>>,
+    /// When it went to another session, which takes up its memory here.
+    pub(super) left: Option<Mono>,
+}
+
+/// What a session's actor needs to go on after a crash.
+#[derive(Debug, Default)]
+pub(super) struct SessionMemory {
+    pub(super) view: watch::Sender<Option<SessionDoc>>,
+    pub(super) agents: watch::Sender<BTreeMap<AgentId, AgentEntry>>,
 }
 
 /// One session.
@@ -50,93 +66,99 @@ pub(super) struct AgentEntry {
 pub(super) struct SessionEntry {
     pub(super) gate: Gate<session::Msg>,
     pub(super) socket: SocketName,
-    pub(super) view: Arc<watch::Sender<Option<SessionDoc>>>,
+    pub(super) view: watch::Receiver<Option<SessionDoc>>,
+    pub(super) agents: watch::Receiver<BTreeMap<AgentId, AgentEntry>>,
+    pub(super) memory: Heirloom<SessionMemory>,
 }
 
-/// All of them. Cheap to clone; all clones are the same.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Directory {
-    agents: Arc<watch::Sender<BTreeMap<AgentId, AgentEntry>>>,
-    sessions: Arc<watch::Sender<BTreeMap<Arc<str>, SessionEntry>>>,
+impl SessionEntry {
+    /// A session without agents.
+    pub(super) fn new(gate: Gate<session::Msg>, socket: SocketName) -> Self {
+        let memory = SessionMemory::default();
+        let (view, agents) = (memory.view.subscribe(), memory.agents.subscribe());
+        SessionEntry { gate, socket, view, agents, memory: Heirloom::new(memory) }
+    }
+}
+
+/// What the roster's actor needs to go on after a crash.
+#[derive(Debug, Default)]
+pub(super) struct RosterMemory {
+    pub(super) sessions: watch::Sender<BTreeMap<Arc<str>, SessionEntry>>,
     /// Whether every socket was heard of.
-    heard: Arc<watch::Sender<bool>>,
+    pub(super) heard: watch::Sender<bool>,
     /// Whether the store was read, or cannot be.
-    loaded: Arc<watch::Sender<bool>>,
-    /// What the store knew at the start, until its agent is met.
-    stored: Arc<Mutex<BTreeMap<AgentId, (AgentRecord, History)>>>,
+    pub(super) loaded: watch::Sender<bool>,
+}
+
+/// The way to all views.
+#[derive(Debug)]
+pub(super) struct Directory {
+    sessions: watch::Receiver<BTreeMap<Arc<str>, SessionEntry>>,
+    heard: watch::Receiver<bool>,
+    loaded: watch::Receiver<bool>,
+    /// The roster's own.
+    pub(super) roster: Heirloom<RosterMemory>,
 }
 
 impl Directory {
+    /// Nobody is there yet.
+    pub(super) fn new() -> Self {
+        let memory = RosterMemory::default();
+        Directory {
+            sessions: memory.sessions.subscribe(),
+            heard: memory.heard.subscribe(),
+            loaded: memory.loaded.subscribe(),
+            roster: Heirloom::new(memory),
+        }
+    }
+
+    /// An agent, wherever it is now.
     pub(super) fn agent(&self, id: AgentId) -> Option<AgentEntry> {
-        self.agents.borrow().get(&id).cloned()
+        self.find(id, |entry| entry.left.is_none())
     }
 
-    pub(super) fn put_agent(&self, id: AgentId, entry: AgentEntry) {
-        self.agents.send_modify(|all| drop(all.insert(id, entry)));
+    /// An agent that is in another session, or was until a moment ago.
+    pub(super) fn anywhere(&self, id: AgentId) -> Option<AgentEntry> {
+        self.agent(id).or_else(|| self.find(id, |_| true))
     }
 
-    /// Removes an agent, unless it is another session's by now.
-    pub(super) fn remove_agent(&self, id: AgentId, session: &str) -> Option<AgentEntry> {
-        let mut removed = None;
-        self.agents.send_if_modified(|all| {
-            if all.get(&id).is_some_and(|entry| &*entry.session == session) {
-                removed = all.remove(&id);
+    fn find(&self, id: AgentId, fits: impl Fn(&AgentEntry) -> bool) -> Option<AgentEntry> {
+        let sessions = self.sessions.borrow();
+        sessions.values().find_map(|s| s.agents.borrow().get(&id).filter(|entry| fits(entry)).cloned())
+    }
+
+    /// Calls `each` with the document of every agent of a session.
+    fn each_doc(session: &SessionEntry, mut each: impl FnMut(&AgentDoc)) {
+        for entry in session.agents.borrow().values().filter(|entry| entry.left.is_none()) {
+            if let Some(doc) = &*entry.view.borrow() {
+                each(doc);
             }
-            removed.is_some()
-        });
-        removed
-    }
-
-    /// The agents of a session.
-    pub(super) fn agents_of(&self, session: &str) -> Vec<AgentId> {
-        let all = self.agents.borrow();
-        all.iter().filter(|(_, entry)| &*entry.session == session).map(|(id, _)| *id).collect()
-    }
-
-    pub(super) fn session(&self, child: &str) -> Option<SessionEntry> {
-        self.sessions.borrow().get(child).cloned()
-    }
-
-    pub(super) fn put_session(&self, child: Arc<str>, entry: SessionEntry) {
-        self.sessions.send_modify(|all| drop(all.insert(child, entry)));
-    }
-
-    pub(super) fn remove_session(&self, child: &str) {
-        self.sessions.send_modify(|all| drop(all.remove(child)));
-    }
-
-    pub(super) fn session_names(&self) -> Vec<Arc<str>> {
-        self.sessions.borrow().keys().cloned().collect()
-    }
-
-    /// Wakes when agents come or go.
-    pub(super) fn watch_agents(&self) -> watch::Receiver<BTreeMap<AgentId, AgentEntry>> {
-        self.agents.subscribe()
+        }
     }
 
     /// The documents of all agents, sorted by session, then name.
     pub(super) fn agent_docs(&self) -> Vec<AgentDoc> {
-        let all = self.agents.borrow();
-        let mut docs: Vec<AgentDoc> = all.values().filter_map(|entry| entry.view.borrow().clone()).collect();
+        let (mut docs, mut met) = (Vec::new(), BTreeSet::new());
+        for session in self.sessions.borrow().values() {
+            Self::each_doc(session, |doc| {
+                // One that moves may be in both sessions for a moment.
+                if met.insert(doc.id) {
+                    docs.push(doc.clone());
+                }
+            });
+        }
         docs.sort_by(|a, b| (&a.session, &a.name, a.id).cmp(&(&b.session, &b.name, b.id)));
         docs
     }
 
     /// The documents of all sessions, sorted by socket, then name, with their agents counted.
     pub(super) fn session_docs(&self) -> Vec<SessionDoc> {
-        let mut counts: BTreeMap<Arc<str>, BTreeMap<String, u64>> = BTreeMap::new();
-        for entry in self.agents.borrow().values() {
-            if let Some(doc) = &*entry.view.borrow() {
-                let of_session = counts.entry(Arc::clone(&entry.session)).or_default();
-                *of_session.entry(doc.state.to_string()).or_default() += 1;
-            }
-        }
         let sessions = self.sessions.borrow();
         let mut docs: Vec<SessionDoc> = sessions
-            .iter()
-            .filter_map(|(child, entry)| {
-                let mut doc = entry.view.borrow().clone()?;
-                doc.agents = counts.remove(child).unwrap_or_default();
+            .values()
+            .filter_map(|session| {
+                let mut doc = session.view.borrow().clone()?;
+                Self::each_doc(session, |agent| *doc.agents.entry(agent.state.to_string()).or_default() += 1);
                 Some(doc)
             })
             .collect();
@@ -147,10 +169,8 @@ impl Directory {
     /// How many agents are in each state.
     pub(super) fn counts(&self) -> BTreeMap<AgentState, u64> {
         let mut counts = BTreeMap::new();
-        for entry in self.agents.borrow().values() {
-            if let Some(doc) = &*entry.view.borrow() {
-                *counts.entry(doc.state).or_default() += 1;
-            }
+        for session in self.sessions.borrow().values() {
+            Self::each_doc(session, |doc| *counts.entry(doc.state).or_default() += 1);
         }
         counts
     }
@@ -162,26 +182,10 @@ impl Directory {
     }
 
     pub(super) fn heard(&self) -> watch::Receiver<bool> {
-        self.heard.subscribe()
-    }
-
-    pub(super) fn set_heard(&self, heard: bool) {
-        self.heard.send_if_modified(|before| std::mem::replace(before, heard) != heard);
+        self.heard.clone()
     }
 
     pub(super) fn loaded(&self) -> watch::Receiver<bool> {
-        self.loaded.subscribe()
-    }
-
-    pub(super) fn set_loaded(&self) {
-        self.loaded.send_replace(true);
-    }
-
-    pub(super) fn keep_stored(&self, all: impl IntoIterator<Item = (AgentRecord, History)>) {
-        self.stored.lock().extend(all.into_iter().map(|(record, history)| (record.id, (record, history))));
-    }
-
-    pub(super) fn take_stored(&self, id: AgentId) -> Option<(AgentRecord, History)> {
-        self.stored.lock().remove(&id)
+        self.loaded.clone()
     }
 }

@@ -14,6 +14,7 @@ use tsup_core::wire::doc::AgentDoc;
 use tsup_core::wire::verb::Spawn;
 
 use super::{Fleet, agent, roster};
+use crate::bus::Subscription;
 use crate::gate::{CallError, Lane, Reply};
 
 impl Fleet {
@@ -67,21 +68,21 @@ impl Fleet {
             )
             .hint("`tsup ctl restart` starts it again"));
         }
+        let events = shared.bus.subscribe();
         let own = roster::Msg::Own(Box::new(spec));
         shared.roster.control(own).map_err(|e| UserError::new(Exit::Refused, e.to_string()))?;
-        self.started(id).await.map(|doc| vec![doc])
+        self.started(id, events).await.map(|doc| vec![doc])
     }
 
     /// Waits until an agent runs.
-    async fn started(&self, id: AgentId) -> Result<AgentDoc, UserError> {
+    async fn started(&self, id: AgentId, mut events: Subscription) -> Result<AgentDoc, UserError> {
         let wait = async {
-            let mut agents = self.shared.directory.watch_agents();
+            // It is in its session's view before anybody hears of it, so something happens after that.
             let mut view = loop {
-                let entry = agents.borrow_and_update().get(&id).cloned();
-                if let Some(entry) = entry {
-                    break entry.view.subscribe();
+                if let Some(entry) = self.shared.directory.agent(id) {
+                    break entry.view;
                 }
-                agents.changed().await.ok()?;
+                events.next().await?;
             };
             let up =
                 |doc: &Option<AgentDoc>| doc.as_ref().is_some_and(|d| d.pid.is_some() || d.state.is_dead());

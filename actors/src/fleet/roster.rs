@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tsup_core::event::Event as Happened;
-use tsup_core::fleet::roster::{Effect, Event, Looked, Roster, SessionKey};
+use tsup_core::fleet::roster::{Effect, Event, Looked, Picture, Roster, SessionKey};
 use tsup_core::fleet::spec::AgentSpec;
 use tsup_core::ids::{AgentId, ProcId, SocketName};
 use tsup_core::limits;
 use tsup_core::supervision::Strategy;
 use tsup_core::tmux::report::Report;
 
-use super::directory::SessionEntry;
+use super::directory::{RosterMemory, SessionEntry, Stored};
 use super::hands::Hands;
 use super::{Shared, agent, declared, scan, session};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane};
+use crate::heirloom::Held;
 use crate::os::proc;
 use crate::store::{Loaded, StoreError};
 use crate::supervisor::{Handle, SupervisorSpec, child, supervise};
@@ -61,10 +62,13 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// The actor.
 pub(super) struct RosterActor {
     shared: Shared,
+    held: Held<RosterMemory>,
     roster: Roster,
     handle: Handle,
     hands: Option<Hands>,
     sessions: BTreeMap<SessionKey, (Arc<str>, Gate<session::Msg>)>,
+    /// What the store knew of agents that were not met yet.
+    stored: BTreeMap<AgentId, Stored>,
     /// Reports before the load are of no use: it ends with a call for everything.
     loaded: bool,
     heard: BTreeMap<SocketName, bool>,
@@ -76,10 +80,12 @@ impl RosterActor {
     pub(super) fn new(shared: Shared, handle: Handle) -> Self {
         let sockets = shared.settings.borrow().tmux.sockets.clone();
         RosterActor {
+            held: shared.directory.roster.reach(),
             roster: Roster::new(shared.home.clone()),
             handle,
             hands: None,
             sessions: BTreeMap::new(),
+            stored: BTreeMap::new(),
             loaded: false,
             heard: sockets.into_iter().map(|s| (s, false)).collect(),
             look_timer: None,
@@ -105,9 +111,7 @@ impl RosterActor {
             }
             Effect::LookAgain(after) => self.look_timer = Some(cx.after(after, Lane::Work, Msg::LookDue)),
             Effect::Open { key, socket, child } => self.open(key, socket, child),
-            Effect::Update(key, picture) => {
-                self.tell(key, Lane::Work, session::Msg::Picture(Box::new(picture)));
-            }
+            Effect::Update(key, picture) => self.update(key, picture),
             Effect::Left(key, agents) => self.tell(key, Lane::Work, session::Msg::Left(agents)),
             Effect::Close(key) => self.close(key),
             Effect::Activity(key, agents, at) => {
@@ -132,6 +136,21 @@ impl RosterActor {
         }
     }
 
+    /// Sends a session its picture, with what the store knew of its agents.
+    fn update(&mut self, key: SessionKey, picture: Picture) {
+        let Some((child, gate)) = self.sessions.get(&key) else { return };
+        // Before its server was heard of, a session meets nobody.
+        let met = picture.members.iter().filter(|_| picture.heard);
+        let stored = met.filter_map(|m| self.stored.remove(&m.id)).collect();
+        if let Err(full) = gate.work(session::Msg::Picture(Box::new(picture), stored)) {
+            // It gets the next one, or asks for this one when it begins anew.
+            tracing::warn!(session = %child, "a session has no room for its picture");
+            if let session::Msg::Picture(_, stored) = full.message {
+                self.stored.extend(stored.into_iter().map(|known| (known.0.id, known)));
+            }
+        }
+    }
+
     fn tell(&self, key: SessionKey, lane: Lane, message: session::Msg) {
         if let Some((child, gate)) = self.sessions.get(&key)
             && gate.send(lane, message).is_err()
@@ -147,16 +166,14 @@ impl RosterActor {
         let id: Arc<str> = name.into();
         let hands = self.hands.as_ref().expect("a started roster has hands");
         // A session that lives on from before an earlier incarnation of this actor is met again.
-        let known = self.shared.directory.session(&id);
+        let known = self.held.sessions.borrow().get(&id).cloned();
         if known.as_ref().is_some_and(|entry| entry.socket != socket) {
             hands.end(&id);
         }
-        let entry = known.filter(|entry| entry.socket == socket).unwrap_or_else(|| SessionEntry {
-            gate: Gate::new(path.child("(session)")),
-            socket,
-            view: Arc::default(),
-        });
-        self.shared.directory.put_session(Arc::clone(&id), entry.clone());
+        let entry = known
+            .filter(|entry| entry.socket == socket)
+            .unwrap_or_else(|| SessionEntry::new(Gate::new(path.child("(session)")), socket));
+        self.held.sessions.send_modify(|all| drop(all.insert(Arc::clone(&id), entry.clone())));
         self.sessions.insert(key, (Arc::clone(&id), entry.gate.clone()));
         let spec = SupervisorSpec::new(path, Strategy::OneForOne)
             .intensity(super::FLEET_RESTARTS, super::FLEET_PERIOD)
@@ -174,23 +191,19 @@ impl RosterActor {
 
     fn close(&mut self, key: SessionKey) {
         if let Some((id, _)) = self.sessions.remove(&key) {
-            self.shared.directory.remove_session(&id);
+            self.held.sessions.send_modify(|all| drop(all.remove(&id)));
             self.hands.as_ref().expect("a started roster has hands").end(&id);
         }
     }
 
     /// Ends sessions of an earlier incarnation that did not show up since.
     fn sweep(&mut self) {
-        for child in self.shared.directory.session_names() {
-            if self.key_of(&child).is_some() {
-                continue;
-            }
+        let all = self.held.sessions.borrow().clone();
+        for (child, session) in all.into_iter().filter(|(child, _)| self.key_of(child).is_none()) {
             self.hands.as_ref().expect("a started roster has hands").end(&child);
-            self.shared.directory.remove_session(&child);
-            for id in self.shared.directory.agents_of(&child) {
-                if let Some(entry) = self.shared.directory.remove_agent(id, &child)
-                    && let Some(doc) = &*entry.view.borrow()
-                {
+            self.held.sessions.send_modify(|all| drop(all.remove(&child)));
+            for entry in session.agents.borrow().values().filter(|entry| entry.left.is_none()) {
+                if let Some(doc) = &*entry.view.borrow() {
                     self.shared.bus.publish(Happened::AgentGone(agent::reference(doc)));
                 }
             }
@@ -206,7 +219,7 @@ impl RosterActor {
             Ok(loaded) => {
                 let specs: Vec<AgentSpec> =
                     loaded.agents.iter().filter_map(|(record, _)| record.spec.clone()).collect();
-                self.shared.directory.keep_stored(loaded.agents);
+                self.stored = loaded.agents.into_iter().map(|known| (known.0.id, known)).collect();
                 for spec in specs {
                     self.step(Event::Own(spec), cx);
                 }
@@ -215,7 +228,7 @@ impl RosterActor {
         }
         self.loaded = true;
         self.step(Event::Declare(declared(&self.shared)), cx);
-        self.shared.directory.set_loaded();
+        self.held.loaded.send_replace(true);
         for socket in &self.shared.settings.borrow().tmux.sockets {
             self.shared.tmux.resync(socket);
         }
@@ -228,7 +241,8 @@ impl RosterActor {
         }
         if matches!(report, Report::Snapshot { .. } | Report::Lost { .. }) {
             self.heard.insert(socket.clone(), true);
-            self.shared.directory.set_heard(self.heard.values().all(|heard| *heard));
+            let all = self.heard.values().all(|heard| *heard);
+            self.held.heard.send_if_modified(|before| std::mem::replace(before, all) != all);
         }
         self.step(Event::Report { socket, report }, cx);
     }
@@ -257,6 +271,7 @@ impl Actor for RosterActor {
     type Msg = Msg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        self.held.filled().await;
         let hands = Hands::new(self.handle.clone(), cx);
         cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         self.hands = Some(hands);

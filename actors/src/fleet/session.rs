@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tsup_core::clock::Mono;
 use tsup_core::event::Event as Happened;
 use tsup_core::fleet::roster::{Member, Picture};
@@ -15,19 +14,20 @@ use tsup_core::ids::AgentId;
 use tsup_core::limits;
 use tsup_core::wire::doc::SessionDoc;
 
-use super::directory::{AgentEntry, SessionEntry};
+use super::directory::{AgentEntry, SessionEntry, SessionMemory, Stored};
 use super::hands::Hands;
 use super::{Shared, agent, roster};
 use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Capacity, Gate, Lane};
+use crate::heirloom::{Heirloom, Held};
 use crate::store::Op;
 use crate::supervisor::{Handle, child};
 
 /// What a session receives.
 #[derive(Debug)]
 pub(super) enum Msg {
-    /// What it looks like now.
-    Picture(Box<Picture>),
+    /// What it looks like now, and what the store knew of agents that may be new in it.
+    Picture(Box<Picture>, Vec<Stored>),
     /// These agents are in another session now.
     Left(Vec<AgentId>),
     /// Something was written in the panes of these agents.
@@ -50,9 +50,12 @@ pub(super) struct SessionActor {
     shared: Shared,
     child: Arc<str>,
     entry: SessionEntry,
+    held: Held<SessionMemory>,
     handle: Handle,
     hands: Option<Hands>,
     session: Session,
+    /// What the store knew of agents of the picture in hand.
+    stored: Vec<Stored>,
     /// Whether its server's answer is known.
     heard: bool,
 }
@@ -62,22 +65,32 @@ const AGENT_CAPACITY: Capacity = Capacity { control: 256, work: 64, telemetry: 4
 
 impl SessionActor {
     pub(super) fn new(shared: Shared, child: Arc<str>, entry: SessionEntry, handle: Handle) -> Self {
-        let session = Session::default();
-        SessionActor { shared, child, entry, handle, hands: None, session, heard: false }
-    }
-
-    fn step(&mut self, event: Event) {
-        for effect in self.session.step(event) {
-            self.perform(effect);
+        SessionActor {
+            shared,
+            child,
+            held: entry.memory.reach(),
+            entry,
+            handle,
+            hands: None,
+            session: Session::default(),
+            stored: Vec::new(),
+            heard: false,
         }
     }
 
-    fn perform(&mut self, effect: Effect) {
+    fn step(&mut self, event: Event, cx: &mut Cx<Self>) {
+        for effect in self.session.step(event) {
+            self.perform(effect, cx);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, cx: &mut Cx<Self>) {
         match effect {
             Effect::Start(member) => self.start(member),
             Effect::Tell(member) => self.tell(member),
             Effect::PaneGone(id) => self.send(id, agent::Msg::PaneGone),
-            Effect::End { id, announce } => self.end(id, announce),
+            Effect::End { id, announce: true } => self.end(id),
+            Effect::End { id, announce: false } => self.leave(id, cx),
             Effect::Found => {
                 let session = self.session.name().clone();
                 self.shared
@@ -88,9 +101,7 @@ impl SessionActor {
                 let session = self.session.name().clone();
                 self.shared.bus.publish(Happened::SessionGone { session, socket: self.entry.socket.clone() });
             }
-            Effect::Empty => {
-                let _ = self.shared.roster.control(roster::Msg::Empty(Arc::clone(&self.child)));
-            }
+            Effect::Empty => self.empty(),
         }
     }
 
@@ -98,22 +109,31 @@ impl SessionActor {
     /// first thing it finds in its gate is what is known of it.
     fn start(&mut self, member: Box<Member>) {
         let id = member.id;
-        let known = self.shared.directory.agent(id);
-        let runs = known.as_ref().filter(|entry| entry.session == self.child);
-        let entry = match runs {
-            Some(entry) => entry.clone(),
+        let known = self.held.agents.borrow().get(&id).cloned();
+        let entry = if let Some(entry) = known {
+            AgentEntry { left: None, ..entry }
+        } else {
             // The child's id is the agent's name of now; names change, the tree does not.
-            None => AgentEntry {
-                gate: Gate::with_capacity(self.handle.path().child(&self.child_id(&member)), AGENT_CAPACITY),
-                socket: self.entry.socket.clone(),
-                session: Arc::clone(&self.child),
-                view: known.as_ref().map_or_else(Arc::default, |e| Arc::clone(&e.view)),
-                memory: known.map_or_else(|| Arc::new(Mutex::new(None)), |e| e.memory),
-            },
+            let path = self.handle.path().child(&self.child_id(&member));
+            self.entry_of(id, Gate::with_capacity(path, AGENT_CAPACITY))
         };
-        self.shared.directory.put_agent(id, entry.clone());
+        self.held.agents.send_modify(|all| drop(all.insert(id, entry.clone())));
         self.tell(member);
         self.run(id, entry);
+    }
+
+    /// A new entry: with the memory of an agent that comes from another session, else with what the
+    /// store knew.
+    fn entry_of(&mut self, id: AgentId, gate: Gate<agent::Msg>) -> AgentEntry {
+        let (socket, session) = (self.entry.socket.clone(), self.entry.gate.clone());
+        if let Some(elsewhere) = self.shared.directory.anywhere(id) {
+            return AgentEntry { gate, socket, session, left: None, ..elsewhere };
+        }
+        let at = self.stored.iter().position(|(record, _)| record.id == id);
+        let stored = at.map(|at| self.stored.swap_remove(at));
+        let memory = agent::begin(&self.shared, id, &socket, stored);
+        let view = memory.view.subscribe();
+        AgentEntry { gate, socket, session, view, memory: Heirloom::new(Box::new(memory)), left: None }
     }
 
     /// Has an agent's actor started, unless it runs.
@@ -130,9 +150,8 @@ impl SessionActor {
     fn child_id(&self, member: &Member) -> String {
         let wanted = member.name.to_string();
         let path = self.handle.path().child(&wanted);
-        let taken = self.shared.directory.agents_of(&self.child).into_iter().any(|id| {
-            id != member.id && self.shared.directory.agent(id).is_some_and(|e| *e.gate.path() == path)
-        });
+        let agents = self.held.agents.borrow();
+        let taken = agents.iter().any(|(id, entry)| *id != member.id && *entry.gate.path() == path);
         if taken || wanted.is_empty() || wanted.starts_with('(') {
             format!("{wanted}#{}", member.id)
         } else {
@@ -146,27 +165,61 @@ impl SessionActor {
     }
 
     fn send(&self, id: AgentId, message: agent::Msg) {
-        if let Some(entry) = self.shared.directory.agent(id)
+        if let Some(entry) = self.held.agents.borrow().get(&id)
             && entry.gate.control(message).is_err()
         {
             tracing::error!(agent = %id, "an agent has no room for a report");
         }
     }
 
-    fn end(&mut self, id: AgentId, announce: bool) {
-        let Some(entry) = self.shared.directory.remove_agent(id, &self.child) else { return };
+    /// The agents that are here now.
+    fn here(&self) -> Vec<(AgentId, AgentEntry)> {
+        let all = self.held.agents.borrow();
+        all.iter().filter(|(_, e)| e.left.is_none()).map(|(id, e)| (*id, e.clone())).collect()
+    }
+
+    fn remove(&self, id: AgentId) -> Option<AgentEntry> {
+        let mut removed = None;
+        self.held.agents.send_modify(|all| removed = all.remove(&id));
+        removed
+    }
+
+    /// An agent is gone for everybody.
+    fn end(&mut self, id: AgentId) {
+        let Some(entry) = self.remove(id) else { return };
         let hands = self.hands.as_ref().expect("a started session has hands");
         hands.end(&child_of(&entry.gate));
-        if announce {
-            if let Some(doc) = &*entry.view.borrow() {
-                self.shared.bus.publish(Happened::AgentGone(agent::reference(doc)));
+        if let Some(doc) = &*entry.view.borrow() {
+            self.shared.bus.publish(Happened::AgentGone(agent::reference(doc)));
+        }
+        let _ = self.shared.resources.control(crate::telemetry::resources::ResourcesMsg::Untrack { id });
+        self.shared.store.write_lazily(Op::ForgetAgent(id));
+    }
+
+    /// An agent goes on in another session, whose actor finds its memory here, now or in a moment.
+    fn leave(&mut self, id: AgentId, cx: &mut Cx<Self>) {
+        let now = cx.now();
+        let mut gate = None;
+        self.held.agents.send_modify(|all| {
+            if let Some(entry) = all.get_mut(&id) {
+                entry.left = Some(now);
+                gate = Some(entry.gate.clone());
             }
-            let _ = self.shared.resources.control(crate::telemetry::resources::ResourcesMsg::Untrack { id });
-            self.shared.store.write_lazily(Op::ForgetAgent(id));
+        });
+        if let Some(gate) = gate {
+            self.hands.as_ref().expect("a started session has hands").end(&child_of(&gate));
+            cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         }
     }
 
-    fn picture(&mut self, picture: Picture) {
+    /// Nothing is left here, unless memories wait to be taken up elsewhere.
+    fn empty(&self) {
+        if self.held.agents.borrow().is_empty() {
+            let _ = self.shared.roster.control(roster::Msg::Empty(Arc::clone(&self.child)));
+        }
+    }
+
+    fn picture(&mut self, picture: Picture, cx: &mut Cx<Self>) {
         let doc = SessionDoc {
             name: picture.name.clone(),
             id: picture.tmux.map(|id| id.to_string()).unwrap_or_default(),
@@ -176,24 +229,35 @@ impl SessionActor {
             agents: std::collections::BTreeMap::new(),
             present: picture.tmux.is_some(),
         };
-        self.entry.view.send_if_modified(|before| {
+        self.held.view.send_if_modified(|before| {
             let changed = before.as_ref() != Some(&doc);
             *before = Some(doc);
             changed
         });
         self.heard = picture.heard;
-        self.step(Event::Picture(picture));
+        self.step(Event::Picture(picture), cx);
     }
 
-    /// Lets go of agents that an earlier incarnation kept and that did not show up since.
+    /// Lets go of agents that an earlier incarnation kept and that did not show up since, and of
+    /// memories that nobody takes up any more.
     fn sweep(&mut self, cx: &mut Cx<Self>) {
         if !self.heard {
             return cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         }
-        for id in self.shared.directory.agents_of(&self.child) {
+        for (id, _) in self.here() {
             if !self.session.holds(id) {
-                self.end(id, true);
+                self.end(id);
             }
+        }
+        let now = cx.now();
+        let stays = |e: &AgentEntry| e.left.is_none_or(|at| now.since(at) < limits::SWEEP_AFTER);
+        self.held.agents.send_if_modified(|all| {
+            let before = all.len();
+            all.retain(|_, entry| stays(entry));
+            all.len() != before
+        });
+        if self.session.is_empty() {
+            self.empty();
         }
     }
 }
@@ -208,12 +272,11 @@ impl Actor for SessionActor {
     type Msg = Msg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        self.held.filled().await;
         self.hands = Some(Hands::new(self.handle.clone(), cx));
         // Agents go on before anybody tells of them: their deaths must not be missed meanwhile.
-        for id in self.shared.directory.agents_of(&self.child) {
-            if let Some(entry) = self.shared.directory.agent(id) {
-                self.run(id, entry);
-            }
+        for (id, entry) in self.here() {
+            self.run(id, entry);
         }
         let _ = self.shared.roster.control(roster::Msg::Repeat(Arc::clone(&self.child)));
         cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
@@ -223,29 +286,33 @@ impl Actor for SessionActor {
 
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
-            Msg::Picture(picture) => {
+            Msg::Picture(picture, stored) => {
+                // Both stay in the message until it is done with.
+                self.stored.clone_from(stored);
                 let picture = (**picture).clone();
-                self.picture(picture);
+                self.picture(picture, cx);
+                self.stored = Vec::new();
             }
-            Msg::Left(ids) => self.step(Event::Left(std::mem::take(ids))),
+            Msg::Left(ids) => self.step(Event::Left(std::mem::take(ids)), cx),
             Msg::Activity(ids, at) => {
+                let agents = self.held.agents.borrow();
                 for id in ids {
-                    if let Some(entry) = self.shared.directory.agent(*id) {
+                    if let Some(entry) = agents.get(id) {
                         entry.gate.telemetry(agent::Msg::Activity(*at));
                     }
                 }
             }
             Msg::ServerLost { stalled } => {
-                for id in self.shared.directory.agents_of(&self.child) {
+                for (id, _) in self.here() {
                     self.send(id, agent::Msg::ServerLost { stalled: *stalled });
                 }
             }
             Msg::ServerBack => {
-                for id in self.shared.directory.agents_of(&self.child) {
+                for (id, _) in self.here() {
                     self.send(id, agent::Msg::ServerBack);
                 }
             }
-            Msg::Gone(id) => self.step(Event::Gone(*id)),
+            Msg::Gone(id) => self.step(Event::Gone(*id), cx),
             Msg::Sweep => self.sweep(cx),
         }
         Ok(())

@@ -48,6 +48,52 @@ async fn a_found_agent_is_followed_to_its_death() {
 }
 
 #[tokio::test]
+async fn a_shell_that_ends_above_an_agent_is_told_and_the_agent_lives() {
+    let mut w = World::new(settings()).await;
+    let shell = w.tmux.pane("web", "dev", "exec -a claude sleep 600 & wait");
+    w.tmux.tell();
+    let pid = w.agent("web/dev", |a| a.pid.is_some()).await.pid.unwrap();
+    assert_ne!(pid, shell);
+    w.tmux.kill(shell);
+    let missing = w.event(|e| matches!(e, Event::AgentState { to: AgentState::Missing, .. })).await;
+    let Event::AgentState { because, .. } = missing else { unreachable!() };
+    assert!(because.contains("signal 9"), "{because}");
+    // The list that still shows the pane does not take it back, nor does the next incarnation.
+    w.tmux.rename(shell, "other");
+    w.tmux.tell();
+    let listed = w.agent("web/other", |a| a.pid == Some(pid)).await;
+    assert_eq!(listed.state, AgentState::Missing);
+    w.crash("web", "dev").await;
+    assert_eq!(w.agent("web/other", |a| a.pid == Some(pid)).await.state, AgentState::Missing);
+    let process = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+    let died = w.event(|e| matches!(e, Event::AgentDied { .. })).await;
+    let Event::AgentDied { agent, .. } = died else { unreachable!() };
+    assert_eq!(agent.pid, Some(pid));
+}
+
+#[tokio::test]
+async fn an_agent_that_moves_to_another_session_stays_itself() {
+    let mut w = World::new(settings()).await;
+    let pid = w.tmux.pane("web", "dev", "exec -a claude sleep 600");
+    w.tmux.tell();
+    let before = w.agent("web/dev", |a| a.state == AgentState::Idle).await;
+    w.fleet.pause("web/dev", None).await.unwrap();
+    w.tmux.move_to(pid, "api");
+    w.tmux.tell();
+    let after = w.agent("api/dev", |a| a.pid == Some(pid)).await;
+    assert_eq!((after.id, after.paused, after.since), (before.id, true, before.since));
+    w.until(|w| w.fleet.agents().len() == 1).await;
+    w.crash("api", "dev").await;
+    w.tmux.kill(pid);
+    w.event(|e| matches!(e, Event::AgentDied { signal: Some(9), .. })).await;
+    let happened = w.events();
+    let found = happened.iter().filter(|e| matches!(e, Event::AgentFound(_))).count();
+    let gone = happened.iter().filter(|e| matches!(e, Event::AgentGone(_))).count();
+    assert_eq!((found, gone), (1, 0), "{happened:#?}");
+}
+
+#[tokio::test]
 async fn activity_makes_it_busy_and_quiet_makes_it_idle() {
     let mut w = World::new(settings()).await;
     w.tmux.pane("web", "dev", "exec -a codex sleep 600");

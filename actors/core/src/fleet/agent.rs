@@ -43,6 +43,8 @@ pub struct Agent {
     quiet_looks: u8,
     end_asked: bool,
     pane_gone: Option<Mono>,
+    /// Whether the process ended for which its pane is there: the pane will follow.
+    pane_ending: bool,
     /// The state before its server went away.
     before_loss: Option<Verdict>,
     /// Whether it stays listed without pane and process: declared agents do.
@@ -67,6 +69,7 @@ impl Agent {
             quiet_looks: 0,
             end_asked: false,
             pane_gone: None,
+            pane_ending: false,
             before_loss: None,
             permanent,
             grace,
@@ -145,7 +148,7 @@ impl Agent {
             (Some(gone), _) => gone + self.grace,
             (None, Life::Ended { .. } | Life::Unborn) => return None,
             (None, Life::Alive) => match self.verdict.state {
-                _ if self.before_loss.is_some() => return None,
+                _ if self.before_loss.is_some() || self.pane_ending => return None,
                 AgentState::Starting => (self.born + limits::START_GRACE).max(self.last_look),
                 AgentState::Busy | AgentState::Unknown => self.last_look + limits::QUIET_LOOK_INTERVAL,
                 _ => return None,
@@ -172,6 +175,7 @@ impl Agent {
             // The end of a process that was replaced says nothing about this one.
             Event::Died { .. } => {}
             Event::PaneDead { facts } => self.ended(facts, Source::Pane, now, &mut out),
+            Event::PaneEnding { facts } => self.pane_ending(facts, now, &mut out),
             Event::PaneGone => {
                 self.pane_gone.get_or_insert(now.mono);
             }
@@ -199,6 +203,7 @@ impl Agent {
         self.born = now.mono - age;
         self.end_asked = false;
         self.pane_gone = None;
+        self.pane_ending = false;
         self.before_loss = None;
         self.quiet_looks = 0;
         self.last_look = now.mono;
@@ -222,7 +227,8 @@ impl Agent {
     fn active(&mut self, at: Mono, now: Moment, out: &mut Vec<Effect>) {
         self.last_activity = Some(self.last_activity.map_or(at, |last| last.max(at)));
         self.quiet_looks = 0;
-        if self.life != Life::Alive || self.before_loss.is_some() || self.pane_gone.is_some() {
+        let cut_off = self.before_loss.is_some() || self.pane_gone.is_some() || self.pane_ending;
+        if self.life != Life::Alive || cut_off {
             return;
         }
         let busy = Verdict::new(AgentState::Busy, Some(Detail::Output));
@@ -249,7 +255,7 @@ impl Agent {
             }
             return;
         }
-        if self.life != Life::Alive || self.before_loss.is_some() {
+        if self.life != Life::Alive || self.before_loss.is_some() || self.pane_ending {
             return;
         }
         // The first look at a starting agent comes at the end of its grace: one look over seconds in which
@@ -311,8 +317,23 @@ impl Agent {
         }
     }
 
+    /// The pane ends with the process it was made for. Ours mostly follows, but until it does it is not
+    /// dead.
+    fn pane_ending(&mut self, facts: ExitFacts, now: Moment, out: &mut Vec<Effect>) {
+        if self.life != Life::Alive || std::mem::replace(&mut self.pane_ending, true) {
+            return;
+        }
+        let missing = Verdict::new(AgentState::Missing, Some(Detail::PaneGone));
+        self.note(Source::Pane, "its process ended", missing, now);
+        if self.before_loss.is_none() {
+            let because = format!("its pane's process ended with {facts}, its own still runs");
+            self.turn(missing, &because, now, out);
+        }
+    }
+
     fn pane_there(&mut self, now: Moment, out: &mut Vec<Effect>) {
         self.pane_gone = None;
+        self.pane_ending = false;
         self.server_back(now, out);
         if self.verdict.state == AgentState::Missing {
             self.quiet_looks = 0;

@@ -68,6 +68,11 @@ impl Session {
         self.held.contains_key(&id)
     }
 
+    /// Whether nothing is left of it.
+    pub fn is_empty(&self) -> bool {
+        !self.present && self.held.is_empty()
+    }
+
     /// Takes in what happened.
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
@@ -84,7 +89,7 @@ impl Session {
                 }
             }
         }
-        if !self.present && self.held.is_empty() {
+        if self.is_empty() {
             out.push(Effect::Empty);
         }
         out

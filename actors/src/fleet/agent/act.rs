@@ -5,6 +5,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::agent::{Agent, Event, History};
 use tsup_core::fleet::process::ExitFacts;
@@ -17,18 +18,23 @@ use tsup_core::settings::RestartPolicy;
 use tsup_core::tmux::report::{Answer, Ask, AskError, OwnerTag};
 use tsup_core::untrusted::Untrusted;
 
+use super::watch as watched;
 use super::{AgentActor, Done, Msg};
 use crate::actor::Cx;
 use crate::clock::{now_mono, now_wall};
-use crate::fleet::directory::Memory;
+use crate::fleet::directory::{Memory, Stored};
 use crate::fleet::{Shared, breaker, roster};
 use crate::gate::Lane;
 use crate::os::proc;
 use crate::store::{AgentRecord, Op, Paused, StoreError};
 
 /// What an agent begins with: what the store knew of it, if anything.
-pub(super) fn begin(shared: &Shared, id: AgentId, socket: &SocketName) -> Memory {
-    let stored = shared.directory.take_stored(id);
+pub(in crate::fleet) fn begin(
+    shared: &Shared,
+    id: AgentId,
+    socket: &SocketName,
+    stored: Option<Stored>,
+) -> Memory {
     let now = AgentActor::now();
     let (record, history) = stored.unwrap_or_else(|| {
         let record = AgentRecord {
@@ -57,7 +63,16 @@ pub(super) fn begin(shared: &Shared, id: AgentId, socket: &SocketName) -> Memory
         };
         relaunch.step(relaunch::Event::Pause { until }, now.mono);
     }
-    Memory { agent, relaunch, paused: record.paused, record, member: None, session: Untrusted::default() }
+    Memory {
+        agent,
+        relaunch,
+        paused: record.paused,
+        record,
+        member: None,
+        session: Untrusted::default(),
+        announced: false,
+        view: watch::Sender::new(None),
+    }
 }
 
 /// A number between 0 and 1 that nobody foresees, for the jitter.
@@ -84,28 +99,31 @@ pub(in crate::fleet) fn failed(e: &AskError) -> UserError {
 
 impl AgentActor {
     pub(super) fn spec(&self) -> Option<Arc<AgentSpec>> {
-        self.member.as_ref()?.spec.clone()
+        self.held.member.as_ref()?.spec.clone()
     }
 
     /// Takes over what the roster's facts decide.
     pub(super) fn follow(&mut self, member: &Member) {
         let spec = member.spec.as_deref();
-        self.record.owned = member.owned;
-        self.record.name = member.name.clone();
-        self.record.session = spec.map_or_else(|| self.session.clone(), |s| s.session.as_str().into());
-        self.record.profile = member.profile.to_string();
-        self.record.spec = spec.filter(|s| !s.declared && s.set.is_empty()).cloned();
-        self.agent.keep_listed(spec.is_some(), self.shared.grace());
-        self.relaunch.set_policy(self.shared.policy(spec.map_or(RestartPolicy::Never, |s| s.restart)));
+        self.held.record.owned = member.owned;
+        self.held.record.name = member.name.clone();
+        self.held.record.session =
+            spec.map_or_else(|| self.held.session.clone(), |s| s.session.as_str().into());
+        self.held.record.profile = member.profile.to_string();
+        self.held.record.spec = spec.filter(|s| !s.declared && s.set.is_empty()).cloned();
+        self.held.agent.keep_listed(spec.is_some(), self.shared.grace());
+        self.held.relaunch.set_policy(self.shared.policy(spec.map_or(RestartPolicy::Never, |s| s.restart)));
     }
 
     /// Goes on where the last incarnation was: nobody else will.
     pub(super) fn go_on(&mut self, cx: &mut Cx<Self>) {
-        match self.agent.process().filter(|_| self.agent.is_alive()) {
+        match self.held.agent.process().filter(|_| self.held.agent.is_alive()) {
             Some(process) => self.attach(process, cx),
             None => self.arm(cx),
         }
-        match self.relaunch.phase() {
+        let apart = self.held.member.as_deref().and_then(watched::apart);
+        self.watch_pane(apart, cx);
+        match self.held.relaunch.phase() {
             Phase::Waiting | Phase::Parked => self.wait(limits::RELAUNCH_RESUME, cx),
             Phase::Queued => self.relaunch_due(cx),
             // Whether the last incarnation's launch was done is not known; the roster will tell.
@@ -121,7 +139,7 @@ impl AgentActor {
     }
 
     pub(super) fn relaunch_due(&mut self, cx: &mut Cx<Self>) {
-        if self.relaunch.phase() == Phase::Queued {
+        if self.held.relaunch.phase() == Phase::Queued {
             self.ask_breaker(cx);
         } else {
             self.way_back(relaunch::Event::Due, cx);
@@ -137,7 +155,7 @@ impl AgentActor {
     /// Steps the way back and does what follows.
     pub(super) fn way_back(&mut self, event: relaunch::Event, cx: &mut Cx<Self>) {
         let first = event == relaunch::Event::First;
-        for effect in self.relaunch.step(event, cx.now()) {
+        for effect in self.held.relaunch.step(event, cx.now()) {
             match effect {
                 relaunch::Effect::Wait(after) => self.wait(after, cx),
                 relaunch::Effect::AskBreaker => self.ask_breaker(cx),
@@ -154,18 +172,20 @@ impl AgentActor {
                 }
             }
         }
-        self.remember();
         self.publish();
     }
 
     /// An owned agent has no pane: it is started for the first time, or its end was not seen.
     pub(super) fn absent(&mut self, cx: &mut Cx<Self>) {
-        if self.pane.is_some() || self.relaunch.phase() != Phase::Up || self.relaunch.is_paused(cx.now()) {
+        if self.pane.is_some()
+            || self.held.relaunch.phase() != Phase::Up
+            || self.held.relaunch.is_paused(cx.now())
+        {
             return;
         }
-        if self.agent.is_alive() {
+        if self.held.agent.is_alive() {
             self.step(Event::PaneGone, cx);
-        } else if self.agent.process().is_none() && self.record.process.is_none() {
+        } else if self.held.agent.process().is_none() && self.held.record.process.is_none() {
             self.way_back(relaunch::Event::First, cx);
         } else {
             self.step(Event::PaneDead { facts: ExitFacts::UNKNOWN }, cx);
@@ -178,7 +198,7 @@ impl AgentActor {
         self.launches += 1;
         self.pane = None;
         let launch = spec.launch(&self.shared.home, &self.shared.exe, |name| std::env::var(name).ok());
-        let ask = match self.member.as_ref().and_then(|m| m.pane) {
+        let ask = match self.held.member.as_ref().and_then(|m| m.pane) {
             Some(pane) => Ask::Respawn { pane, launch },
             None => Ask::Launch(launch),
         };
@@ -197,7 +217,7 @@ impl AgentActor {
     }
 
     pub(super) fn launched(&mut self, number: u64, answer: Result<Answer, AskError>, cx: &mut Cx<Self>) {
-        if number != self.launches || self.relaunch.phase() != Phase::Launching {
+        if number != self.launches || self.held.relaunch.phase() != Phase::Launching {
             return;
         }
         let error = match answer {
@@ -210,7 +230,7 @@ impl AgentActor {
                 Err(_) => UserError::new(Exit::Failed, "it ended as soon as it was started"),
             },
             Ok(_) => UserError::new(Exit::Bug, "tmux gave an answer to another question"),
-            Err(AskError::Gone(pane)) if self.member.as_ref().is_some_and(|m| m.pane == Some(pane)) => {
+            Err(AskError::Gone(pane)) if self.held.member.as_ref().is_some_and(|m| m.pane == Some(pane)) => {
                 self.forget_pane();
                 return self.launch(cx);
             }
@@ -225,7 +245,7 @@ impl AgentActor {
 
     fn forget_pane(&mut self) {
         self.pane = None;
-        if let Some(member) = &mut self.member {
+        if let Some(member) = &mut self.held.member {
             member.pane = None;
         }
         self.describe();
@@ -233,7 +253,7 @@ impl AgentActor {
 
     pub(super) fn server_lost(&mut self, stalled: bool, cx: &mut Cx<Self>) {
         self.step(Event::ServerLost { stalled }, cx);
-        if !stalled && self.record.owned {
+        if !stalled && self.held.record.owned {
             self.forget_pane();
             self.way_back(relaunch::Event::Down { cause: Cause::ServerLost, draw: draw() }, cx);
         }
@@ -248,7 +268,7 @@ impl AgentActor {
     }
 
     pub(super) fn kill(&mut self, mut reply: Done, cx: &mut Cx<Self>) {
-        if !self.record.owned {
+        if !self.held.record.owned {
             return reply.send(Err(self.not_ours("kill")));
         }
         self.step(Event::EndAsked, cx);
@@ -258,12 +278,12 @@ impl AgentActor {
         let tag = self.spec().map_or_else(
             || OwnerTag {
                 home: self.shared.home.clone(),
-                session: self.record.session.raw().to_owned(),
-                name: self.record.name.raw().to_owned(),
+                session: self.held.record.session.raw().to_owned(),
+                name: self.held.record.name.raw().to_owned(),
             },
             |spec| spec.tag(&self.shared.home),
         );
-        let pane = self.member.as_ref().and_then(|m| m.pane).or(self.pane);
+        let pane = self.held.member.as_ref().and_then(|m| m.pane).or(self.pane);
         let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
         let record = self.record();
         cx.spawn(async move {
@@ -282,7 +302,7 @@ impl AgentActor {
         match answer {
             Ok(_) | Err(AskError::Gone(_)) => {
                 self.forget_pane();
-                if self.agent.is_alive() {
+                if self.held.agent.is_alive() {
                     self.step(Event::PaneGone, cx);
                 } else {
                     self.ended_as_asked();
@@ -302,13 +322,13 @@ impl AgentActor {
             waiting.send(Ok(self.doc()));
         }
         let spawned = self.spec().is_some_and(|spec| !spec.declared);
-        if spawned && self.relaunch.kept().stopped {
+        if spawned && self.held.relaunch.kept().stopped {
             let _ = self.shared.roster.control(roster::Msg::Disown(self.id));
         }
     }
 
     pub(super) fn restart(&mut self, mut reply: Done, cx: &mut Cx<Self>) {
-        if !self.record.owned {
+        if !self.held.record.owned {
             return reply.send(Err(self.not_ours("restart")));
         }
         if self.spec().is_none() {
@@ -316,7 +336,7 @@ impl AgentActor {
                 .hint("declare it in tsup.toml again, or end it with `tsup ctl kill`");
             return reply.send(Err(error));
         }
-        if self.agent.is_alive() {
+        if self.held.agent.is_alive() {
             self.step(Event::EndAsked, cx);
         }
         self.start_waits.push(reply);
@@ -326,7 +346,7 @@ impl AgentActor {
 
     pub(super) fn pause(&mut self, time: Option<Duration>, reply: Done, cx: &mut Cx<Self>) {
         let until = time.map(|time| cx.now() + time);
-        self.paused = Some(match time {
+        self.held.paused = Some(match time {
             Some(time) => {
                 // Shown as over when it is over.
                 cx.after(time, Lane::Control, Msg::LookDue).detach();
@@ -341,9 +361,9 @@ impl AgentActor {
     }
 
     pub(super) fn resume(&mut self, reply: Done, cx: &mut Cx<Self>) {
-        self.paused = None;
+        self.held.paused = None;
         self.way_back(relaunch::Event::Resume, cx);
-        if self.record.owned && self.member.as_ref().is_some_and(|m| m.pane.is_none()) {
+        if self.held.record.owned && self.held.member.as_ref().is_some_and(|m| m.pane.is_none()) {
             self.absent(cx);
         }
         self.keep(reply, cx);

@@ -26,13 +26,13 @@ impl AgentActor {
 
     /// Its document, as its view shows it.
     pub(super) fn doc(&self) -> AgentDoc {
-        self.entry.view.borrow().clone().unwrap_or_else(|| self.whole())
+        self.held.view.borrow().clone().unwrap_or_else(|| self.whole())
     }
 
     /// Writes its whole document: names, pane and title are new.
     pub(super) fn describe(&self) {
         let doc = self.whole();
-        self.entry.view.send_if_modified(|before| {
+        self.held.view.send_if_modified(|before| {
             let changed = before.as_ref() != Some(&doc);
             *before = Some(doc);
             changed
@@ -41,7 +41,7 @@ impl AgentActor {
 
     /// Brings what moves in its document up to date.
     pub(super) fn publish(&self) {
-        self.entry.view.send_if_modified(|doc| {
+        self.held.view.send_if_modified(|doc| {
             let Some(doc) = doc else { return false };
             let before = (doc.state, doc.detail, doc.pid, doc.paused, doc.relaunches, doc.last_activity);
             self.fill(doc);
@@ -50,35 +50,35 @@ impl AgentActor {
     }
 
     fn fill(&self, doc: &mut AgentDoc) {
-        let (verdict, now) = (self.agent.verdict(), now_mono());
+        let (verdict, now) = (self.held.agent.verdict(), now_mono());
         doc.state = verdict.state;
         doc.detail = verdict.detail;
-        doc.since = self.agent.since().wall;
-        doc.confidence = self.agent.confidence();
-        doc.pid = self.agent.process().filter(|_| self.agent.is_alive()).map(|p| p.pid);
-        doc.paused = self.relaunch.is_paused(now);
-        doc.relaunches = self.relaunch.total();
+        doc.since = self.held.agent.since().wall;
+        doc.confidence = self.held.agent.confidence();
+        doc.pid = self.held.agent.process().filter(|_| self.held.agent.is_alive()).map(|p| p.pid);
+        doc.paused = self.held.relaunch.is_paused(now);
+        doc.relaunches = self.held.relaunch.total();
         doc.cpu_percent = self.sample.and_then(|s| s.cpu_percent);
         doc.rss_bytes = self.sample.map(|s| s.rss_bytes);
-        doc.last_activity = self.agent.last_activity().map(|at| now_wall().minus(now.since(at)));
+        doc.last_activity = self.held.agent.last_activity().map(|at| now_wall().minus(now.since(at)));
     }
 
     fn whole(&self) -> AgentDoc {
-        let member = self.member.as_deref();
+        let member = self.held.member.as_deref();
         let pane = member.and_then(|m| m.pane).or(self.pane);
         let mut doc = AgentDoc {
             id: self.id,
-            session: self.session.clone(),
+            session: self.held.session.clone(),
             name: member.map(|m| m.name.clone()).unwrap_or_default(),
             role: member.and_then(|m| m.role.clone()),
             agent: member.map_or_else(String::new, |m| m.profile.to_string()),
             pane: pane.map(|p| p.to_string()).unwrap_or_default(),
             pid: None,
-            state: self.agent.verdict().state,
+            state: self.held.agent.verdict().state,
             detail: None,
             since: Wall::default(),
             confidence: 0.0,
-            owned: self.record.owned,
+            owned: self.held.record.owned,
             paused: false,
             relaunches: 0,
             cpu_percent: None,
@@ -92,6 +92,6 @@ impl AgentActor {
 
     /// What the store keeps of it.
     pub(super) fn record(&self) -> AgentRecord {
-        AgentRecord { kept: self.relaunch.kept(), paused: self.paused, ..self.record.clone() }
+        AgentRecord { kept: self.held.relaunch.kept(), paused: self.held.paused, ..self.held.record.clone() }
     }
 }

@@ -148,6 +148,22 @@ impl FakeTmux {
         self.hear(report);
     }
 
+    /// Moves the pane of a process to another session.
+    pub(super) fn move_to(&self, pid: u32, session: &str) {
+        let mut all = self.server.lock();
+        all.sessions.push(session.to_owned());
+        let id = SessionId(u32::try_from(all.sessions.len() - 1).unwrap());
+        let (facts, _) = all.panes.iter_mut().find(|(facts, _)| facts.pid == pid).expect("a known pid");
+        facts.session = id;
+    }
+
+    /// Renames the window of a process.
+    pub(super) fn rename(&self, pid: u32, window: &str) {
+        let mut all = self.server.lock();
+        let (facts, _) = all.panes.iter_mut().find(|(facts, _)| facts.pid == pid).expect("a known pid");
+        facts.window_name = window.into();
+    }
+
     pub(super) fn no_server(&self) {
         self.hear(Report::Lost { why: LostWhy::NoServer });
     }

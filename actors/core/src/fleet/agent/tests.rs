@@ -182,6 +182,28 @@ fn a_pane_that_goes_alone_is_missing_and_then_gone() {
 }
 
 #[test]
+fn a_pane_whose_shell_ended_is_told_at_once_and_kills_nobody() {
+    let mut a = agent(OLD);
+    a.step(Event::Activity { at: at(5).mono }, at(5));
+    let out = a.step(Event::PaneEnding { facts: signal(9) }, at(10));
+    assert!(matches!(&out[..], [Effect::Changed(c)] if c.because.contains("its own still runs")), "{out:?}");
+    assert_eq!((word(&a).as_str(), a.is_alive()), ("missing/pane_gone", true));
+    assert!(a.step(Event::PaneEnding { facts: signal(9) }, at(11)).is_empty(), "told once");
+    a.step(Event::Activity { at: at(12).mono }, at(12));
+    assert!(pass(&mut a, 12, 500_000).is_empty(), "its pane is there, so it stays");
+    assert_eq!(word(&a), "missing/pane_gone");
+    let out = a.step(Event::Died { process: proc(5), facts: signal(1) }, at(20));
+    assert_eq!(out[0], Effect::Died(signal(1)));
+    assert!(a.step(Event::PaneEnding { facts: signal(9) }, at(30)).is_empty(), "nothing to tell of the dead");
+    assert_eq!(word(&a), "crashed/signal");
+    // A pane that goes altogether takes the agent off the list in time.
+    let mut left = agent(OLD);
+    left.step(Event::PaneEnding { facts: signal(9) }, at(10));
+    left.step(Event::PaneGone, at(20));
+    assert_eq!(pass(&mut left, 20, 130_000), [Effect::Gone]);
+}
+
+#[test]
 fn a_stalled_server_makes_agents_unknown_and_gives_them_back() {
     let mut a = agent(OLD);
     a.step(Event::Activity { at: at(10).mono }, at(10));
@@ -242,7 +264,8 @@ fn event() -> impl Strategy<Value = Event> {
         (0_u64..200_000).prop_map(|ms| Event::Activity { at: at(ms).mono }),
         Just(Event::Look),
         (1_u32..4, facts.clone()).prop_map(|(pid, facts)| Event::Died { process: proc(pid), facts }),
-        facts.prop_map(|facts| Event::PaneDead { facts }),
+        facts.clone().prop_map(|facts| Event::PaneDead { facts }),
+        facts.prop_map(|facts| Event::PaneEnding { facts }),
         Just(Event::PaneGone),
         Just(Event::PaneThere),
         any::<bool>().prop_map(|stalled| Event::ServerLost { stalled }),

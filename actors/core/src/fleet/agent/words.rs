@@ -100,6 +100,11 @@ pub enum Event {
         /// How, as far as tmux knows.
         facts: ExitFacts,
     },
+    /// The process that tmux started in its pane has ended; its own is another one, below that.
+    PaneEnding {
+        /// How that process ended.
+        facts: ExitFacts,
+    },
     /// Its pane is no longer there.
     PaneGone,
     /// Its pane is there (again).

@@ -30,7 +30,7 @@ pub struct Member {
     pub spec: Option<Arc<AgentSpec>>,
     /// Its pane; `None` while it has none.
     pub pane: Option<PaneId>,
-    /// The process that tmux started in its pane.
+    /// The process that tmux started in its pane, also after its end.
     pub pane_process: Option<ProcId>,
     /// Its own process. Of an owned agent that is the pane's.
     pub process: Option<ProcId>,
@@ -153,7 +153,7 @@ fn in_pane(pane: &Pane, id: AgentId, name: Untrusted, profile: ProfileName, owne
         owned,
         spec: None,
         pane: Some(pane.facts.pane),
-        pane_process: alive,
+        pane_process: pane.process,
         process,
         dead: pane.facts.dead,
         title: pane.facts.title.clone(),
