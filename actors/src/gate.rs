@@ -150,12 +150,6 @@ impl<M> fmt::Debug for Gate<M> {
     }
 }
 
-/// Time after which a refused sender should try again: a full work lane drains in about this time.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
-
-/// Deaths of its actor after which a message is set aside.
-const DEATHS_MAX: u8 = 2;
-
 impl<M: Send + 'static> Gate<M> {
     /// A gate with the usual capacities.
     pub fn new(path: ActorPath) -> Self {
@@ -262,7 +256,7 @@ impl<M: Send + 'static> Gate<M> {
             Err(message) => {
                 self.inner.refused.fetch_add(1, Ordering::Relaxed);
                 let path = self.inner.path.clone();
-                Err(Full { message, path, retry_after: RETRY_AFTER })
+                Err(Full { message, path, retry_after: limits::LANE_RETRY_AFTER })
             }
         }
     }
@@ -319,7 +313,7 @@ impl<M: Send + 'static> Gate<M> {
 }
 
 /// A message in hand. Unless it is done, its end counts as the death of its actor: the message is
-/// delivered once more, and after [`DEATHS_MAX`] deaths set aside.
+/// delivered once more, and after [`limits::MESSAGE_DEATHS_MAX`] deaths set aside.
 pub(crate) struct InHand<'a, M: Send + 'static> {
     gate: &'a Gate<M>,
     envelope: Option<Envelope<M>>,
@@ -339,7 +333,7 @@ impl<M: Send + 'static> Drop for InHand<'_, M> {
     fn drop(&mut self) {
         let Some(mut envelope) = self.envelope.take() else { return };
         envelope.deaths += 1;
-        if envelope.deaths >= DEATHS_MAX {
+        if envelope.deaths >= limits::MESSAGE_DEATHS_MAX {
             self.gate.inner.dropped.fetch_add(1, Ordering::Relaxed);
             tracing::error!(actor = %self.gate.path(), "message set aside: it ended its actor twice");
         } else {

@@ -101,7 +101,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let bus = Bus::new();
     let metrics = Metrics::new(now_wall());
     let (ready_tx, ready) = watch::channel(false);
-    let (admin_tx, admin) = mpsc::channel(4);
+    let (admin_tx, admin) = mpsc::channel(limits::ADMIN_WAITING_MAX);
     let root = ActorPath::root();
     let system = root.child("system");
 

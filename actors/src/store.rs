@@ -9,7 +9,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tsup_core::ids::{ActorPath, Generation};
@@ -184,7 +183,7 @@ impl Actor for StoreActor {
         if let Some(writer) = self.writer.take() {
             let ended = tokio::task::spawn_blocking(move || writer.finish());
             // A disk that hangs must not hang the stop; the supervisor's deadline is longer.
-            let _ = tokio::time::timeout(Duration::from_secs(3), ended).await;
+            let _ = tokio::time::timeout(limits::STORE_LAST_WRITE, ended).await;
         }
     }
 }

@@ -16,14 +16,10 @@ use serde::{Deserialize, Serialize};
 use tsup_actors::os::proc;
 use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
+use tsup_core::limits::{IDENTITY_BYTES_MAX, LOCK_PATIENCE};
 
 use crate::config::paths::{Paths, open_private};
 use crate::config::plain;
-
-/// Bytes of the identity that are read: it is a few hundred.
-const IDENTITY_BYTES_MAX: u64 = 16 * 1024;
-/// How long a starting supervisor waits for the lock: others take it for an instant to look.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +76,7 @@ pub fn take(paths: &Paths, identity: &Identity) -> Result<Lock, UserError> {
             .hint("see whether its disk is full or broken, or choose another home with `--home DIR`")
     };
     let mut file = open_private(&paths.lock).map_err(|e| fail("open", &e))?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use serde::{Deserialize, Serialize};
 use tsup_core::error::UserError;
+use tsup_core::limits::REPORT_BYTES_MAX;
 
 /// What a daemon tells the command that started it, as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +21,6 @@ pub enum Report {
     /// It could not come up.
     Failed(UserError),
 }
-
-/// Bytes of a report that are read.
-const REPORT_BYTES_MAX: u64 = 64 * 1024;
 
 impl Report {
     /// Reads a report; `None` when the other side ended without one.

@@ -25,6 +25,10 @@ pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
 pub const SHORT_CONNECTION_MAX: Duration = Duration::from_secs(2);
 /// Time a domain may take to answer a request of the control socket.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Events written together when a reader has fallen behind.
+pub const EVENTS_PER_WRITE: usize = 64;
+/// Requests to the process itself (reload, shutdown) that may wait for its main loop.
+pub const ADMIN_WAITING_MAX: usize = 4;
 
 // --- events ---------------------------------------------------------------------------------------
 
@@ -46,6 +50,10 @@ pub const LANE_WORK: usize = 4096;
 pub const LANE_TELEMETRY: usize = 1024;
 /// Messages an actor handles before it lets its supervisor have a word.
 pub const MESSAGES_PER_WAKE: usize = 64;
+/// When a sender that was refused should try again: a full work lane drains in about this time.
+pub const LANE_RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Deaths of its actor after which a message is set aside.
+pub const MESSAGE_DEATHS_MAX: u8 = 2;
 
 // --- text -----------------------------------------------------------------------------------------
 
@@ -64,6 +72,16 @@ pub const PROC_ARGV_BYTES_MAX: usize = 2048;
 pub const PROC_ARGS_MAX: usize = 16;
 /// How often a process is looked at where its end cannot be waited for.
 pub const PROC_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause between two looks at the process tree of a busy agent (about 7 µs a process).
+pub const SAMPLE_BUSY_EVERY: Duration = Duration::from_secs(2);
+/// Pause between two looks at the process tree of a quiet agent.
+pub const SAMPLE_QUIET_EVERY: Duration = Duration::from_secs(15);
+/// Process trees that are sampled.
+pub const SAMPLE_TRACKED_MAX: usize = 8_192;
+/// Processes of one tree that are counted; a fork bomb must not stall the sampler.
+pub const SAMPLE_TREE_MAX: usize = 4_096;
+/// Processes of one pane that are looked at to recognise its agent; a build below an agent may have many.
+pub const PANE_PROCESSES_MAX: usize = 256;
 
 // --- audit log ------------------------------------------------------------------------------------
 
@@ -136,85 +154,6 @@ pub const CAPTURE_HISTORY_MAX: u32 = 5_000;
 pub const PANES_MAX: usize = 4_000;
 /// Questions to one server that may be open at the same time. Ticks coalesce, so few are needed.
 pub const QUESTIONS_MAX: usize = 512;
-
-// --- metrics --------------------------------------------------------------------------------------
-
-/// Bytes of a metric's name, labels apart.
-pub const METRIC_NAME_BYTES_MAX: usize = 128;
-/// Labels on one series.
-pub const METRIC_LABELS_MAX: usize = 4;
-/// Bytes of a label's key or value. Escaped it may take four times that, and two such labels still
-/// fit into a packet.
-pub const METRIC_LABEL_BYTES_MAX: usize = 128;
-/// Series of one metric before the rest share its `overflow=true` series.
-pub const SERIES_PER_METRIC_MAX: usize = 2_048;
-/// Series in all. A counter takes about 0.5 KiB, a timer 1 to 20 KiB.
-pub const SERIES_MAX: usize = 8_192;
-/// Bytes in one UDP datagram: what an Ethernet frame takes without fragments, headers apart.
-pub const STATSD_UDP_BYTES_MAX: usize = 1_432;
-/// Bytes in one Unix datagram or one piece of a stream, as other StatsD clients send them.
-pub const STATSD_UNIX_BYTES_MAX: usize = 8_192;
-/// Durations of one timer that one flush sends one by one; of more, as many stand for all with a rate.
-pub const STATSD_SAMPLES_MAX: usize = 32;
-/// A gauge that does not change is sent again after this long, for receivers that came later.
-pub const STATSD_GAUGE_KEEPALIVE: Duration = Duration::from_secs(10);
-/// Packets sent without a pause: an unpaced burst overruns a reader's socket buffer.
-pub const STATSD_BURST_PACKETS: usize = 64;
-/// The pause between bursts.
-pub const STATSD_BURST_PAUSE: Duration = Duration::from_millis(1);
-/// How long a full socket is left alone before the same packet is tried again.
-pub const STATSD_BLOCKED_PAUSE: Duration = Duration::from_millis(5);
-/// How long a UDP receiver gets to refuse a probe before it counts as there.
-pub const STATSD_PROBE_SETTLE: Duration = Duration::from_millis(50);
-/// First pause after a receiver could not be reached; it doubles.
-pub const STATSD_RETRY_FIRST: Duration = Duration::from_millis(250);
-/// Longest pause between tries to reach a receiver.
-pub const STATSD_RETRY_MAX: Duration = Duration::from_secs(15);
-/// How long a TCP receiver may take to accept.
-pub const STATSD_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A host name is looked up again after this long.
-pub const STATSD_RESOLVE_EVERY: Duration = Duration::from_secs(30);
-/// The last flush of a stopping sink may take this long.
-pub const STATSD_LAST_FLUSH: Duration = Duration::from_secs(1);
-/// Pause between two looks at the process tree of a busy agent (about 7 µs a process).
-pub const SAMPLE_BUSY_EVERY: Duration = Duration::from_secs(2);
-/// Pause between two looks at the process tree of a quiet agent.
-pub const SAMPLE_QUIET_EVERY: Duration = Duration::from_secs(15);
-/// Process trees that are sampled.
-pub const SAMPLE_TRACKED_MAX: usize = 8_192;
-/// Processes of one tree that are counted; a fork bomb must not stall the sampler.
-pub const SAMPLE_TREE_MAX: usize = 4_096;
-/// Processes of one pane that are looked at to recognise its agent; a build below an agent may have many.
-pub const PANE_PROCESSES_MAX: usize = 256;
-
-// --- agents ---------------------------------------------------------------------------------------
-
-/// A process younger than this is starting, whatever its pane shows: CLIs paint for seconds before they
-/// take input.
-pub const START_GRACE: Duration = Duration::from_secs(3);
-/// Between two looks at a busy agent for quiet.
-pub const QUIET_LOOK_INTERVAL: Duration = Duration::from_millis(400);
-/// Quiet looks in a row before an agent is idle: spinners pause, one look is not enough.
-pub const QUIET_LOOKS: u8 = 3;
-/// A pane is gone a moment before its process's end is told; only after this time is the agent missing.
-pub const PANE_GONE_CONFIRM: Duration = Duration::from_millis(500);
-/// Deaths this shortly before the end of their tmux server were caused by it.
-pub const SERVER_LOSS_WINDOW: Duration = Duration::from_secs(5);
-/// Changes of state that are kept for each agent, in memory and in the store.
-pub const AGENT_HISTORY: usize = 20;
-// --- supervision ----------------------------------------------------------------------------------
-
-/// Children of one supervisor: ten times the largest fleet that is promised, in one session.
-pub const CHILDREN_MAX: usize = 10_000;
-/// Requests that may wait for one supervisor while it stops or starts a group: two for each child.
-pub const REQUESTS_WAITING_MAX: usize = 2 * CHILDREN_MAX;
-/// Time a child has to end when asked, unless its specification says otherwise (OTP's worker default).
-pub const CHILD_SHUTDOWN: Duration = Duration::from_secs(5);
-/// The same for a child that is a supervisor: its children are stopped one after another, each with a
-/// deadline of its own, and this bounds the sum.
-pub const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(60);
-/// Bytes kept of the words in which a child ended.
-pub const LAST_ERROR_BYTES_MAX: usize = 512;
 /// A pane's screen is asked for once nothing was written in it for this time.
 pub const CAPTURE_QUIET: Duration = Duration::from_millis(300);
 /// A pane that is never quiet is looked at this long after its first write all the same.
@@ -272,6 +211,94 @@ pub const CLIENT_END_GRACE: Duration = Duration::from_secs(2);
 pub const SERVER_START_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes that the output of a short `tmux` run may have.
 pub const TMUX_RUN_BYTES_MAX: usize = 1024 * 1024;
+/// Pause between two looks at what the kernel saw on terminals: a flood of writes costs so many wake-ups.
+pub const TTY_PAUSE: Duration = Duration::from_millis(2);
+/// Pause between two reads of a push client, for the same reason.
+pub const CLIENT_PAUSE: Duration = Duration::from_millis(4);
+/// Asks that may wait for a server that is being connected.
+pub const ASKS_WAITING_MAX: usize = 1024;
+/// Writes that may wait for a client's pipe; each is what one message made the gateway say.
+pub const CLIENT_WRITES_WAITING: usize = 256;
+/// Bytes read from a client at a time.
+pub const CLIENT_READ_BYTES: usize = 64 * 1024;
+/// Stack of the thread that starts a client and waits for its end, in bytes: it does nothing else.
+pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
+/// Replies that one question may get before its mark: the longest sequence sent has six commands.
+pub const BLOCKS_PER_QUESTION_MAX: usize = 16;
+/// Bytes of tmux's own words in an error.
+pub const TMUX_REASON_BYTES_MAX: usize = 400;
+/// How often an ask is put again that lost a race.
+pub const ASK_TRIES_MAX: u8 = 3;
+
+// --- metrics --------------------------------------------------------------------------------------
+
+/// Bytes of a metric's name, labels apart.
+pub const METRIC_NAME_BYTES_MAX: usize = 128;
+/// Labels on one series.
+pub const METRIC_LABELS_MAX: usize = 4;
+/// Bytes of a label's key or value. Escaped it may take four times that, and two such labels still
+/// fit into a packet.
+pub const METRIC_LABEL_BYTES_MAX: usize = 128;
+/// Series of one metric before the rest share its `overflow=true` series.
+pub const SERIES_PER_METRIC_MAX: usize = 2_048;
+/// Series in all. A counter takes about 0.5 KiB, a timer 1 to 20 KiB.
+pub const SERIES_MAX: usize = 8_192;
+/// Bytes in one UDP datagram: what an Ethernet frame takes without fragments, headers apart.
+pub const STATSD_UDP_BYTES_MAX: usize = 1_432;
+/// Bytes in one Unix datagram or one piece of a stream, as other StatsD clients send them.
+pub const STATSD_UNIX_BYTES_MAX: usize = 8_192;
+/// Durations of one timer that one flush sends one by one; of more, as many stand for all with a rate.
+pub const STATSD_SAMPLES_MAX: usize = 32;
+/// A gauge that does not change is sent again after this long, for receivers that came later.
+pub const STATSD_GAUGE_KEEPALIVE: Duration = Duration::from_secs(10);
+/// Packets sent without a pause: an unpaced burst overruns a reader's socket buffer.
+pub const STATSD_BURST_PACKETS: usize = 64;
+/// The pause between bursts.
+pub const STATSD_BURST_PAUSE: Duration = Duration::from_millis(1);
+/// How long a full socket is left alone before the same packet is tried again.
+pub const STATSD_BLOCKED_PAUSE: Duration = Duration::from_millis(5);
+/// How long a UDP receiver gets to refuse a probe before it counts as there.
+pub const STATSD_PROBE_SETTLE: Duration = Duration::from_millis(50);
+/// First pause after a receiver could not be reached; it doubles.
+pub const STATSD_RETRY_FIRST: Duration = Duration::from_millis(250);
+/// Longest pause between tries to reach a receiver.
+pub const STATSD_RETRY_MAX: Duration = Duration::from_secs(15);
+/// How long a TCP receiver may take to accept.
+pub const STATSD_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A host name is looked up again after this long.
+pub const STATSD_RESOLVE_EVERY: Duration = Duration::from_secs(30);
+/// The last flush of a stopping sink may take this long.
+pub const STATSD_LAST_FLUSH: Duration = Duration::from_secs(1);
+
+// --- agents ---------------------------------------------------------------------------------------
+
+/// A process younger than this is starting, whatever its pane shows: CLIs paint for seconds before they
+/// take input.
+pub const START_GRACE: Duration = Duration::from_secs(3);
+/// Between two looks at a busy agent for quiet.
+pub const QUIET_LOOK_INTERVAL: Duration = Duration::from_millis(400);
+/// Quiet looks in a row before an agent is idle: spinners pause, one look is not enough.
+pub const QUIET_LOOKS: u8 = 3;
+/// A pane is gone a moment before its process's end is told; only after this time is the agent missing.
+pub const PANE_GONE_CONFIRM: Duration = Duration::from_millis(500);
+/// Deaths this shortly before the end of their tmux server were caused by it.
+pub const SERVER_LOSS_WINDOW: Duration = Duration::from_secs(5);
+/// Changes of state that are kept for each agent, in memory and in the store.
+pub const AGENT_HISTORY: usize = 20;
+
+// --- supervision ----------------------------------------------------------------------------------
+
+/// Children of one supervisor: ten times the largest fleet that is promised, in one session.
+pub const CHILDREN_MAX: usize = 10_000;
+/// Requests that may wait for one supervisor while it stops or starts a group: two for each child.
+pub const REQUESTS_WAITING_MAX: usize = 2 * CHILDREN_MAX;
+/// Time a child has to end when asked, unless its specification says otherwise (OTP's worker default).
+pub const CHILD_SHUTDOWN: Duration = Duration::from_secs(5);
+/// The same for a child that is a supervisor: its children are stopped one after another, each with a
+/// deadline of its own, and this bounds the sum.
+pub const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(60);
+/// Bytes kept of the words in which a child ended.
+pub const LAST_ERROR_BYTES_MAX: usize = 512;
 
 // --- store ----------------------------------------------------------------------------------------
 
@@ -289,6 +316,9 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub const STORE_LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Stack of the store's thread, in bytes: SQLite needs little.
 pub const STORE_STACK_BYTES: usize = 512 * 1024;
+/// How long an ordered stop waits for what is still to be written: less than the actor's time to stop, so
+/// that a disk that hangs does not hang it.
+pub const STORE_LAST_WRITE: Duration = Duration::from_secs(3);
 
 // --- the process ----------------------------------------------------------------------------------
 
@@ -304,6 +334,13 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may take when it was told to hurry.
 pub const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a starting supervisor waits for the lock of its home: others take it for an instant to look.
+pub const LOCK_PATIENCE: Duration = Duration::from_millis(300);
+/// Bytes of the identity in the lock that are read: it is a few hundred.
+pub const IDENTITY_BYTES_MAX: u64 = 16 * 1024;
+/// Bytes of a daemon's report to `tsup start` that are read.
+pub const REPORT_BYTES_MAX: u64 = 64 * 1024;
+
 // --- roster ---------------------------------------------------------------------------------------
 
 /// First pause between two looks at the processes of a pane without an agent, while it is active.
@@ -314,12 +351,6 @@ pub const LOOK_PAUSE_MAX: Duration = Duration::from_secs(8);
 pub const LOOKS_AT_NEW: u8 = 3;
 /// After this much quiet in a pane, activity is taken for a program that starts.
 pub const LOOK_QUIET: Duration = Duration::from_secs(3);
-/// Pause between two looks at what the kernel saw on terminals: a flood of writes costs so many wake-ups.
-pub const TTY_PAUSE: Duration = Duration::from_millis(2);
-/// Pause between two reads of a push client, for the same reason.
-pub const CLIENT_PAUSE: Duration = Duration::from_millis(4);
-/// Asks that may wait for a server that is being connected.
-pub const ASKS_WAITING_MAX: usize = 1024;
 
 // --- fleet actors ---------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 use tsup_core::clock::Mono;
 use tsup_core::ids::{PaneId, SessionId, WindowId};
-use tsup_core::limits::{ASKS_WAITING_MAX, CAPTURE_BYTES_MAX, CAPTURE_HISTORY_BYTES_MAX, TMUX_DEADLINE};
+use tsup_core::limits::{
+    ASK_TRIES_MAX, ASKS_WAITING_MAX, CAPTURE_BYTES_MAX, CAPTURE_HISTORY_BYTES_MAX, TMUX_DEADLINE,
+    TMUX_REASON_BYTES_MAX,
+};
 use tsup_core::tmux::command::{self, BadCommand, Line, NOT_OWNED};
 use tsup_core::tmux::connection::{self, Standing};
 use tsup_core::tmux::protocol::Block;
@@ -13,12 +16,6 @@ use super::gateway::{About, Gateway, screen};
 use super::probe;
 use crate::actor::Cx;
 use crate::gate::Reply;
-
-/// Bytes of tmux's own words in an error.
-const REASON_BYTES_MAX: usize = 400;
-
-/// How often an ask is put again that lost a race.
-const TRIES_MAX: u8 = 3;
 
 /// An ask on its way.
 #[derive(Debug)]
@@ -127,7 +124,7 @@ impl Gateway {
         self.asks.starting = false;
         match result {
             // Somebody else started a server meanwhile, with a session of this name.
-            Err(AskError::Refused(said)) if pending.tried < TRIES_MAX && is_race(said.raw()) => {
+            Err(AskError::Refused(said)) if pending.tried < ASK_TRIES_MAX && is_race(said.raw()) => {
                 pending.tried += 1;
                 self.asks.waiting.push(pending);
             }
@@ -177,7 +174,7 @@ impl Gateway {
                 first(blocks).map(|b| Answer::Screen(screen(b, max))).map_err(|e| refusal(&e, *pane))
             }
             Ask::Launch(launch) => match launched_in(blocks) {
-                Err(said) if pending.tried < TRIES_MAX && is_race(&said) => {
+                Err(said) if pending.tried < ASK_TRIES_MAX && is_race(&said) => {
                     let line = if said.contains("duplicate") {
                         self.window_line(launch)
                     } else {
@@ -259,5 +256,5 @@ fn refusal(said: &str, pane: PaneId) -> AskError {
 }
 
 fn refused(said: &str) -> AskError {
-    AskError::Refused(Untrusted::bounded(said.trim_end(), REASON_BYTES_MAX))
+    AskError::Refused(Untrusted::bounded(said.trim_end(), TMUX_REASON_BYTES_MAX))
 }

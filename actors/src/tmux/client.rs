@@ -10,17 +10,10 @@ use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot, watch};
-use tsup_core::limits::CLIENT_END_GRACE;
+use tsup_core::limits::{CLIENT_END_GRACE, CLIENT_READ_BYTES, CLIENT_STACK_BYTES, CLIENT_WRITES_WAITING};
 use tsup_core::tmux::protocol::{Event, Parser};
 
 use crate::os::child::{Leash, end_with_parent};
-
-/// Writes that may wait for the pipe; each is what one message made the gateway say.
-const WRITES_WAITING: usize = 256;
-/// Bytes read at a time.
-const READ_BYTES: usize = 64 * 1024;
-/// Stack of the thread that starts a client and waits for its end: it does nothing else.
-const THREAD_STACK_BYTES: usize = 128 * 1024;
 
 /// The end of a client that the gateway holds. Dropping it closes the client's input.
 #[derive(Debug)]
@@ -58,12 +51,12 @@ where
     H: FnMut(Vec<Event>) -> F + Send,
     F: Future<Output = ()> + Send,
 {
-    let (writes, to_write) = mpsc::channel(WRITES_WAITING);
+    let (writes, to_write) = mpsc::channel(CLIENT_WRITES_WAITING);
     let (ended, end) = watch::channel(false);
     let leash = Arc::new(OnceLock::new());
     let (pipes, started) = oneshot::channel();
     let spawned =
-        std::thread::Builder::new().name("tmux-client".into()).stack_size(THREAD_STACK_BYTES).spawn({
+        std::thread::Builder::new().name("tmux-client".into()).stack_size(CLIENT_STACK_BYTES).spawn({
             let leash = Arc::clone(&leash);
             move || run(command, pipes, &leash, &ended)
         });
@@ -76,7 +69,7 @@ where
         let (Ok(input), Ok(mut output)) = ends else { return };
         let reading = async {
             let mut parser = Parser::new();
-            let mut buffer = vec![0; READ_BYTES];
+            let mut buffer = vec![0; CLIENT_READ_BYTES];
             while let Ok(n @ 1..) = output.read(&mut buffer).await {
                 let mut events = Vec::new();
                 parser.feed(&buffer[..n], |e| events.push(e));

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::process::{ChildStdin, Command};
 use tsup_core::ids::SocketName;
-use tsup_core::limits::{SERVER_START_DEADLINE, TMUX_DEADLINE, TMUX_RUN_BYTES_MAX};
+use tsup_core::limits::{SERVER_START_DEADLINE, TMUX_DEADLINE, TMUX_REASON_BYTES_MAX, TMUX_RUN_BYTES_MAX};
 use tsup_core::tmux::command::{Line, TMUX_MIN, probe_args, start_args};
 use tsup_core::tmux::connection::{Probe, is_too_old};
 use tsup_core::tmux::listing;
@@ -79,7 +79,7 @@ pub(super) async fn start_server(
     match run(place, &args, Some(input), SERVER_START_DEADLINE).await {
         Ok(ran) => launched(&ran.out).filter(|_| ran.ok).ok_or_else(|| {
             let said = if ran.err.trim().is_empty() { ran.out.trim() } else { ran.err.trim() };
-            AskError::Refused(Untrusted::bounded(said, 400))
+            AskError::Refused(Untrusted::bounded(said, TMUX_REASON_BYTES_MAX))
         }),
         Err(e) if e.kind() == io::ErrorKind::TimedOut => {
             Err(AskError::Timeout(SERVER_START_DEADLINE.as_secs()))

@@ -9,11 +9,8 @@
 use std::collections::VecDeque;
 
 use crate::clock::Mono;
-use crate::limits::QUESTIONS_MAX;
+use crate::limits::{BLOCKS_PER_QUESTION_MAX, QUESTIONS_MAX};
 use crate::tmux::protocol::Block;
-
-/// Blocks that one question may get before its mark: the longest sequence sent has six commands.
-const BLOCKS_MAX: usize = 16;
 
 /// Questions under way on one connection, each with what it was asked for.
 #[derive(Debug)]
@@ -77,7 +74,7 @@ impl<T> Ledger<T> {
             let q = self.open.pop_front().expect("the front was there");
             return Ok(Some(Answered { about: q.about, blocks: q.blocks, asked: q.asked }));
         }
-        if front.blocks.len() >= BLOCKS_MAX || self.is_mark(said) {
+        if front.blocks.len() >= BLOCKS_PER_QUESTION_MAX || self.is_mark(said) {
             return Err(Desync);
         }
         self.open.front_mut().expect("the front was there").blocks.push(block);
@@ -163,7 +160,7 @@ mod tests {
         let mut l = Ledger::new(7);
         l.ask(1, Mono::ZERO).unwrap();
         let end = (0..100).map(|n| l.block(block(n, 1, "x"))).position(|r| r == Err(Desync));
-        assert_eq!(end, Some(BLOCKS_MAX));
+        assert_eq!(end, Some(BLOCKS_PER_QUESTION_MAX));
         let mut l = Ledger::new(7);
         assert_eq!((0..10_000).take_while(|n| l.ask(*n, Mono::ZERO).is_ok()).count(), QUESTIONS_MAX);
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Stamped;
 use tsup_core::limits::{
-    CONNECTION_IDLE_MAX, FRAME_READ_TIMEOUT, FRAME_WRITE_TIMEOUT, REQUEST_BYTES_MAX,
+    CONNECTION_IDLE_MAX, EVENTS_PER_WRITE, FRAME_READ_TIMEOUT, FRAME_WRITE_TIMEOUT, REQUEST_BYTES_MAX,
     REQUESTS_PER_CONNECTION_MAX, SHORT_CONNECTION_MAX,
 };
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
@@ -32,9 +32,6 @@ pub(super) enum Mode {
     /// Nothing: it is told so and closed.
     Refuse,
 }
-
-/// Events written together when a reader has fallen behind.
-const EVENTS_PER_WRITE: usize = 64;
 
 /// Serves one client to its end. Errors end the connection; the reason is told where it can be.
 pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk) {
