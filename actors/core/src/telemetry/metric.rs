@@ -1,4 +1,4 @@
-//! The catalogue: every metric of the contract, with its kind, its unit and its labels.
+//! The catalogue: every metric that is counted, with its kind, its unit and its labels.
 //!
 //! Only these three kinds exist, because every StatsD receiver understands them: an unknown kind is
 //! counted as a counter by etsy's server, silently.
@@ -60,22 +60,9 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    EXECUTIONS_TOTAL = Counter "executions.total" ["script"] "jobs" "jobs that finished";
-    EXECUTIONS_SUCCESS = Counter "executions.success" ["script"] "jobs" "jobs that succeeded";
-    EXECUTIONS_FAILURE = Counter "executions.failure" ["script", "category"] "jobs" "jobs that failed";
-    EXECUTIONS_RETRIES = Counter "executions.retries" ["script"] "attempts" "attempts after the first";
-    EXECUTION_DURATION = Timer "execution.duration_seconds" ["script"] "seconds" "wall time of a finished job";
-    MEMORY_PEAK = Gauge "resource.memory_peak_mb" ["script"] "MiB" "peak memory of the last finished job";
-    CPU_TIME = Timer "resource.cpu_time_seconds" ["script"] "seconds" "CPU time of a finished job";
     AGENT_RELAUNCHES = Counter "agent.relaunches" [] "relaunches" "processes started again in an agent's pane";
     AGENT_STATE_CHANGES = Counter "agent.state_changes" [] "changes" "changes of an agent's state";
     TIME_IN_STATE = Timer "time_in_state_seconds" ["state"] "seconds" "how long an agent was in the state it left";
-    NOTICES_QUEUED = Counter "notices.queued" [] "notices" "notices taken into the outbox";
-    NOTICES_DELIVERED = Counter "notices.delivered" [] "notices" "notices that reached their reader";
-    NOTICES_SUPPRESSED = Counter "notices.suppressed" [] "notices" "notices held back by a cooldown";
-    NOTICES_FAILED = Counter "notices.failed" [] "notices" "notices given up";
-    QUEUE_DEPTH = Gauge "queue.depth" ["priority"] "jobs" "jobs waiting";
-    QUEUE_WAIT = Timer "queue.wait_seconds" ["priority"] "seconds" "how long a started job had waited";
     ACTOR_RESTARTS = Counter "actor.restarts" [] "restarts" "actors that crashed and run again";
     MAILBOX_DEPTH = Gauge "mailbox.depth" ["actor"] "messages" "messages waiting";
     MAILBOX_REFUSED = Counter "mailbox.refused" ["actor"] "messages" "messages turned away because a lane was full";
