@@ -121,9 +121,6 @@ fn frame_error(e: &FrameError) -> UserError {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 impl Client {
     /// Turns the connection into the stream of events of these kinds; none means all. The stream may
     /// be silent for as long as it likes, and ends when the supervisor closes it.
@@ -162,3 +159,6 @@ impl Iterator for Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

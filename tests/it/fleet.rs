@@ -167,6 +167,7 @@ fn spawn_kill_restart_pause_and_resume_act_on_what_is_owned() {
     w.agents_when("gone or ended", |a| a.is_empty() || a[0]["pid"].is_null());
     let audit = std::fs::read_to_string(w.home().join("log/audit.jsonl")).unwrap();
     for verb in ["spawn", "restart", "pause", "resume", "kill"] {
-        assert!(audit.contains(&format!("\"verb\":\"{verb}\"")), "{verb} is not audited:\n{audit}");
+        let line = format!("\"verb\":\"{verb}\",\"target\":\"extra/helper\",\"outcome\":\"done\"");
+        assert!(audit.contains(&line), "{verb} is not audited:\n{audit}");
     }
 }

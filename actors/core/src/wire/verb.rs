@@ -100,12 +100,12 @@ impl Verb {
     }
 
     /// What the verb is aimed at, for the audit log.
-    pub fn target(&self) -> Option<&str> {
+    pub fn target(&self) -> Option<String> {
         match self {
-            Verb::Crash { path } => Some(path),
-            Verb::Capture { agent } | Verb::Kill { agent } | Verb::Restart { agent } => Some(agent),
-            Verb::Pause { target, .. } | Verb::Resume { target } => Some(target),
-            Verb::Spawn(s) => Some(&s.name),
+            Verb::Crash { path } => Some(path.clone()),
+            Verb::Capture { agent } | Verb::Kill { agent } | Verb::Restart { agent } => Some(agent.clone()),
+            Verb::Pause { target, .. } | Verb::Resume { target } => Some(target.clone()),
+            Verb::Spawn(spawn) => Some(format!("{}/{}", spawn.session, spawn.name)),
             _ => None,
         }
     }

@@ -87,7 +87,7 @@ impl Desk {
 
     /// Answers one verb; what changes something is audited with its outcome.
     pub(super) async fn answer(&self, verb: Verb, peer: Peer) -> Body {
-        let audited = verb.changes().then(|| (verb.name(), verb.target().map(str::to_owned)));
+        let audited = verb.changes().then(|| (verb.name(), verb.target()));
         let body = self.dispatch(verb).await;
         if let Some((verb, target)) = audited {
             let outcome = match &body {
