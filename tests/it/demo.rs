@@ -58,3 +58,26 @@ fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
         eventually(&format!("the {who} has ended"), || (!crate::harness::alive(pid)).then_some(()));
     }
 }
+
+#[test]
+fn an_interrupt_ends_it_in_order_and_leaves_nothing_behind() {
+    let w = World::new();
+    let tmp = w.dir.join("tmp");
+    std::fs::create_dir(&tmp).unwrap();
+    let mut child = w
+        .command(&["demo", "--seconds", "600"])
+        .env("TMPDIR", &tmp)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let stage = eventually("the demo plays", || {
+        let dir = std::fs::read_dir(&tmp).ok()?.flatten().next()?.path();
+        (dir.join("tmux.sock").exists() && dir.join("home/ctl.sock").exists()).then_some(dir)
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let status = eventually("the demo ends", || child.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+    assert!(!stage.exists(), "its folder is left");
+}

@@ -11,6 +11,7 @@ mod harness;
 mod house;
 mod lifecycle;
 mod listen;
+mod promises;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]
