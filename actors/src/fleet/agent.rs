@@ -226,11 +226,8 @@ impl AgentActor {
         self.held.member = Some(member);
         self.describe();
         if !std::mem::replace(&mut self.held.announced, true) {
-            self.publish();
             // Its process is attached below, which may change its state: who hears of that has met it.
-            let mut found = self.reference();
-            found.pid = found.pid.or(process.map(|p| p.pid));
-            self.shared.bus.publish(Happened::AgentFound(found));
+            self.shared.bus.publish(Happened::AgentFound(self.reference()));
             self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
         }
         let ended = dead.is_some() || (pane_process.is_some() && self.pane_ended == pane_process);

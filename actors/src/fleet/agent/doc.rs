@@ -87,6 +87,10 @@ impl AgentActor {
             title: member.map(|m| m.title.clone()).unwrap_or_default(),
         };
         self.fill(&mut doc);
+        if self.held.agent.process().is_none() {
+            // It is taken hold of in a moment; who reads meanwhile sees the process it was found by.
+            doc.pid = member.filter(|m| m.dead.is_none()).and_then(|m| m.process).map(|p| p.pid);
+        }
         doc
     }
 
