@@ -39,7 +39,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::registry::Registry;
 use crate::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use crate::telemetry::statsd::{self, StatsdPlan};
-use crate::tmux::{self, Gateway, GatewaySettings, Place};
+use crate::tmux::{self, Gateway, GatewaySettings, Health, Listener, Place};
 
 /// What the tree is built from.
 #[derive(Debug, Clone)]
@@ -122,7 +122,9 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         metrics: metrics.clone(),
         resources,
     });
-    let servers = gateways(&servers, gates, settings.tmux.push, &fleet, &metrics, &bus);
+    let health = Health::default();
+    let listener = health.listener(fleet.listener());
+    let servers = gateways(&servers, gates, settings.tmux.push, &listener, &metrics, &bus);
 
     let view = Arc::new(std::sync::OnceLock::<View>::new());
     let edge = {
@@ -142,6 +144,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
             tree: Arc::clone(&view),
             fleet: fleet.clone(),
             metrics: metrics.clone(),
+            tmux: health,
             store: store.health(),
             audit: audit.clone(),
             admin: admin_tx,
@@ -255,19 +258,19 @@ struct SocketGate {
     gate: Gate<tmux::Msg>,
 }
 
-/// The gateways, which tell the fleet what they see.
+/// The gateways, which tell the listener what they see.
 fn gateways(
     path: &ActorPath,
     gates: BTreeMap<SocketName, SocketGate>,
     push: PushMode,
-    fleet: &Fleet,
+    listener: &Arc<dyn Listener>,
     metrics: &Metrics,
     bus: &Bus,
 ) -> SupervisorSpec {
     let spec = part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus);
     gates.into_iter().fold(spec, |spec, (socket, SocketGate { id, gate })| {
         let plan = GatewaySettings { socket, push, place: Place::from_env() };
-        let (listener, table) = (fleet.listener(), metrics.clone());
+        let (listener, table) = (Arc::clone(listener), metrics.clone());
         let gateway = child(&id, gate, move || Gateway::new(plan.clone(), Arc::clone(&listener), &table));
         spec.child(gateway.backoff(DOMAIN_BACKOFF))
     })

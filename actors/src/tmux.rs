@@ -3,17 +3,20 @@
 //! `gateway` is the actor: it feeds what happens to the pure machines of `tsup_core::tmux` and does what
 //! they say. `asks` are the things others want done. `client` is a control-mode client with its pipes,
 //! `probe` finds out whether anybody listens, `watch` sees writes on terminal devices, `pushers` are the
-//! clients that do so where terminals cannot be watched, `place` says how the `tmux` program is run.
+//! clients that do so where terminals cannot be watched, `place` says how the `tmux` program is run,
+//! `health` remembers what is wrong.
 
 mod asks;
 mod client;
 mod gateway;
+mod health;
 mod place;
 mod probe;
 mod pushers;
 mod watch;
 
 pub use gateway::{Gateway, GatewaySettings, Msg};
+pub use health::Health;
 pub use place::Place;
 
 use tsup_core::ids::SocketName;

@@ -65,7 +65,9 @@ async fn check_program(place: &Place) -> Result<(), Probe> {
 }
 
 fn missing(place: &Place, error: &io::Error) -> String {
-    format!("{}: {error}; tmux {TMUX_MIN} or later is needed", place.program.display())
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    format!("{}: {words}; tmux {TMUX_MIN} or later is needed", place.program.display())
 }
 
 /// Runs a command line on the server of a socket, starting it when there is none.

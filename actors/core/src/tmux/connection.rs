@@ -5,6 +5,8 @@
 //! (ending control clients has crashed tmux up to 3.6a, and a stopped server could not take notice
 //! anyway), and whatever it says later begins a new snapshot.
 
+use std::mem::discriminant;
+
 use crate::clock::Mono;
 use crate::ids::SessionId;
 use crate::limits::{RECONNECT_FIRST, RECONNECT_LAST, TMUX_DEADLINE, TMUX_STEADY, TMUX_UNFIT_RETRY};
@@ -104,7 +106,7 @@ pub struct Connection {
     /// Failures in a row.
     failures: u32,
     /// A loss was told, and no server was there since.
-    lost: bool,
+    lost: Option<LostWhy>,
     /// A server was there since the last loss.
     was_up: bool,
     /// What the last probe means for whoever wants something done.
@@ -117,7 +119,7 @@ impl Connection {
         Connection {
             phase: Phase::Waiting(Mono::ZERO),
             failures: 0,
-            lost: false,
+            lost: None,
             was_up: false,
             verdict: Standing::Coming,
         }
@@ -226,7 +228,7 @@ impl Connection {
             return self.unfit(LostWhy::TooOld(version.to_owned()), now, out);
         }
         self.phase = Phase::Up { since: now };
-        self.lost = false;
+        self.lost = None;
         self.was_up = true;
         out.push(Effect::Up);
     }
@@ -244,9 +246,16 @@ impl Connection {
     }
 
     fn lose(&mut self, why: LostWhy, out: &mut Vec<Effect>) {
-        if !self.lost {
-            self.lost = true;
-            self.was_up = false;
+        let is_news = match (&self.lost, &why) {
+            (None, _) => true,
+            // Nothing came after the end.
+            (Some(LostWhy::Ended), LostWhy::NoServer) => false,
+            (Some(told), why) => discriminant(told) != discriminant(why),
+        };
+        if is_news {
+            // A server that does not answer may yet end.
+            self.was_up &= why == LostWhy::Stalled;
+            self.lost = Some(why.clone());
             out.push(Effect::Lost(why));
         }
     }
@@ -352,6 +361,31 @@ mod tests {
         let then = c.deadline().unwrap();
         assert_eq!(c.step(Event::Tick, then), [Effect::Lost(LostWhy::Stalled)]);
         assert_eq!(c.step(Event::ClientEnded, then), [Effect::Probe]);
+    }
+
+    #[test]
+    fn a_silent_server_that_ends_is_lost_again() {
+        let mut c = up();
+        c.step(Event::Late, at(9000));
+        c.step(Event::ClientEnded, at(9500));
+        assert_eq!(c.step(Event::Probed(Probe::Absent), at(9500)), [Effect::Lost(LostWhy::Ended)]);
+        let next = c.deadline().unwrap();
+        c.step(Event::Tick, next);
+        assert_eq!(c.step(Event::Probed(Probe::Absent), next), [], "told once");
+    }
+
+    #[test]
+    fn a_tmux_that_was_installed_is_not_missing_any_more() {
+        let mut c = Connection::new();
+        c.step(Event::Tick, at(0));
+        let missing = Probe::NoBinary("tmux: not found".into());
+        c.step(Event::Probed(missing.clone()), at(0));
+        let next = c.deadline().unwrap();
+        c.step(Event::Tick, next);
+        assert_eq!(c.step(Event::Probed(missing), next), [], "told once");
+        let next = c.deadline().unwrap();
+        c.step(Event::Tick, next);
+        assert_eq!(c.step(Event::Probed(Probe::Absent), next), [Effect::Lost(LostWhy::NoServer)]);
     }
 
     #[test]

@@ -140,6 +140,18 @@ pub enum LostWhy {
     TooOld(String),
 }
 
+impl LostWhy {
+    /// What is wrong with the program `tmux` itself, which only a person can mend; `None` when the loss
+    /// has another cause.
+    pub fn unfit(&self) -> Option<String> {
+        match self {
+            LostWhy::NoBinary(why) => Some(format!("tmux cannot be run: {why}")),
+            LostWhy::TooOld(version) => Some(format!("tmux is too old: {version}")),
+            LostWhy::NoServer | LostWhy::Ended | LostWhy::Stalled => None,
+        }
+    }
+}
+
 /// What the gateway tells the roster, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {

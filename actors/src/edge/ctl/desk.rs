@@ -24,6 +24,7 @@ use crate::gate::{Gate, Reply};
 use crate::store::StoreError;
 use crate::supervisor::View;
 use crate::telemetry::Metrics;
+use crate::tmux::Health;
 
 /// What only the process itself can do; its main loop receives it.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct Parts {
     pub fleet: Fleet,
     /// The numbers.
     pub metrics: Metrics,
+    /// What keeps tsup from the tmux servers.
+    pub tmux: Health,
     /// What is wrong with the store, while something is.
     pub store: watch::Receiver<Option<StoreError>>,
     /// The audit log.
@@ -137,6 +140,7 @@ impl Desk {
     fn status(&self) -> doc::StatusDoc {
         let parts = &self.parts;
         let mut degraded: Vec<String> = parts.store.borrow().iter().map(ToString::to_string).collect();
+        degraded.extend(parts.tmux.complaints());
         if let Some(tree) = parts.tree.get() {
             tree::not_running(&tree.node(), &mut degraded);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tsup_core::error::UserError;
+use tsup_core::error::{Exit, UserError};
 use tsup_core::wire::doc::{self, AgentDoc, AgentsDoc, SessionsDoc};
 use tsup_core::wire::verb::{Body, Spawn};
 
@@ -22,6 +22,11 @@ impl Desk {
     }
 
     pub(super) async fn spawn(&self, spawn: Spawn) -> Result<Body, UserError> {
+        if let Some(why) = self.parts.tmux.unfit() {
+            return Err(UserError::new(Exit::Refused, why).hint(
+                "install it, for example with `apt-get install tmux`; it is looked for every 15 seconds",
+            ));
+        }
         self.parts.fleet.spawn(spawn).await.map(changed)
     }
 
