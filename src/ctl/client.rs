@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Stamped;
-use tsup_core::limits::{CALL_TIMEOUT, FRAME_BYTES_MAX, FRAME_WRITE_TIMEOUT};
+use tsup_core::limits::{CALL_TIMEOUT, FRAME_BYTES_MAX, FRAME_WRITE_TIMEOUT, START_WAIT};
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 use tsup_core::wire::verb::{Body, Request, Response, Verb};
 
@@ -16,11 +16,16 @@ use crate::config::plain;
 /// How long an answer may take: the domain's own deadline and what the way costs.
 const ANSWER_TIMEOUT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
+/// The same for verbs that start or end an agent, which the supervisor waits for.
+const AGENT_TIMEOUT: Duration = START_WAIT.saturating_add(ANSWER_TIMEOUT);
+
 /// A connection. Requests on it are asked one after the other.
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
     last_id: u64,
+    /// How long the answer under way may take.
+    patience: Duration,
 }
 
 impl Client {
@@ -41,13 +46,15 @@ impl Client {
         let timeouts = stream
             .set_write_timeout(Some(FRAME_WRITE_TIMEOUT))
             .and_then(|()| stream.set_read_timeout(Some(ANSWER_TIMEOUT)));
-        timeouts.map_err(|e| io_error(&e))?;
-        Ok(Client { stream, last_id: 0 })
+        timeouts.map_err(|e| io_error(&e, ANSWER_TIMEOUT))?;
+        Ok(Client { stream, last_id: 0, patience: ANSWER_TIMEOUT })
     }
 
     /// Asks, and waits for the answer. An error of the supervisor is returned as its own.
     pub fn ask(&mut self, verb: Verb) -> Result<Body, UserError> {
         self.last_id += 1;
+        self.patience = patience(&verb);
+        self.stream.set_read_timeout(Some(self.patience)).map_err(|e| self.failed(&e))?;
         let request = Request { id: self.last_id, verb };
         let bytes = frame::encode(Kind::Request, &request).map_err(|e| frame_error(&e))?;
         // A supervisor that turns a client away answers before it reads: what it says counts more
@@ -56,14 +63,14 @@ impl Client {
         match (self.receive()?, sent) {
             (Some(Body::Error(e)), _) => Err(e),
             (Some(body), _) => Ok(body),
-            (None, Err(e)) => Err(io_error(&e)),
+            (None, Err(e)) => Err(self.failed(&e)),
             (None, Ok(())) => Err(closed()),
         }
     }
 
     /// Lets a stream be silent for as long as it likes.
     pub fn wait_forever(&self) -> Result<(), UserError> {
-        self.stream.set_read_timeout(None).map_err(|e| io_error(&e))
+        self.stream.set_read_timeout(None).map_err(|e| self.failed(&e))
     }
 
     /// Another handle on the connection, to close it from elsewhere.
@@ -77,18 +84,22 @@ impl Client {
         if let Err(e) = self.stream.read_exact(&mut bytes) {
             return match e.kind() {
                 ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Ok(None),
-                _ => Err(io_error(&e)),
+                _ => Err(self.failed(&e)),
             };
         }
         let header = Header::parse(&bytes, FRAME_BYTES_MAX).map_err(|e| frame_error(&e))?;
         let mut payload = vec![0; header.len as usize];
-        self.stream.read_exact(&mut payload).map_err(|e| io_error(&e))?;
+        self.stream.read_exact(&mut payload).map_err(|e| self.failed(&e))?;
         let response: Response =
             frame::decode(header, Kind::Response, &payload).map_err(|e| frame_error(&e))?;
         if response.id != self.last_id && response.id != 0 {
             return Err(UserError::new(Exit::Bug, "the supervisor answered a question that was not asked"));
         }
         Ok(Some(response.body))
+    }
+
+    fn failed(&self, e: &std::io::Error) -> UserError {
+        io_error(e, self.patience)
     }
 }
 
@@ -98,11 +109,18 @@ pub(crate) fn closed() -> UserError {
         .hint("it may be going down, or too busy: see `tsup status` and its log")
 }
 
-fn io_error(e: &std::io::Error) -> UserError {
+fn patience(verb: &Verb) -> Duration {
+    match verb {
+        Verb::Spawn(_) | Verb::Kill { .. } | Verb::Restart { .. } => AGENT_TIMEOUT,
+        _ => ANSWER_TIMEOUT,
+    }
+}
+
+fn io_error(e: &std::io::Error, patience: Duration) -> UserError {
     match e.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => UserError::new(
             Exit::TimedOut,
-            format!("the supervisor did not answer within {} seconds", ANSWER_TIMEOUT.as_secs()),
+            format!("the supervisor did not answer within {} seconds", patience.as_secs()),
         )
         .hint("look at its log; `tsup restart` starts it again, the agents stay"),
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => closed(),

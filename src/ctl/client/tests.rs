@@ -44,6 +44,13 @@ fn asks_and_gets() {
 }
 
 #[test]
+fn what_starts_or_ends_an_agent_is_waited_for_as_long_as_the_supervisor_waits() {
+    let slow = Verb::Restart { agent: "x".into() };
+    assert!(patience(&slow) > START_WAIT + CALL_TIMEOUT);
+    assert!(patience(&Verb::Tree) < patience(&slow));
+}
+
+#[test]
 fn an_error_of_the_supervisor_is_its_own() {
     let error = UserError::new(Exit::NotFound, "there is no agent `x`");
     let (_dir, mut client, _server) = serve(true, answer(1, Body::Error(error.clone())));
