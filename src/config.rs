@@ -4,7 +4,6 @@
 
 pub mod paths;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +76,8 @@ fn read(file: &Path) -> Result<String, UserError> {
             .hint("name another file with `--config`, or write a new one with `tsup init`")
     };
     let shown = file.display();
-    let opened = File::open(file).map_err(|e| fail(format!("cannot read {shown}: {}", plain(&e))))?;
+    let opened =
+        paths::open_existing(file).map_err(|e| fail(format!("cannot read {shown}: {}", plain(&e))))?;
     let mut bytes = Vec::new();
     opened
         .take(CONFIG_BYTES_MAX + 1)
@@ -152,5 +152,15 @@ mod tests {
         std::fs::write(&huge, vec![b'#'; CONFIG_BYTES_MAX as usize + 1]).unwrap();
         assert!(load(Some(&huge)).unwrap_err().what.contains("larger than"));
         assert!(load(Some(dir.path())).unwrap_err().what.contains("is a directory"));
+        let pipe = dir.path().join("pipe.toml");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        assert!(load(Some(&pipe)).unwrap_err().what.contains("is a pipe"), "nothing waits for a writer");
     }
 }

@@ -2,7 +2,7 @@
 
 mod host;
 mod sinks;
-mod tmux;
+pub(crate) mod tmux;
 
 use anstyle::AnsiColor;
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 use tsup_core::error::Exit;
 
+use super::doctor::tmux;
 use super::{Cx, Outcome};
 use crate::daemon::lock::{Holder, holder};
 use crate::{config, daemon};
@@ -10,15 +11,17 @@ use crate::{config, daemon};
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-/// Stops the supervisor when it runs, and starts it with the configuration it had, or with `--config`.
+/// Stops the supervisor when it runs, and starts it with the configuration it had, or with `--config`; one
+/// that had none takes what `tsup start` would take here.
 pub fn run(cx: &Cx, _args: &Args) -> Outcome {
     let paths = cx.global.paths()?;
     let file = match (&cx.global.config, holder(&paths.lock)?) {
-        (None, Holder::Known(id)) => id.config,
+        (None, Holder::Known(id)) if id.config.is_some() => id.config,
         (flag, _) => config::find(flag.as_deref())?,
     };
-    // A configuration that cannot be read must not cost the supervisor that runs.
+    // A configuration or a tmux that is of no use must not cost the supervisor that runs.
     config::load(file.as_deref())?;
+    tmux::require()?;
     daemon::stop::stop(&paths)?;
     let pid = daemon::start::start(&paths, file.as_deref())?;
     cx.out.say(&format!("the supervisor is ready (pid {pid}, home {})", paths.home.display()));

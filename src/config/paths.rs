@@ -3,9 +3,10 @@
 use std::fs::{DirBuilder, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::SOCKET_PATH_BYTES_MAX;
 
@@ -115,6 +116,24 @@ impl Paths {
         })
     }
 
+    /// Makes sure that nobody else listens at the place of the control socket. The caller holds the lock of
+    /// the home, but `TSUP_SOCKET` may name any place.
+    pub fn claim_socket(&self) -> Result<(), UserError> {
+        let shown = self.socket.display();
+        if self.socket.parent().is_some_and(|folder| !folder.is_dir()) {
+            return Err(UserError::new(
+                Exit::Usage,
+                format!("the control socket cannot be made: there is no folder for {shown}"),
+            )
+            .hint("let TSUP_SOCKET name a new file in a folder of your own"));
+        }
+        if UnixStream::connect(&self.socket).is_ok() {
+            return Err(UserError::new(Exit::Refused, format!("another supervisor listens at {shown}"))
+                .hint("end it, or choose another place with TSUP_SOCKET"));
+        }
+        Ok(())
+    }
+
     /// Folder of the logs: as configured, else `HOME/log`. Made when it is not there.
     pub fn log_folder(&self, configured: Option<&str>) -> Result<PathBuf, UserError> {
         let dir = configured.map_or_else(|| self.home.join("log"), PathBuf::from);
@@ -129,11 +148,27 @@ impl Paths {
     }
 }
 
-/// Opens a private file in the home for reading and writing; makes it when it is not there. A symbolic
-/// link in its place is refused.
+/// Opens a private file in the home for reading and writing; makes it when it is not there. Anything but
+/// a plain file in its place, such as a symbolic link, is refused.
 pub fn open_private(path: &Path) -> std::io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::RegularFile => Ok(file.into()),
+        _ => Err(std::io::Error::other("it is not a plain file")),
+    }
+}
+
+/// Opens a file that is there for reading. Pipes and sockets are refused instead of waited for.
+pub fn open_existing(path: &Path) -> std::io::Result<File> {
+    // Opened without waiting: a pipe would hold up whoever reads until somebody writes.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::Directory => Err(std::io::ErrorKind::IsADirectory.into()),
+        FileType::Fifo => Err(std::io::Error::other("it is a pipe, and must be a plain file")),
+        _ => Ok(file.into()),
+    }
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
@@ -198,6 +233,18 @@ mod tests {
         let error = Paths::resolve(Some(Path::new(&format!("/{}", "x".repeat(120))))).unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.hint.unwrap().contains("TSUP_SOCKET"));
+    }
+
+    #[test]
+    fn the_socket_takes_no_other_supervisors_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = |name: &str| Paths { socket: dir.path().join(name), ..at(&dir.path().join("home")) };
+        paths("new").claim_socket().unwrap();
+        assert_eq!(paths("no/such/folder").claim_socket().unwrap_err().exit, Exit::Usage);
+        let live = std::os::unix::net::UnixListener::bind(dir.path().join("live")).unwrap();
+        assert_eq!(paths("live").claim_socket().unwrap_err().exit, Exit::Refused);
+        drop(live);
+        paths("live").claim_socket().unwrap();
     }
 
     #[test]

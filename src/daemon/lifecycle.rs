@@ -20,6 +20,7 @@ use super::log::{self, LogGuard};
 use super::notify::{Report, Starter, service_manager, watchdog_interval};
 use super::signals::{Signals, Wish, abort};
 use super::{limits, panic};
+use crate::cli::doctor::tmux;
 use crate::cli::{Cx, Fail, Outcome};
 use crate::config::paths::{Paths, open_private};
 use crate::config::{self, Loaded, plain};
@@ -71,6 +72,8 @@ fn supervise(cx: &Cx, as_daemon: bool, starter: &mut Starter) -> Outcome {
     paths.create()?;
     let identity = Identity::own(loaded.file.clone(), paths.socket.clone());
     let _lock = lock::take(&paths, &identity)?;
+    paths.claim_socket()?;
+    tmux::require()?;
     let log_folder = paths.log_folder(loaded.settings.log.dir.as_deref())?;
     let _log = start_log(cx, as_daemon, &log_folder, &loaded.settings)?;
     panic::log_panics();
@@ -212,7 +215,10 @@ impl Configuration {
             // Where to look depends on the folder in which somebody starts, which is not known here.
             return Ok(format!("{changes}: it started without a file; `tsup restart` looks for one"));
         }
-        Ok(changes.to_string())
+        Ok(match &self.file {
+            Some(_) => changes.to_string(),
+            None => format!("{changes}; it has no configuration file: `tsup restart` takes one up"),
+        })
     }
 }
 

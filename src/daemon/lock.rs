@@ -18,7 +18,7 @@ use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::{IDENTITY_BYTES_MAX, LOCK_PATIENCE};
 
-use crate::config::paths::{Paths, open_private};
+use crate::config::paths::{Paths, open_existing, open_private};
 use crate::config::plain;
 
 /// Who holds the lock.
@@ -124,12 +124,13 @@ pub enum Holder {
 
 /// Looks who holds a home.
 pub fn holder(lock: &Path) -> Result<Holder, UserError> {
-    let mut file = match File::open(lock) {
+    let mut file = match open_existing(lock) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
         Err(e) => {
             let what = format!("cannot look at {}: {}", lock.display(), plain(&e));
-            return Err(UserError::new(Exit::Refused, what).hint("is it the home of another user?"));
+            return Err(UserError::new(Exit::Refused, what)
+                .hint("is it damaged, or the home of another user? choose another with `--home DIR`"));
         }
     };
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -142,7 +143,7 @@ pub fn holder(lock: &Path) -> Result<Holder, UserError> {
 
 /// Waits until nobody holds a home; `false` when somebody still does after `deadline`.
 pub fn wait_free(lock: &Path, deadline: Duration) -> bool {
-    let Ok(file) = File::open(lock) else { return true };
+    let Ok(file) = open_existing(lock) else { return true };
     let (freed, wait) = sync_channel(1);
     // The kernel wakes the thread the moment the holder is gone. When the deadline passes, the thread
     // is left behind and ends with this short-lived process.

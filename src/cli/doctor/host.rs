@@ -17,6 +17,8 @@ use crate::render::words::bytes;
 const LARGE_FLEET: u64 = 1000;
 /// Bytes below which a disk is nearly full.
 const DISK_LOW_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes below which it is full: a fresh database with its log takes a tenth.
+const DISK_FULL_BYTES: u64 = 1024 * 1024;
 
 pub(super) fn look() -> Vec<Finding> {
     let mut out = vec![system(), memory(), open_files()];
@@ -117,6 +119,10 @@ pub(super) fn home(paths: &Paths) -> Finding {
         );
     }
     let free = stat.f_bavail * u64::try_from(stat.f_bsize).unwrap_or_default();
+    if free < DISK_FULL_BYTES {
+        let says = format!("{shown}: the disk is full");
+        return Finding::fix(name, says, "make room: without it nothing is kept over a restart");
+    }
     if free < DISK_LOW_BYTES {
         let says = format!("{shown}: {} are free", bytes(free));
         return Finding::warn(name, says, "make room: the database and the logs need it");

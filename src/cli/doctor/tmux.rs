@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::SocketName;
 use tsup_core::settings::TmuxSettings;
 
-use super::Finding;
+use super::{Finding, Level};
 use crate::config::plain;
 
 /// The oldest tmux that works.
@@ -19,6 +20,28 @@ const WANTED: (u32, u32) = (3, 4);
 const DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) fn look() -> Vec<Finding> {
+    let program = program();
+    let runs = program.runs;
+    let mut findings = vec![program.finding];
+    findings.extend(runs.then(behaviour));
+    findings
+}
+
+/// Refuses where nothing could be done without a person: tmux is missing or too old.
+pub(crate) fn require() -> Result<(), UserError> {
+    let Finding { level: Level::Fix, says, todo, .. } = program().finding else { return Ok(()) };
+    let says = if says.starts_with("tmux") { says } else { format!("tmux {says}") };
+    Err(UserError::new(Exit::Failed, says).hint(todo.unwrap_or_default()))
+}
+
+/// What was found about the program.
+struct Program {
+    finding: Finding,
+    /// Whether there is anything to try further.
+    runs: bool,
+}
+
+fn program() -> Program {
     let version = match run(Command::new("tmux").arg("-V")) {
         Ok(text) => text,
         Err(e) => {
@@ -26,7 +49,10 @@ pub(super) fn look() -> Vec<Finding> {
                 "install tmux {}.{} or later, for example `apt-get install tmux`",
                 MINIMUM.0, MINIMUM.1
             );
-            return vec![Finding::fix("tmux", format!("cannot be run: {e}"), todo)];
+            return Program {
+                finding: Finding::fix("tmux", format!("cannot be run: {e}"), todo),
+                runs: false,
+            };
         }
     };
     let shown = version.trim();
@@ -50,7 +76,7 @@ pub(super) fn look() -> Vec<Finding> {
             "3.2 or later is needed",
         ),
     };
-    vec![finding, behaviour()]
+    Program { finding, runs: true }
 }
 
 /// `tmux 3.3a`, `tmux next-3.6`, `tmux openbsd-7.4` to a version; the last has none.
