@@ -16,7 +16,9 @@ use tsup_core::wire::verb::{Body, Verb};
 use self::feed::Feed;
 use self::show::Show;
 use self::stage::Stage;
+use crate::cli::doctor::tmux;
 use crate::cli::{Cx, Outcome};
+use crate::config::plain;
 use crate::ctl::client::Client;
 
 /// Arguments of `tsup demo`.
@@ -69,6 +71,7 @@ const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
 /// Plays the demo to its end.
 pub fn run(cx: &Cx, args: &Args) -> Outcome {
+    tmux::require()?;
     let (wakes, inbox) = sync_channel(4096);
     interrupts(wakes.clone())?;
     let feed = Feed::listen()?;
@@ -151,15 +154,17 @@ fn follow(client: Client, wakes: SyncSender<Wake>) -> Result<(), UserError> {
 /// The first interrupt ends the demo in order, so that it can clear its stage.
 fn interrupts(wakes: SyncSender<Wake>) -> Result<(), UserError> {
     use tokio::signal::unix::{SignalKind, signal};
-    let fail = |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot listen to signals: {e}"));
+    let fail =
+        |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot listen to signals: {}", plain(&e)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
-    let (mut int, mut term) = {
+    let (mut int, mut term, mut hup) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::interrupt()).map_err(fail)?, signal(SignalKind::terminate()).map_err(fail)?)
+        let take = |kind| signal(kind).map_err(fail);
+        (take(SignalKind::interrupt())?, take(SignalKind::terminate())?, take(SignalKind::hangup())?)
     };
     std::thread::spawn(move || {
         runtime.block_on(async {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {}, _ = hup.recv() => {} }
         });
         let _ = wakes.send(Wake::Interrupted);
     });

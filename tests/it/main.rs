@@ -8,6 +8,7 @@ mod control;
 mod demo;
 mod fleet;
 mod harness;
+mod hostile;
 mod house;
 mod lifecycle;
 mod listen;

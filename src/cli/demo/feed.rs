@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::untrusted::Untrusted;
 
+use crate::config::plain;
+
 /// Lines about agents kept for the picture.
 const KEPT: usize = 6;
 
@@ -28,7 +30,9 @@ struct Seen {
 impl Feed {
     /// Listens on a free port of the loopback address.
     pub(super) fn listen() -> Result<Feed, UserError> {
-        let fail = |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot listen for StatsD: {e}"));
+        let fail = |e: std::io::Error| {
+            UserError::new(Exit::Failed, format!("cannot listen for StatsD: {}", plain(&e)))
+        };
         let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(fail)?;
         let port = socket.local_addr().map_err(fail)?.port();
         let seen = Arc::new(Seen::default());

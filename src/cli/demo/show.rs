@@ -67,11 +67,10 @@ impl Show {
         if self.how != How::Picture {
             return;
         }
-        let mut text = format!(
-            "tsup demo: six fake agents under one supervision tree, {} s left (Ctrl-C ends it)\n\n",
-            left.as_secs()
-        );
         let width = render::terminal_width();
+        let head =
+            format!("tsup demo: six agents under one tree, {} s left (Ctrl-C ends it)", left.as_secs());
+        let mut text = format!("{}\n\n", render::table::cut(&head, width));
         let look = Look { width: Some(width), ..self.out.look };
         text += &render::agents::draw(agents, crate::ctl::now(), look);
         text += "\nWhat happened last\n";

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::feed::Feed;
+use crate::config::plain;
 use crate::ctl::client::Client;
 
 /// Session, name, role, look, life of each fake agent. The last one crashes once.
@@ -37,8 +39,9 @@ pub(super) struct Stage {
 impl Stage {
     /// Builds the home, writes the configuration, starts the supervisor.
     pub(super) fn build(feed: &Feed) -> Result<Stage, UserError> {
-        let fail =
-            |what: &str, e: std::io::Error| UserError::new(Exit::Failed, format!("demo: cannot {what}: {e}"));
+        let fail = |what: &str, e: std::io::Error| {
+            UserError::new(Exit::Failed, format!("demo: cannot {what}: {}", plain(&e)))
+        };
         let dir = std::env::temp_dir().join(format!("tsup-demo-{}", std::process::id()));
         fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| fail("make its folder", e))?;
         let stage = Stage { dir, supervisor: Mutex::new(None) };
@@ -64,6 +67,8 @@ impl Stage {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
+            // Ctrl-C is for the demo alone, which ends its supervisor in order.
+            .process_group(0)
             .spawn()
             .map_err(|e| fail("start its supervisor", e))?;
         *stage.supervisor.lock() = Some(child);
@@ -167,7 +172,7 @@ fn remove(dir: &Path) -> Result<(), UserError> {
             Ok(()) => return Ok(()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) if Instant::now() > deadline => {
-                let what = format!("the demo's folder {} cannot be removed: {e}", dir.display());
+                let what = format!("the demo's folder {} cannot be removed: {}", dir.display(), plain(&e));
                 return Err(UserError::new(Exit::Failed, what).hint("remove it by hand"));
             }
             Err(_) => std::thread::park_timeout(Duration::from_millis(50)),
