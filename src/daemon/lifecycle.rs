@@ -215,10 +215,7 @@ impl Configuration {
             // Where to look depends on the folder in which somebody starts, which is not known here.
             return Ok(format!("{changes}: it started without a file; `tsup restart` looks for one"));
         }
-        Ok(match &self.file {
-            Some(_) => changes.to_string(),
-            None => format!("{changes}; it has no configuration file: `tsup restart` takes one up"),
-        })
+        Ok(changes.to_string())
     }
 }
 

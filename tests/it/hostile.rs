@@ -104,7 +104,7 @@ fn the_control_socket_takes_nobodys_place() {
         place.command(&["start"]).env("TSUP_SOCKET", socket).output().unwrap().into()
     };
     let refused = start(&first.0, &file);
-    assert_eq!(refused.code, 2, "{refused:?}");
+    assert_eq!(refused.code, 5, "{refused:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     assert_eq!(start(&first.0, &first.0.path().join("no/folder")).code, 2);
 
