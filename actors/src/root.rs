@@ -13,7 +13,7 @@
 //! Gates and links are made here, before any actor, so that everybody can be told of everybody.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use tsup_core::supervision::{Backoff, End, Strategy};
 
 use crate::bus::Bus;
 use crate::clock::{now_mono, now_wall};
-use crate::edge::audit::Audit;
+use crate::edge::audit::{Audit, AuditMsg};
 use crate::edge::ctl::Ctl;
 use crate::edge::ctl::desk::{Admin, Desk, Identity, Parts};
 use crate::fleet::{Fleet, Gateways, Plan};
@@ -127,36 +127,23 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let servers = gateways(&servers, gates, settings.tmux.push, &listener, &metrics, &bus);
 
     let view = Arc::new(std::sync::OnceLock::<View>::new());
-    let edge = {
-        let path = system.child("edge");
-        let audit = Gate::new(path.child("audit"));
-        let desk = Desk::new(Parts {
-            identity: Identity {
-                pid: std::process::id(),
-                started_at: now_wall(),
-                started: now_mono(),
-                home: config.home.display().to_string(),
-                socket: config.socket.display().to_string(),
-                version: config.version.clone(),
-            },
-            ready: ready.clone(),
-            bus: bus.clone(),
-            tree: Arc::clone(&view),
-            fleet: fleet.clone(),
-            metrics: metrics.clone(),
-            tmux: health,
-            store: store.health(),
-            audit: audit.clone(),
-            admin: admin_tx,
-        });
-        let (log, socket) = (config.log_dir.join("audit.jsonl"), config.socket.clone());
-        part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), &bus)
-            .child(child("audit", audit, move || Audit::new(log.clone())).backoff(DOMAIN_BACKOFF))
-            .child(
-                child("ctl", Gate::new(path.child("ctl")), move || Ctl::new(socket.clone(), desk.clone()))
-                    .backoff(DOMAIN_BACKOFF),
-            )
-    };
+    let at_edge = system.child("edge");
+    let audit = Gate::new(at_edge.child("audit"));
+    metrics.watch_gate(&store.gate()).keep();
+    metrics.watch_gate(&audit).keep();
+    let desk = Desk::new(Parts {
+        identity: identity(&config.home, &config.socket, config.version),
+        ready: ready.clone(),
+        bus: bus.clone(),
+        tree: Arc::clone(&view),
+        fleet: fleet.clone(),
+        metrics: metrics.clone(),
+        tmux: health,
+        store: store.health(),
+        audit: audit.clone(),
+        admin: admin_tx,
+    });
+    let edge = edge(&at_edge, config.log_dir.join("audit.jsonl"), audit, config.socket, desk, &bus);
 
     let system = part(SupervisorSpec::new(system, Strategy::OneForOne), &bus)
         .child(supervise("edge", edge).backoff(DOMAIN_BACKOFF))
@@ -200,6 +187,33 @@ async fn announce(mut heard: watch::Receiver<bool>, ready: watch::Sender<bool>, 
 fn part(spec: SupervisorSpec, bus: &Bus) -> SupervisorSpec {
     let (restarts, period) = DOMAIN_INTENSITY;
     spec.intensity(restarts, period).quarantine(DOMAIN_REST).bus(bus)
+}
+
+/// Who this supervisor is.
+fn identity(home: &Path, socket: &Path, version: String) -> Identity {
+    Identity {
+        pid: std::process::id(),
+        started_at: now_wall(),
+        started: now_mono(),
+        home: home.display().to_string(),
+        socket: socket.display().to_string(),
+        version,
+    }
+}
+
+/// The audit log and the control socket.
+fn edge(
+    path: &ActorPath,
+    log: PathBuf,
+    audit: Gate<AuditMsg>,
+    socket: PathBuf,
+    desk: Desk,
+    bus: &Bus,
+) -> SupervisorSpec {
+    let ctl = Gate::new(path.child("ctl"));
+    part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus)
+        .child(child("audit", audit, move || Audit::new(log.clone())).backoff(DOMAIN_BACKOFF))
+        .child(child("ctl", ctl, move || Ctl::new(socket.clone(), desk.clone())).backoff(DOMAIN_BACKOFF))
 }
 
 /// The metrics and where they go. A dead sink never restarts anything else.

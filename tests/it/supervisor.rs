@@ -134,6 +134,9 @@ fn metrics_are_counted_from_the_start() {
     let running = started();
     let doc = running.0.tsup(&["ctl", "metrics", "--current", "--json"]).json();
     assert_eq!(keys(&doc), ["counters", "gauges", "since", "timers", "version"]);
+    for actor in ["root/store", "root/system/edge/audit", "root/system/telemetry/registry"] {
+        assert!(doc["gauges"][format!("mailbox.depth;actor={actor}")].is_number(), "{actor}: {doc}");
+    }
     assert!(running.0.tsup(&["ctl", "metrics"]).out.contains("COUNTER"));
 }
 
