@@ -93,10 +93,7 @@ const DOMAIN_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(50), 
 /// everything is up.
 pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let database = config.home.join("tsup.db");
-    // A database that is merely broken degrades the store; one of a newer tsup must not be touched.
-    if let Err(e @ StoreError::Newer { .. }) = store::check(&database) {
-        return Err(UserError::new(Exit::Refused, e.to_string()));
-    }
+    refuse_newer(&database)?;
     let settings = Arc::clone(&config.settings.borrow());
     let bus = Bus::new();
     let metrics = Metrics::new(now_wall());
@@ -187,6 +184,14 @@ async fn announce(mut heard: watch::Receiver<bool>, ready: watch::Sender<bool>, 
 fn part(spec: SupervisorSpec, bus: &Bus) -> SupervisorSpec {
     let (restarts, period) = DOMAIN_INTENSITY;
     spec.intensity(restarts, period).quarantine(DOMAIN_REST).bus(bus)
+}
+
+/// A database that is merely broken degrades the store; one of a newer tsup must not be touched.
+fn refuse_newer(database: &Path) -> Result<(), UserError> {
+    match store::check(database) {
+        Err(e @ StoreError::Newer { .. }) => Err(UserError::new(Exit::Refused, e.to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// Who this supervisor is.
