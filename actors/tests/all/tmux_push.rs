@@ -15,10 +15,15 @@ fn print(tty: &Path) {
     writeln!(file, "a line").expect("the terminal takes it");
 }
 
-/// Waits for activity that was told after now.
-async fn seen(w: &mut Watching, pane: PaneId) {
+/// How much activity of a pane was told by now. Asked before something is printed: what is told while
+/// nobody listens counts as well.
+fn told(w: &mut Watching, pane: PaneId) -> usize {
     w.catch_up();
-    let before = w.known.activity.get(&pane).map_or(0, Vec::len);
+    w.known.activity.get(&pane).map_or(0, Vec::len)
+}
+
+/// Waits for more activity than `before`.
+async fn seen(w: &mut Watching, pane: PaneId, before: usize) {
     w.until("activity", |k| k.activity.get(&pane).is_some_and(|a| a.len() > before)).await;
 }
 
@@ -34,11 +39,11 @@ async fn print_here_and_there(tmux: &Tmux, push: PushMode, panes: usize) {
     }
     let all: Vec<_> = w.known.panes.values().map(|p| (p.pane, p.tty.clone())).collect();
     for (pane, tty) in all.iter().step_by(panes.div_ceil(12)) {
-        let told = seen(&mut w, *pane);
-        // Written from another thread, so that the wait is there before the write.
+        let before = told(&mut w, *pane);
+        // Written from another thread: a terminal whose server does not read could block.
         let tty = tty.clone();
         let writer = tokio::task::spawn_blocking(move || print(Path::new(&tty)));
-        told.await;
+        seen(&mut w, *pane, before).await;
         writer.await.expect("the write");
     }
     let (pane, _) = all[0];
@@ -122,9 +127,9 @@ async fn panes_that_come_and_go_are_known_soon() {
     tmux.run(&["split-window", "-d", "-t", "s1", "sleep 1; echo begins; exec cat"]);
     w.until("a split", |k| k.panes.len() == 4 && k.panes.values().any(|p| p.window_panes == 2)).await;
     let (last, _, tty) = tmux.pane("s0");
-    let told = seen(&mut w, last);
+    let before = told(&mut w, last);
     print(&tty);
-    told.await;
+    seen(&mut w, last, before).await;
     tmux.run(&["kill-session", "-t", "s1"]);
     w.until("one left", |k| k.panes.len() == 1 && k.sessions.len() == 1).await;
     w.stop().await;
