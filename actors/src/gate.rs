@@ -366,6 +366,12 @@ impl<R> Reply<R> {
         }
     }
 
+    /// Whether somebody still waits for the answer. A message that comes once more after a crash has lost
+    /// its asker when the reply was moved out before.
+    pub fn is_wanted(&self) -> bool {
+        self.0.as_ref().is_some_and(|tx| !tx.is_closed())
+    }
+
     /// Moves the reply out, to answer later.
     pub fn take(&mut self) -> Self {
         Reply(self.0.take())

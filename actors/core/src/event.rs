@@ -19,7 +19,8 @@ pub struct AgentRef {
     pub session: Untrusted,
     /// Its own name.
     pub name: Untrusted,
-    /// Its pane, `%N`; empty while it has none.
+    /// Its pane, `%N`; empty while it has none, which JSON shows as `null`.
+    #[serde(serialize_with = "crate::wire::doc::null_when_empty")]
     pub pane: String,
     /// Its process; `None` while it has none.
     pub pid: Option<u32>,
@@ -233,6 +234,9 @@ mod tests {
         assert!(v["exit_code"].is_null());
         let found = Stamped { at: Wall::from_unix_ms(0), seq: 4, event: Event::AgentFound(agent()) };
         assert_eq!(found.to_json()["session"], "web");
+        let nowhere = AgentRef { pane: String::new(), ..agent() };
+        let found = Stamped { at: Wall::from_unix_ms(0), seq: 5, event: Event::AgentFound(nowhere) };
+        assert!(found.to_json()["pane"].is_null());
         let ready = Stamped { at: Wall::from_unix_ms(0), seq: 5, event: Event::Ready };
         assert_eq!(
             ready.to_json().to_string(),

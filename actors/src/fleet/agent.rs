@@ -104,8 +104,6 @@ pub(super) struct AgentActor {
     look_timer: Option<Timer>,
     relaunch_timer: Option<Timer>,
     enough_timer: Option<Timer>,
-    /// Counts launches; the answer to an older one is dropped.
-    launches: u64,
     /// Whether the launch under way is counted as a relaunch.
     relaunching: bool,
     end_waits: Vec<Done>,
@@ -126,7 +124,6 @@ impl AgentActor {
             look_timer: None,
             relaunch_timer: None,
             enough_timer: None,
-            launches: 0,
             relaunching: false,
             end_waits: Vec::new(),
             start_waits: Vec::new(),

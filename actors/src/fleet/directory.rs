@@ -35,6 +35,8 @@ pub(super) struct Memory {
     pub(super) record: AgentRecord,
     pub(super) member: Option<Box<Member>>,
     pub(super) session: Untrusted,
+    /// Counts launches over all incarnations; the answer to an older one is dropped.
+    pub(super) launches: u64,
     /// Whether somebody was told that it is there.
     pub(super) announced: bool,
     pub(super) view: watch::Sender<Option<AgentDoc>>,

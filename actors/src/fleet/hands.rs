@@ -3,9 +3,10 @@
 
 use tokio::sync::mpsc;
 use tsup_core::limits;
+use tsup_core::supervision::Refusal;
 
 use crate::actor::{Actor, Cx};
-use crate::supervisor::{ChildSpec, Handle};
+use crate::supervisor::{ChildError, ChildSpec, Handle};
 
 /// Something to be done.
 enum Task {
@@ -27,9 +28,10 @@ impl Hands {
                 match task {
                     Task::Start(spec) => {
                         let id = spec.id().to_owned();
-                        if let Err(e) = supervisor.start_child(*spec).await {
+                        match supervisor.start_child(*spec).await {
                             // One that runs already is what was wanted.
-                            tracing::debug!(child = id, error = %e, "child not started");
+                            Ok(()) | Err(ChildError::Refused(Refusal::AlreadyStarted(_))) => {}
+                            Err(e) => tracing::warn!(child = id, error = %e, "child not started"),
                         }
                     }
                     Task::End(id) => {

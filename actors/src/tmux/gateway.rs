@@ -337,6 +337,8 @@ impl Actor for Gateway {
 
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
+            // An ask that nobody waits for was begun before a crash, or given up: it is not done twice.
+            Msg::Ask(_, reply) if !reply.is_wanted() => {}
             Msg::Ask(ask, reply) => self.take_ask(Pending::new(ask.clone(), reply.take(), cx.now()), cx),
             Msg::Resync => {
                 if let Some(why) = self.loss.clone() {

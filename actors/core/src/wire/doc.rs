@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Wall;
 use crate::fleet::state::{AgentState, Detail};
@@ -14,6 +14,11 @@ use crate::untrusted::Untrusted;
 
 /// Version of every document.
 pub const VERSION: u32 = 1;
+
+/// What people read says `null` for what is not there; the compact form keeps the empty text.
+pub(crate) fn null_when_empty<S: Serializer>(text: &str, s: S) -> Result<S::Ok, S::Error> {
+    if s.is_human_readable() && text.is_empty() { s.serialize_none() } else { s.serialize_str(text) }
+}
 
 /// `ctl tree`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +121,8 @@ pub struct AgentDoc {
     pub role: Option<String>,
     /// Its profile's name.
     pub agent: String,
-    /// Its pane, `%N`; empty while it has none.
+    /// Its pane, `%N`; empty while it has none, which JSON shows as `null`.
+    #[serde(serialize_with = "null_when_empty")]
     pub pane: String,
     /// Its process.
     pub pid: Option<u32>,
@@ -158,7 +164,8 @@ pub struct SessionsDoc {
 pub struct SessionDoc {
     /// Its name.
     pub name: Untrusted,
-    /// Its tmux id, `$N`; empty while it is not there.
+    /// Its tmux id, `$N`; empty while it is not there, which JSON shows as `null`.
+    #[serde(serialize_with = "null_when_empty")]
     pub id: String,
     /// The tmux socket.
     pub socket: String,

@@ -70,6 +70,7 @@ pub(in crate::fleet) fn begin(
         record,
         member: None,
         session: Untrusted::default(),
+        launches: 0,
         announced: false,
         view: watch::Sender::new(None),
     }
@@ -195,14 +196,14 @@ impl AgentActor {
     /// Stores the launch, then starts a process: in its dead pane, else in a pane of its own.
     fn launch(&mut self, cx: &mut Cx<Self>) {
         let Some(spec) = self.spec() else { return };
-        self.launches += 1;
+        self.held.launches += 1;
         self.pane = None;
         let launch = spec.launch(&self.shared.home, &self.shared.exe, |name| std::env::var(name).ok());
         let ask = match self.held.member.as_ref().and_then(|m| m.pane) {
             Some(pane) => Ask::Respawn { pane, launch },
             None => Ask::Launch(launch),
         };
-        let (number, record) = (self.launches, self.record());
+        let (number, record) = (self.held.launches, self.record());
         let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
         cx.spawn(async move {
             // Without the store the count may be lost with the supervisor; the agent is not.
@@ -217,7 +218,7 @@ impl AgentActor {
     }
 
     pub(super) fn launched(&mut self, number: u64, answer: Result<Answer, AskError>, cx: &mut Cx<Self>) {
-        if number != self.launches || self.held.relaunch.phase() != Phase::Launching {
+        if number != self.held.launches || self.held.relaunch.phase() != Phase::Launching {
             return;
         }
         let error = match answer {
