@@ -126,6 +126,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let view = Arc::new(std::sync::OnceLock::<View>::new());
     let at_edge = system.child("edge");
     let audit = Gate::new(at_edge.child("audit"));
+    let (audit_complains, audit_health) = watch::channel(None);
     metrics.watch_gate(&store.gate()).keep();
     metrics.watch_gate(&audit).keep();
     let desk = Desk::new(Parts {
@@ -138,8 +139,10 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         tmux: health,
         store: store.health(),
         audit: audit.clone(),
+        audit_health,
         admin: admin_tx,
     });
+    let audit = (audit, audit_complains);
     let edge = edge(&at_edge, config.log_dir.join("audit.jsonl"), audit, config.socket, desk, &bus);
 
     let system = part(SupervisorSpec::new(system, Strategy::OneForOne), &bus)
@@ -210,14 +213,14 @@ fn identity(home: &Path, socket: &Path, version: String) -> Identity {
 fn edge(
     path: &ActorPath,
     log: PathBuf,
-    audit: Gate<AuditMsg>,
+    (audit, health): (Gate<AuditMsg>, watch::Sender<Option<String>>),
     socket: PathBuf,
     desk: Desk,
     bus: &Bus,
 ) -> SupervisorSpec {
     let ctl = Gate::new(path.child("ctl"));
     part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus)
-        .child(child("audit", audit, move || Audit::new(log.clone())).backoff(DOMAIN_BACKOFF))
+        .child(child("audit", audit, move || Audit::new(log.clone(), health.clone())).backoff(DOMAIN_BACKOFF))
         .child(child("ctl", ctl, move || Ctl::new(socket.clone(), desk.clone())).backoff(DOMAIN_BACKOFF))
 }
 

@@ -19,16 +19,23 @@ pub fn draw(doc: &MetricsDoc, now: Wall, look: Look) -> String {
     if !doc.gauges.is_empty() {
         let mut table = Table::new(&[Column::text("GAUGE", 12, 0), Column::number("VALUE", 0)]);
         for (name, value) in &doc.gauges {
-            table.row(vec![name.as_str().into(), value.to_string().into()]);
+            table.row(vec![name.as_str().into(), gauge(*value).into()]);
         }
         out.extend(["\n", &table.draw(look)]);
     }
-    if !doc.timers.is_empty() {
+    if doc.timers.values().any(|t| t.count > 0) {
         out.extend(["\n", &timers(doc).draw(look)]);
     }
     out
 }
 
+/// Three decimals are what a person compares; JSON has them all.
+fn gauge(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Timers that were never hit have no figures to show.
 fn timers(doc: &MetricsDoc) -> Table {
     let mut table = Table::new(&[
         Column::text("TIMER", 12, 0),
@@ -41,7 +48,7 @@ fn timers(doc: &MetricsDoc) -> Table {
         Column::number("MAX", 1),
         Column::number("DEV", 4),
     ]);
-    for (name, t) in &doc.timers {
+    for (name, t) in doc.timers.iter().filter(|(_, t)| t.count > 0) {
         let short = |s: f64| words::short_seconds(s).into();
         table.row(vec![
             name.as_str().into(),

@@ -216,3 +216,22 @@ fn the_socket_is_private_and_another_user_is_refused() {
     assert_eq!(foreign.status.code(), Some(0), "{}", String::from_utf8_lossy(&foreign.stderr));
     assert_eq!(python("0").status.code(), Some(9), "the same request of the owner is answered");
 }
+
+#[test]
+fn an_audit_log_that_cannot_be_written_shows_in_the_status() {
+    let mut w = World::new();
+    w.run();
+    std::fs::create_dir_all(w.home().join("log/audit.jsonl")).unwrap();
+    assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
+    eventually("status tells it", || {
+        let degraded = w.json(&["ctl", "status", "--json"])["degraded"].to_string();
+        (degraded.contains("audit.jsonl") && degraded.contains("lost")).then_some(())
+    });
+    std::fs::remove_dir(w.home().join("log/audit.jsonl")).unwrap();
+    eventually("a line that arrives heals it", || {
+        let _ = w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]);
+        (w.json(&["ctl", "status", "--json"])["degraded"].to_string().contains("audit.jsonl"))
+            .then_some(())
+            .xor(Some(()))
+    });
+}

@@ -171,3 +171,31 @@ fn spawn_kill_restart_pause_and_resume_act_on_what_is_owned() {
         assert!(audit.contains(&line), "{verb} is not audited:\n{audit}");
     }
 }
+
+#[test]
+fn a_paused_agent_that_dies_stays_down_until_it_is_resumed() {
+    let mut w = World::new();
+    w.configure("[relaunch]\ninitial_delay_seconds = 0.0\n");
+    w.run();
+    let program = w.dir.join("bin/claude").display().to_string();
+    let life = ["fake-agent", "--life", "start 0.1, idle 3600"];
+    w.json(
+        &[&["ctl", "spawn", "team/one", "--agent", "claude", "--json", "--", &program], &life[..]].concat(),
+    );
+    let up = w.agents_when("it runs", |a| a.len() == 1 && a[0]["pid"].is_u64());
+    let mut watch = w.watch(&[]);
+    // A drill is an event for sure: from then on the watch sees everything.
+    assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
+    watch.next("the drill", |e| e["kind"] == "actor_restarted");
+    w.json(&["ctl", "pause", "team/one", "--json"]);
+    let pid = i32::try_from(up[0]["pid"].as_u64().unwrap()).unwrap();
+    let process = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    watch.next("its death", |e| e["kind"] == "agent_died");
+    w.agents_when("it is down", |a| a[0]["state"] == "crashed" && a[0]["paused"] == true);
+    w.json(&["ctl", "resume", "team/one", "--json"]);
+    watch.next("its way back", |e| e["kind"] == "agent_relaunched");
+    let relaunched = watch.seen.iter().filter(|e| e["kind"] == "agent_relaunched").count();
+    assert_eq!(relaunched, 1, "{:#?}", watch.seen);
+    w.agents_when("it runs again", |a| a[0]["paused"] == false && a[0]["relaunches"] == 1);
+}

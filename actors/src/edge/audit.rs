@@ -1,6 +1,6 @@
 //! Owns: the audit log, `HOME/log/audit.jsonl`, and its rotation.
 //! Receives: one entry for each verb that changed something or tried to.
-//! Sends: nothing.
+//! Sends: what is wrong with the file, to a view that `status` reads.
 //! Bounded by: [`AUDIT_BYTES_MAX`] a file, one older file kept; [`AUDIT_PENDING_MAX`] entries waiting.
 //! Restart: permanent; entries that waited in the gate are written by the next incarnation.
 
@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tokio::sync::watch;
 use tsup_core::clock::Wall;
 use tsup_core::limits::{AUDIT_BYTES_MAX, AUDIT_PENDING_MAX};
 
@@ -52,14 +53,16 @@ pub enum AuditMsg {
 #[derive(Debug)]
 pub struct Audit {
     path: PathBuf,
+    /// What is wrong with the file, while something is; the desk shows it as degraded.
+    health: watch::Sender<Option<String>>,
     pending: Vec<Entry>,
     writing: bool,
 }
 
 impl Audit {
-    /// Writes to `path`, whose folder exists.
-    pub fn new(path: PathBuf) -> Self {
-        Audit { path, pending: Vec::new(), writing: false }
+    /// Writes to `path`, whose folder exists, and tells `health` what is wrong while something is.
+    pub fn new(path: PathBuf, health: watch::Sender<Option<String>>) -> Self {
+        Audit { path, health, pending: Vec::new(), writing: false }
     }
 
     /// Hands what waits to a thread that may block; the next batch waits for this one, so that lines
@@ -87,6 +90,9 @@ impl Actor for Audit {
             }
             AuditMsg::Written(result) => {
                 self.writing = false;
+                let wrong = result.as_ref().err();
+                let shown = wrong.map(|why| format!("{}: audit lines are lost: {why}", self.path.display()));
+                self.health.send_if_modified(|before| std::mem::replace(before, shown.clone()) != shown);
                 if let Err(why) = result {
                     tracing::error!(path = %self.path.display(), error = %why, "audit log cannot be written");
                 }

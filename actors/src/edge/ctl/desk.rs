@@ -78,6 +78,8 @@ pub struct Parts {
     pub store: watch::Receiver<Option<StoreError>>,
     /// The audit log.
     pub audit: Gate<AuditMsg>,
+    /// What is wrong with the audit log, while something is.
+    pub audit_health: watch::Receiver<Option<String>>,
     /// The process's main loop.
     pub admin: mpsc::Sender<Admin>,
 }
@@ -140,6 +142,7 @@ impl Desk {
     fn status(&self) -> doc::StatusDoc {
         let parts = &self.parts;
         let mut degraded: Vec<String> = parts.store.borrow().iter().map(ToString::to_string).collect();
+        degraded.extend(parts.audit_health.borrow().clone());
         degraded.extend(parts.tmux.complaints());
         if let Some(tree) = parts.tree.get() {
             tree::not_running(&tree.node(), &mut degraded);
