@@ -7,13 +7,16 @@
 mod connection;
 pub mod desk;
 
+use std::collections::VecDeque;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tsup_core::limits::{CONNECTIONS_MAX, CONNECTIONS_RESERVED};
 
 use self::connection::Mode;
@@ -79,7 +82,7 @@ impl Actor for Ctl {
 /// short request each, so that an administrator gets through when clients have taken the rest.
 async fn accept(listener: UnixListener, desk: Desk) {
     let general = Arc::new(Semaphore::new(CONNECTIONS_MAX - CONNECTIONS_RESERVED));
-    let reserve = Arc::new(Semaphore::new(CONNECTIONS_RESERVED));
+    let mut reserve = Reserve(VecDeque::new());
     let mut connections = tokio::task::JoinSet::new();
     let mut spare = Spare::new();
     loop {
@@ -95,21 +98,46 @@ async fn accept(listener: UnixListener, desk: Desk) {
             Some(_) = connections.join_next() => continue,
         };
         let Some(peer) = peer_of(&stream) else { continue };
-        let (mode, permit) = if let Ok(permit) = Arc::clone(&general).try_acquire_owned() {
-            (Mode::General, Some(permit))
-        } else if let Ok(permit) = Arc::clone(&reserve).try_acquire_owned() {
-            (Mode::OneShort, Some(permit))
-        } else {
-            (Mode::Refuse, None)
+        let permit = Arc::clone(&general).try_acquire_owned().ok();
+        let asked = Arc::new(AtomicBool::new(false));
+        let mode = match &permit {
+            Some(_) => Mode::General,
+            None if reserve.make_room() => Mode::OneShort(Arc::clone(&asked)),
+            None if connections.len() > 2 * CONNECTIONS_MAX => continue,
+            None => Mode::Refuse,
         };
-        if mode == Mode::Refuse && connections.len() > 2 * CONNECTIONS_MAX {
-            continue;
-        }
-        let desk = desk.clone();
-        connections.spawn(async move {
+        let (desk, short) = (desk.clone(), matches!(mode, Mode::OneShort(_)));
+        let task = connections.spawn(async move {
             connection::serve(stream, peer, mode, desk).await;
             drop(permit);
         });
+        if short {
+            reserve.0.push_back(Reserved { task, asked });
+        }
+    }
+}
+
+/// The connections on reserved places, oldest first.
+struct Reserve(VecDeque<Reserved>);
+
+struct Reserved {
+    task: AbortHandle,
+    /// Whether its request has been read: then it is answered, come what may.
+    asked: Arc<AtomicBool>,
+}
+
+impl Reserve {
+    /// Whether one more may come. Who holds a place and says nothing loses it to who comes with a request.
+    fn make_room(&mut self) -> bool {
+        self.0.retain(|held| !held.task.is_finished());
+        if self.0.len() < CONNECTIONS_RESERVED {
+            return true;
+        }
+        let silent = self.0.iter().position(|held| !held.asked.load(Ordering::Acquire));
+        if let Some(held) = silent.and_then(|at| self.0.remove(at)) {
+            held.task.abort();
+        }
+        silent.is_some()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One connection: frames in, frames out, limits on everything.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,12 +24,12 @@ use crate::bus::Subscription;
 use crate::edge::audit::Peer;
 
 /// What a connection may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Mode {
     /// Anything.
     General,
-    /// One request with a short answer: a place from the reserve.
-    OneShort,
+    /// One request with a short answer: a place from the reserve. Set once the request was read.
+    OneShort(Arc<AtomicBool>),
     /// Nothing: it is told so and closed.
     Refuse,
 }
@@ -38,8 +39,8 @@ pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk
     let (reader, writer) = stream.into_split();
     match mode {
         Mode::General => general(reader, writer, peer, desk).await,
-        Mode::OneShort => {
-            let _ = timeout(SHORT_CONNECTION_MAX, one_short(reader, writer, peer, desk)).await;
+        Mode::OneShort(asked) => {
+            let _ = timeout(SHORT_CONNECTION_MAX, one_short(reader, writer, peer, desk, &asked)).await;
         }
         Mode::Refuse => refuse(writer).await,
     }
@@ -51,12 +52,19 @@ async fn refuse(mut writer: OwnedWriteHalf) {
     let _ = write(&mut writer, &response(0, Body::Error(error))).await;
 }
 
-async fn one_short(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+async fn one_short(
+    mut reader: OwnedReadHalf,
+    mut writer: OwnedWriteHalf,
+    peer: Peer,
+    desk: Desk,
+    asked: &AtomicBool,
+) {
     let request = match read(&mut reader, SHORT_CONNECTION_MAX).await {
         Ok(Some(request)) => request,
         Ok(None) => return,
         Err(e) => return tell(&mut writer, &e).await,
     };
+    asked.store(true, Ordering::Release);
     let body = if matches!(request.verb, Verb::Watch { .. }) {
         let error = UserError::new(Exit::Refused, "the control socket has too many connections for a stream");
         Body::Error(error.hint("close another `tsup ctl watch`, or try again"))
