@@ -7,7 +7,7 @@
 //!    ├─ edge               audit log, control socket
 //!    ├─ telemetry          registry, one sink a StatsD target, resources
 //!    ├─ tmux               one gateway a socket
-//!    └─ fleet              roster, a supervisor a session
+//!    └─ fleet              breaker, roster, a supervisor a session
 //! ```
 //!
 //! Gates and links are made here, before any actor, so that everybody can be told of everybody.
