@@ -36,7 +36,7 @@ use crate::gate::Gate;
 use crate::store::{self, Store, StoreError};
 use crate::supervisor::{self, SupervisorSpec, Tree, View, child, supervise};
 use crate::telemetry::Metrics;
-use crate::telemetry::registry::Registry;
+use crate::telemetry::registry::RegistryPlan;
 use crate::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use crate::telemetry::statsd::{self, StatsdPlan};
 use crate::tmux::{self, Gateway, GatewaySettings, Health, Listener, Place};
@@ -247,16 +247,11 @@ fn telemetry(
     let resources = Gate::new(path.child("resources"));
     metrics.watch_gate(&registry).keep();
     metrics.watch_gate(&resources).keep();
-    let (table, events, every) = (metrics.clone(), bus.clone(), statsd.flush);
+    let reader = RegistryPlan::new(metrics.clone(), bus, sinks, statsd.flush);
     let sampler = ResourcesPlan::new(metrics.clone());
     let to_sampler = resources.clone();
     let spec = spec
-        .child(
-            child("registry", registry, move || {
-                Registry::new(table.clone(), events.clone(), sinks.clone(), every)
-            })
-            .backoff(DOMAIN_BACKOFF),
-        )
+        .child(child("registry", registry, move || reader.make()).backoff(DOMAIN_BACKOFF))
         .child(child("resources", resources, move || sampler.make()).backoff(DOMAIN_BACKOFF));
     (spec, to_sampler)
 }

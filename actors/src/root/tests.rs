@@ -65,8 +65,9 @@ impl Bench {
         let root = ActorPath::root();
         let sink = statsd::gate(root.child("statsd"));
         let registry = {
-            let (metrics, sinks) = (metrics.clone(), vec![sink.clone()]);
-            move || Registry::new(metrics.clone(), Bus::new(), sinks.clone(), Duration::from_millis(1))
+            let sinks = vec![sink.clone()];
+            let plan = RegistryPlan::new(metrics.clone(), &Bus::new(), sinks, Duration::from_millis(1));
+            move || plan.make()
         };
         // As in the product: the sinks stop after the registry, so that what they send last is the last word.
         let spec = SupervisorSpec::new(root.clone(), Strategy::OneForOne)

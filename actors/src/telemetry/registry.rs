@@ -2,7 +2,7 @@
 //! Receives: its own ticks; restarts of actors, from the bus.
 //! Sends: snapshots to the sinks, on their telemetry lane.
 //! Bounded by: limits::SERIES_MAX series.
-//! Restart: permanent; totals stay in the table.
+//! Restart: permanent; totals stay in the table, and its place in the bus passes on as an heirloom.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,9 @@ use tsup_core::telemetry::metric;
 use super::metrics::Metrics;
 use super::statsd::StatsdMsg;
 use crate::actor::{Actor, Cx, Failure};
-use crate::bus::Bus;
+use crate::bus::{Bus, Subscription};
 use crate::gate::{Gate, Lane};
+use crate::heirloom::Heirloom;
 
 /// What the registry receives.
 #[derive(Debug)]
@@ -24,32 +25,47 @@ pub enum RegistryMsg {
     Tick,
 }
 
-/// Reads the table on a tick and counts the restarts of actors, which have no other teller than the bus.
-pub struct Registry {
+/// Makes the incarnations of the registry.
+#[derive(Clone)]
+pub struct RegistryPlan {
     metrics: Metrics,
-    bus: Bus,
+    /// Outlives a restart: its own restart, and those that happen meanwhile, are counted too.
+    events: Heirloom<Subscription>,
     sinks: Vec<Gate<StatsdMsg>>,
     every: Duration,
+}
+
+impl RegistryPlan {
+    /// A registry that reads `metrics` each `every` for these sinks, and counts what it hears on `bus` from
+    /// now on.
+    pub fn new(metrics: Metrics, bus: &Bus, sinks: Vec<Gate<StatsdMsg>>, every: Duration) -> Self {
+        RegistryPlan { metrics, events: Heirloom::new(bus.subscribe()), sinks, every }
+    }
+
+    /// The next incarnation.
+    pub fn make(&self) -> Registry {
+        Registry { plan: self.clone(), next: Mono::ZERO }
+    }
+}
+
+/// Reads the table on a tick and counts the restarts of actors, which have no other teller than the bus.
+pub struct Registry {
+    plan: RegistryPlan,
     next: Mono,
 }
 
 impl Registry {
-    /// A registry that reads `metrics` each `every` for these sinks.
-    pub fn new(metrics: Metrics, bus: Bus, sinks: Vec<Gate<StatsdMsg>>, every: Duration) -> Self {
-        Registry { metrics, bus, sinks, every, next: Mono::ZERO }
-    }
-
     fn tick(&mut self, cx: &mut Cx<Self>) {
         // The rhythm is kept: late once is not late for ever, and missed ticks are not made up for.
         let now = cx.now();
-        self.next = (self.next + self.every).max(now);
+        self.next = (self.next + self.plan.every).max(now);
         cx.after(self.next.since(now), Lane::Control, RegistryMsg::Tick).detach();
-        self.metrics.read_mailboxes();
-        if self.sinks.is_empty() {
+        self.plan.metrics.read_mailboxes();
+        if self.plan.sinks.is_empty() {
             return;
         }
-        let snapshot = Arc::new(self.metrics.snapshot());
-        for sink in &self.sinks {
+        let snapshot = Arc::new(self.plan.metrics.snapshot());
+        for sink in &self.plan.sinks {
             sink.telemetry(StatsdMsg::Flush(Arc::clone(&snapshot)));
         }
     }
@@ -59,17 +75,18 @@ impl Actor for Registry {
     type Msg = RegistryMsg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let mut events = self.bus.subscribe();
-        let restarts = self.metrics.counter(metric::ACTOR_RESTARTS, &[]);
+        let mut events = self.plan.events.reach();
+        let restarts = self.plan.metrics.counter(metric::ACTOR_RESTARTS, &[]);
         cx.spawn(async move {
+            events.filled().await;
             while let Some(event) = events.next().await {
                 if matches!(event.event, Event::ActorRestarted { .. }) {
                     restarts.inc();
                 }
             }
         });
-        self.next = cx.now() + self.every;
-        cx.after(self.every, Lane::Control, RegistryMsg::Tick).detach();
+        self.next = cx.now() + self.plan.every;
+        cx.after(self.plan.every, Lane::Control, RegistryMsg::Tick).detach();
         cx.ready();
         Ok(())
     }

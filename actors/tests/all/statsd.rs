@@ -10,7 +10,7 @@ use ractor::ActorCell;
 use tsup_actors::bus::Bus;
 use tsup_actors::gate::Gate;
 use tsup_actors::telemetry::Metrics;
-use tsup_actors::telemetry::registry::Registry;
+use tsup_actors::telemetry::registry::RegistryPlan;
 use tsup_actors::telemetry::statsd::{self, StatsdMsg, StatsdPlan};
 use tsup_core::clock::Wall;
 use tsup_core::ids::ActorPath;
@@ -47,9 +47,8 @@ impl Feed {
         }
         let gates: Vec<_> = sinks.iter().map(|(_, gate, _)| gate.clone()).collect();
         let registry = Gate::new(ActorPath::root().child("registry"));
-        let of = metrics.clone();
-        let make = move || Registry::new(of.clone(), Bus::new(), gates.clone(), Duration::from_millis(50));
-        let registry = stage.start(&registry, make).await;
+        let plan = RegistryPlan::new(metrics.clone(), &Bus::new(), gates, Duration::from_millis(50));
+        let registry = stage.start(&registry, move || plan.make()).await;
         Feed { stage, metrics, registry, sinks }
     }
 

@@ -17,7 +17,7 @@ use tsup_actors::gate::Gate;
 use tsup_actors::store::Store;
 use tsup_actors::supervisor::{Handle, SupervisorSpec, Tree, child, spawn};
 use tsup_actors::telemetry::Metrics;
-use tsup_actors::telemetry::registry::Registry;
+use tsup_actors::telemetry::registry::RegistryPlan;
 use tsup_actors::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use tsup_core::event::Event;
 use tsup_core::ids::{ActorPath, PaneId, ProcId, SessionId, SocketName, WindowId};
@@ -286,13 +286,11 @@ impl Parts {
 
     pub(super) fn tree(self) -> SupervisorSpec {
         let (plan, at_store) = (ResourcesPlan::new(self.metrics.clone()), self.store.clone());
-        let (metrics, bus) = (self.metrics, self.bus.clone());
+        let reader = RegistryPlan::new(self.metrics, &self.bus, Vec::new(), Duration::from_secs(1));
         let registry = Gate::new(ActorPath::root().child("registry"));
         SupervisorSpec::new(ActorPath::root(), Strategy::OneForOne)
             .bus(&self.bus)
-            .child(child("registry", registry, move || {
-                Registry::new(metrics.clone(), bus.clone(), Vec::new(), Duration::from_secs(1))
-            }))
+            .child(child("registry", registry, move || reader.make()))
             .child(child("store", self.store.gate(), move || at_store.actor()))
             .child(child("resources", self.resources, move || plan.make()))
             .child(self.fleet.child())
