@@ -341,6 +341,11 @@ pub const IDENTITY_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of a daemon's report to `tsup start` that are read.
 pub const REPORT_BYTES_MAX: u64 = 64 * 1024;
 
+// --- evidence -------------------------------------------------------------------------------------
+
+/// Words of a screen, a hook or a transcript that a claim quotes: one line of a wide pane.
+pub const EXCERPT_BYTES: usize = 256;
+
 // --- roster ---------------------------------------------------------------------------------------
 
 /// First pause between two looks at the processes of a pane without an agent, while it is active.

@@ -11,12 +11,15 @@ use crate::fleet::process::ExitFacts;
 use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 use crate::limits;
+use crate::untrusted::Untrusted;
 
 mod history;
 mod words;
 
 pub use history::{Change, History};
-pub use words::{Effect, Event, Evidence, Moment, Source, Verdict};
+pub use words::{Effect, Event, Moment};
+
+pub use super::evidence::{Claim, Evidence, Rank, Source, Verdict};
 
 /// How an agent's process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -374,8 +377,13 @@ impl Agent {
     }
 
     fn note(&mut self, source: Source, rule: &'static str, says: Verdict, now: Moment) {
-        let evidence = Evidence { source, rule, says, at: now.mono };
-        match self.evidence.iter_mut().find(|e| e.source == source) {
+        let rank = match source {
+            Source::Activity => Rank::Activity,
+            _ => Rank::Process,
+        };
+        let claim = Claim { source, rank, rule: rule.into(), says, excerpt: Untrusted::default() };
+        let evidence = Evidence { claim, at: now.mono };
+        match self.evidence.iter_mut().find(|e| e.claim.source == source) {
             Some(old) => *old = evidence,
             None => self.evidence.push(evidence),
         }

@@ -1,11 +1,9 @@
 //! The words of the machine: what happens to an agent, what is said about it, what follows.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::clock::{Mono, Wall};
 use crate::fleet::process::ExitFacts;
-use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 
 use super::Change;
@@ -17,58 +15,6 @@ pub struct Moment {
     pub mono: Mono,
     /// By the wall clock.
     pub wall: Wall,
-}
-
-/// A state with its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// What the agent is doing.
-    pub state: AgentState,
-    /// Which kind of that.
-    pub detail: Option<Detail>,
-}
-
-impl Verdict {
-    pub(super) const fn new(state: AgentState, detail: Option<Detail>) -> Self {
-        Verdict { state, detail }
-    }
-}
-
-/// Where a piece of evidence comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    /// The kernel: the process lives, or how it ended.
-    Process,
-    /// tmux: the pane is there, is dead, is gone; the server answers or not.
-    Pane,
-    /// Something was written in the pane.
-    Activity,
-    /// A person asked for it.
-    Person,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Source::Process => "process",
-            Source::Pane => "pane",
-            Source::Activity => "activity",
-            Source::Person => "person",
-        })
-    }
-}
-
-/// One dated observation behind a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evidence {
-    /// Where it comes from.
-    pub source: Source,
-    /// Which rule spoke.
-    pub rule: &'static str,
-    /// What it says the agent is doing.
-    pub says: Verdict,
-    /// When it was made.
-    pub at: Mono,
 }
 
 /// What happened to an agent.

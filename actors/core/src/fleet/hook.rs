@@ -1,0 +1,55 @@
+//! What a CLI's hooks say, and about which process.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Wall;
+use crate::fleet::state::{AgentState, Detail};
+use crate::ids::ProcId;
+use crate::untrusted::Untrusted;
+
+/// Where a hook was called: enough to find its agent, and to tell a late call of a process that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Caller {
+    /// `$TMUX`: socket path, pid of the server, session.
+    pub tmux: Option<String>,
+    /// `$TMUX_PANE`, `%N`.
+    pub pane: Option<String>,
+    /// `$TSUP_AGENT`, an agent's id or name.
+    pub agent: Option<String>,
+    /// The processes above the hook, nearest first: the agent's own is among them.
+    pub ancestors: Vec<ProcId>,
+}
+
+/// What the event means for the agent's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookSays {
+    /// It does this from now on.
+    State(AgentState, Option<Detail>),
+    /// Nothing about its state: a subagent's event, a notice.
+    Nothing,
+    /// The CLI's session ends.
+    Ends,
+}
+
+/// One call of a hook, condensed by the caller so that no foreign JSON reaches the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookReport {
+    /// The profile's name that the hook was installed for.
+    pub cli: String,
+    /// The CLI's own word for the event.
+    pub event: Untrusted,
+    /// What it means.
+    pub says: HookSays,
+    /// Who called.
+    pub caller: Caller,
+    /// The CLI's own session id.
+    pub session: Option<Untrusted>,
+    /// Where the CLI writes its transcript.
+    pub transcript: Option<Untrusted>,
+    /// The tool, the question, the reason: what a person reads in `explain`; bounded.
+    pub words: Untrusted,
+    /// When it was called.
+    pub at: Wall,
+    /// Nanoseconds of the boot clock when it was called: orders the calls of one agent.
+    pub order: u64,
+}
