@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::{Mono, Wall};
+use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
@@ -175,8 +176,6 @@ impl Agent {
             Event::Died { process, facts } if Some(process) == self.process => {
                 self.ended(facts, Source::Process, now, &mut out);
             }
-            // The end of a process that was replaced says nothing about this one.
-            Event::Died { .. } => {}
             Event::PaneDead { facts } => self.ended(facts, Source::Pane, now, &mut out),
             Event::PaneEnding { facts } => self.pane_ending(facts, now, &mut out),
             Event::PaneGone => {
@@ -193,6 +192,17 @@ impl Agent {
                 let verdict = Verdict::new(self.verdict.state, Some(Detail::Held));
                 self.turn(verdict, "its restarts are used up; `ctl restart` starts it again", now, &mut out);
             }
+            Event::Screen { reading, at } => {
+                self.claimed(Source::Screen, reading.claims.into_iter().next(), at);
+            }
+            Event::Title(claims) => self.claimed(Source::Title, claims.into_iter().next(), now.mono),
+            Event::Hook { says: HookSays::State(state, detail), rule, words, at } => {
+                let says = Verdict::new(state, detail);
+                let claim = Claim { source: Source::Hook, rank: Rank::Hook, rule, says, excerpt: words };
+                self.claimed(Source::Hook, Some(claim), at);
+            }
+            // The end of a process that was replaced says nothing about this one, nor do a subagent's hooks.
+            Event::Died { .. } | Event::Hook { .. } => {}
         }
         out
     }
@@ -374,6 +384,12 @@ impl Agent {
         if self.verdict.detail == Some(Detail::LostServer) && self.life == Life::Alive {
             self.turn(before, "its tmux server answers again", now, out);
         }
+    }
+
+    /// Keeps the latest claim of a source.
+    fn claimed(&mut self, source: Source, claim: Option<Claim>, at: Mono) {
+        self.evidence.retain(|e| e.claim.source != source);
+        self.evidence.extend(claim.map(|claim| Evidence { claim, at }));
     }
 
     fn note(&mut self, source: Source, rule: &'static str, says: Verdict, now: Moment) {

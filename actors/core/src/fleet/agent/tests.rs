@@ -286,7 +286,7 @@ proptest! {
         for (event, wait) in events {
             ms += wait;
             let before = (a.verdict(), a.process());
-            let out = a.step(event, at(ms));
+            let out = a.step(event.clone(), at(ms));
             if before.1 != a.process() {
                 told = None;
             }
@@ -303,7 +303,7 @@ proptest! {
                         prop_assert_ne!(change.to, from);
                         from = change.to;
                     }
-                    Effect::Gone => prop_assert_eq!(event, Event::Look),
+                    Effect::Gone => prop_assert_eq!(&event, &Event::Look),
                 }
             }
             prop_assert_eq!(from, a.verdict());

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use crate::clock::{Mono, Wall};
+use crate::fleet::evidence::{Claim, RuleName};
+use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
+use crate::fleet::screen::Reading;
 use crate::ids::ProcId;
+use crate::untrusted::Untrusted;
 
 use super::Change;
 
@@ -18,7 +22,7 @@ pub struct Moment {
 }
 
 /// What happened to an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A process of it is watched from now on; `age` is how long that process runs already.
     Attached {
@@ -66,6 +70,26 @@ pub enum Event {
     EndAsked,
     /// Its restarts are used up.
     Held,
+    /// What its screen says, read from a capture.
+    Screen {
+        /// What was read.
+        reading: Box<Reading>,
+        /// When the screen was captured.
+        at: Mono,
+    },
+    /// What its title says now; nothing when no rule fits it.
+    Title(Vec<Claim>),
+    /// One of its CLI's hooks was called, by its present process.
+    Hook {
+        /// What the call means.
+        says: HookSays,
+        /// Which hook.
+        rule: RuleName,
+        /// The tool, the question, the reason; bounded.
+        words: Untrusted,
+        /// When it was called.
+        at: Mono,
+    },
 }
 
 /// What follows.
