@@ -50,6 +50,11 @@ fn agent(session: &str, name: &str, state: AgentState, detail: Option<Detail>, s
         rss_bytes: Some(312_000_000),
         last_activity: None,
         title: "✳ Refactor the parser".into(),
+        context_percent: None,
+        context_tokens: None,
+        input_tokens: None,
+        output_tokens: None,
+        limit_resets_at: None,
     }
 }
 

@@ -64,6 +64,11 @@ fn agents() -> AgentsDoc {
         rss_bytes: None,
         last_activity: None,
         title: "\x1b]0;x\x07".into(),
+        context_percent: None,
+        context_tokens: None,
+        input_tokens: None,
+        output_tokens: None,
+        limit_resets_at: None,
     };
     AgentsDoc { version: VERSION, agents: vec![agent] }
 }
@@ -80,8 +85,9 @@ fn agents_as_document_and_as_table() {
     let agent = document["agents"][0].as_object().unwrap();
     let mut keys: Vec<&str> = agent.keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let contract = "agent confidence cpu_percent detail id last_activity name owned pane paused pid relaunches role \
-                    rss_bytes session since state title";
+    let contract = "agent confidence context_percent context_tokens cpu_percent detail id input_tokens last_activity \
+                    limit_resets_at name output_tokens owned pane paused pid relaunches role rss_bytes session since \
+                    state title";
     assert_eq!(keys, contract.split_whitespace().collect::<Vec<_>>());
     assert!(agent["role"].is_null() && agent["pid"].is_null());
     assert_eq!(agent["since"], "1970-01-01T00:00:00.000Z");

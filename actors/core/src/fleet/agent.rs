@@ -10,10 +10,12 @@ use crate::clock::{Mono, Wall};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::state::{AgentState, Detail};
+use crate::fleet::transcript::Usage;
 use crate::ids::ProcId;
 use crate::limits;
 use crate::untrusted::Untrusted;
 
+mod heard;
 mod history;
 mod words;
 
@@ -55,6 +57,7 @@ pub struct Agent {
     permanent: bool,
     grace: Duration,
     evidence: Vec<Evidence>,
+    usage: Usage,
     history: History,
 }
 
@@ -78,6 +81,7 @@ impl Agent {
             permanent,
             grace,
             evidence: Vec::new(),
+            usage: Usage::default(),
             history: History::default(),
         }
     }
@@ -203,6 +207,7 @@ impl Agent {
             }
             // The end of a process that was replaced says nothing about this one, nor do a subagent's hooks.
             Event::Died { .. } | Event::Hook { .. } => {}
+            Event::Transcript(heard) => self.heard(*heard, now),
         }
         out
     }

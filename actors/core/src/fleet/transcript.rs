@@ -20,11 +20,21 @@ pub struct Usage {
     pub limit_resets_at: Option<Wall>,
 }
 
-/// What was read from new lines.
+/// What a transcript says now, after all lines that were read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heard {
-    /// What they say about the state; the last one counts.
+    /// What it says about the state; `None` when it says nothing (any more).
     pub claim: Option<Claim>,
-    /// What is known now.
+    /// When the line was written that the claim stands on, by the CLI's own clock.
+    pub at: Option<Wall>,
+    /// What is known of tokens and limits.
     pub usage: Usage,
+}
+
+impl Usage {
+    /// How full the context is, in percent of its window, where both are known.
+    pub fn context_percent(&self) -> Option<f64> {
+        let (tokens, window) = (self.context_tokens?, self.context_window.filter(|w| *w > 0)?);
+        Some((tokens as f64 / window as f64 * 1000.0).round().min(1000.0) / 10.0)
+    }
 }

@@ -148,6 +148,16 @@ pub struct AgentDoc {
     pub last_activity: Option<Wall>,
     /// Its pane's title.
     pub title: Untrusted,
+    /// How full its context is, by its transcript.
+    pub context_percent: Option<f64>,
+    /// Tokens that stand in its context.
+    pub context_tokens: Option<u64>,
+    /// Tokens sent to the model over its session.
+    pub input_tokens: Option<u64>,
+    /// Tokens that the model answered with over its session.
+    pub output_tokens: Option<u64>,
+    /// When the usage limit ends that holds it.
+    pub limit_resets_at: Option<Wall>,
 }
 
 /// `ctl sessions`.

@@ -7,7 +7,7 @@ use crate::limits::FRAME_BYTES_MAX;
 /// First two bytes of every frame.
 pub const MAGIC: [u8; 2] = *b"TS";
 /// The protocol this build speaks. It goes up when an old reader would misread a new frame.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 12;
 

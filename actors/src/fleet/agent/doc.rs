@@ -60,6 +60,12 @@ impl AgentActor {
         doc.relaunches = self.held.relaunch.total();
         doc.cpu_percent = self.sample.and_then(|s| s.cpu_percent);
         doc.rss_bytes = self.sample.map(|s| s.rss_bytes);
+        let usage = self.held.agent.usage();
+        doc.context_percent = usage.context_percent();
+        doc.context_tokens = usage.context_tokens;
+        doc.input_tokens = usage.input_tokens;
+        doc.output_tokens = usage.output_tokens;
+        doc.limit_resets_at = usage.limit_resets_at;
         doc.last_activity = self.held.agent.last_activity().map(|at| now_wall().minus(now.since(at)));
     }
 
@@ -85,6 +91,11 @@ impl AgentActor {
             rss_bytes: None,
             last_activity: None,
             title: member.map(|m| m.title.clone()).unwrap_or_default(),
+            context_percent: None,
+            context_tokens: None,
+            input_tokens: None,
+            output_tokens: None,
+            limit_resets_at: None,
         };
         self.fill(&mut doc);
         if self.held.agent.process().is_none() {

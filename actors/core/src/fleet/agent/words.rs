@@ -7,6 +7,7 @@ use crate::fleet::evidence::{Claim, RuleName};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::screen::Reading;
+use crate::fleet::transcript::Heard;
 use crate::ids::ProcId;
 use crate::untrusted::Untrusted;
 
@@ -90,6 +91,8 @@ pub enum Event {
         /// When it was called.
         at: Mono,
     },
+    /// Its CLI's transcript says something else than before.
+    Transcript(Box<Heard>),
 }
 
 /// What follows.

@@ -23,8 +23,8 @@ fn parse(bytes: &[u8]) -> Result<Request, FrameError> {
 fn golden_bytes_of_a_request() {
     let request = Request { id: 7, verb: Verb::Kill { agent: "web/dev".into() } };
     let bytes = encode(Kind::Request, &request).unwrap();
-    // magic "TS", version 1, kind 1, length 10, CRC-32, then: id 7, variant 8, length 7, "web/dev".
-    assert_eq!(hex(&bytes), "545301010a000000101b2c340708077765622f646576");
+    // magic "TS", version 2, kind 1, length 10, CRC-32, then: id 7, variant 8, length 7, "web/dev".
+    assert_eq!(hex(&bytes), "545302010a000000101b2c340708077765622f646576");
     assert_eq!(parse(&bytes).unwrap(), request);
 }
 
@@ -32,7 +32,7 @@ fn golden_bytes_of_a_request() {
 fn golden_bytes_of_a_response() {
     let response = Response { id: 300, body: Body::Done("ok".into()) };
     let bytes = encode(Kind::Response, &response).unwrap();
-    assert_eq!(hex(&bytes), "545301020700000013212635fb2c0101026f6b");
+    assert_eq!(hex(&bytes), "545302020700000013212635fb2c0101026f6b");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn each_part_of_a_frame_is_judged() {
         FrameError::TooLong { len: 0xff00_0002, max: crate::limits::REQUEST_BYTES_MAX }
     );
     assert_eq!(with(8, good[8] ^ 1), FrameError::Checksum);
-    assert!(with(2, 9).to_string().contains("protocol 9, this tsup speaks 1"));
+    assert!(with(2, 9).to_string().contains("protocol 9, this tsup speaks 2"));
 }
 
 #[test]

@@ -1,0 +1,19 @@
+//! What the transcript says, as evidence beside the others.
+
+use crate::fleet::transcript::{Heard, Usage};
+
+use super::{Agent, Moment, Source};
+
+impl Agent {
+    /// What is known of its tokens and limits.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Takes in what its transcript says; a transcript that says nothing any more takes its word back.
+    pub(super) fn heard(&mut self, heard: Heard, now: Moment) {
+        self.usage = heard.usage;
+        let age = heard.at.map(|at| now.wall.since(at)).unwrap_or_default();
+        self.claimed(Source::Transcript, heard.claim, now.mono - age);
+    }
+}
