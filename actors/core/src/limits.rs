@@ -346,6 +346,31 @@ pub const REPORT_BYTES_MAX: u64 = 64 * 1024;
 /// Words of a screen, a hook or a transcript that a claim quotes: one line of a wide pane.
 pub const EXCERPT_BYTES: usize = 256;
 
+// --- transcripts ----------------------------------------------------------------------------------
+
+/// Bytes of one line of a transcript. Answers and errors take kilobytes; what is longer is a tool's output
+/// or a picture, and is skipped.
+pub const TRANSCRIPT_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes read of a transcript at a time; what is left over is read in the next turn of its actor.
+pub const TRANSCRIPT_READ_BYTES: usize = 512 * 1024;
+/// Bytes from the end of a transcript that are read at first contact: some hundred answers. What is
+/// longer is read from the middle.
+pub const TRANSCRIPT_FIRST_BYTES: u64 = 1024 * 1024;
+/// Transcripts that are followed at the same time. Each takes an open file and a watch.
+pub const TRANSCRIPTS_MAX: usize = 2_048;
+/// Bytes of a transcript's path (`PATH_MAX` of Linux).
+pub const TRANSCRIPT_PATH_BYTES_MAX: usize = 4_096;
+/// A followed transcript is looked at this often where writes are not told.
+pub const TRANSCRIPT_POLL: Duration = Duration::from_secs(2);
+/// And this often where they are: a file may be replaced, or a watch may be refused.
+pub const TRANSCRIPT_RECHECK: Duration = Duration::from_secs(15);
+/// Writes to a transcript are let gather this long: an answer is written in several lines.
+pub const TRANSCRIPT_GATHER: Duration = Duration::from_millis(100);
+/// Files of a folder that are looked at to find the newest transcript.
+pub const TRANSCRIPT_FOLDER_MAX: usize = 4_096;
+/// Open files of a process that are looked at for its transcript.
+pub const TRANSCRIPT_FDS_MAX: usize = 1_024;
+
 // --- roster ---------------------------------------------------------------------------------------
 
 /// First pause between two looks at the processes of a pane without an agent, while it is active.
