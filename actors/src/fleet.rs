@@ -2,7 +2,8 @@
 //!
 //! `roster` knows which sessions and panes there are and looks for agents in them (`scan`). For each
 //! session it has a supervisor started, with a `session` worker that knows the members and, beside it, one
-//! `agent` actor each; `hands` starts and ends them. `breaker` paces relaunches over the whole fleet.
+//! `agent` actor each; `hands` starts and ends them. `breaker` paces relaunches over the whole fleet,
+//! `transcripts` reads what agents' CLIs write about themselves.
 //! `directory` holds the views that everybody may read; [`Fleet`] is what the rest of the house sees.
 
 mod agent;
@@ -15,6 +16,7 @@ pub mod profiles;
 mod roster;
 mod scan;
 mod session;
+mod transcripts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +38,7 @@ use tsup_core::wire::doc::{AgentDoc, SessionDoc};
 use crate::actor::BoxFuture;
 use crate::bus::Bus;
 use crate::gate::{Capacity, Gate};
+use crate::heirloom::Heirloom;
 use crate::store::Store;
 use crate::supervisor::{ChildSpec, SupervisorSpec, child, supervise};
 use crate::telemetry::metrics::{Counter, Metrics, Timer};
@@ -96,6 +99,8 @@ struct Common {
     directory: Directory,
     roster: Gate<roster::Msg>,
     breaker: Gate<breaker::Msg>,
+    transcripts: Gate<transcripts::Msg>,
+    followed: Heirloom<transcripts::Followed>,
 }
 
 /// Handles that are used on every change of state.
@@ -169,6 +174,8 @@ impl Fleet {
                 plan.path.child("(breaker)"),
                 Capacity { control: 16_384, work: 0, telemetry: 0 },
             ),
+            transcripts: Gate::new(plan.path.child("(transcripts)")),
+            followed: Heirloom::new(transcripts::Followed::new()),
             path: plan.path,
             home: plan.home,
             exe: plan.exe,
@@ -202,7 +209,11 @@ impl Fleet {
         let roster = child("(roster)", shared.roster.clone(), move || {
             roster::RosterActor::new(for_roster.clone(), handle.clone())
         });
-        supervise("fleet", spec.child(breaker).child(roster))
+        let for_transcripts = shared.clone();
+        let transcripts = child("(transcripts)", shared.transcripts.clone(), move || {
+            transcripts::TranscriptsActor::new(for_transcripts.clone())
+        });
+        supervise("fleet", spec.child(breaker).child(transcripts).child(roster))
     }
 
     /// Takes a gateway's report. `false` means that there was no room: the gateway tells everything again

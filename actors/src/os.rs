@@ -1,10 +1,12 @@
 //! System calls and kernel files that only Linux has, each with a portable fallback beside it.
 //!
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end of a
-//! process, [`inotify`] a write to a terminal, [`tree`] what process trees use; [`child`] makes children
-//! end with their parent.
+//! process, [`inotify`] a write to a terminal, [`folder`] a change in a folder, [`tree`] what process trees
+//! use, [`belongings`] what a process has; [`child`] makes children end with their parent.
 
+pub mod belongings;
 pub mod child;
+pub mod folder;
 pub mod inotify;
 pub mod pidfd;
 pub mod proc;

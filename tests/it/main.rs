@@ -19,3 +19,4 @@ mod statsd;
 mod statsd_server;
 mod supervisor;
 mod trace;
+mod transcript;

@@ -358,6 +358,8 @@ pub const TRANSCRIPT_READ_BYTES: usize = 512 * 1024;
 pub const TRANSCRIPT_FIRST_BYTES: u64 = 1024 * 1024;
 /// Transcripts that are followed at the same time. Each takes an open file and a watch.
 pub const TRANSCRIPTS_MAX: usize = 2_048;
+/// Transcripts that one look reads.
+pub const TRANSCRIPTS_PER_LOOK: usize = 64;
 /// Bytes of a transcript's path (`PATH_MAX` of Linux).
 pub const TRANSCRIPT_PATH_BYTES_MAX: usize = 4_096;
 /// A followed transcript is looked at this often where writes are not told.
@@ -370,6 +372,15 @@ pub const TRANSCRIPT_GATHER: Duration = Duration::from_millis(100);
 pub const TRANSCRIPT_FOLDER_MAX: usize = 4_096;
 /// Open files of a process that are looked at for its transcript.
 pub const TRANSCRIPT_FDS_MAX: usize = 1_024;
+/// Rollouts of one day that are opened to see whose they are, newest first.
+pub const TRANSCRIPT_HEADS_MAX: usize = 32;
+/// Bytes of a rollout's first line that are read for that; it holds the CLI's instructions too.
+pub const TRANSCRIPT_HEAD_BYTES: u64 = 128 * 1024;
+/// Bytes of a process's environment that are read to find where its CLI keeps its files.
+pub const PROC_ENVIRON_BYTES_MAX: u64 = 256 * 1024;
+/// First pause before a transcript that was not found is looked for again; it doubles up to
+/// [`TRANSCRIPT_RECHECK`].
+pub const TRANSCRIPT_SEEK_FIRST: Duration = Duration::from_secs(1);
 
 // --- roster ---------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::relaunch::{self, Cause};
 use tsup_core::fleet::roster::Member;
 use tsup_core::fleet::state::{AgentState, Detail};
+use tsup_core::fleet::transcript::Heard;
 use tsup_core::ids::{AgentId, PaneId, ProcId};
 use tsup_core::telemetry::resources::Sample;
 use tsup_core::tmux::report::{Answer, AskError};
@@ -32,6 +33,7 @@ use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
 mod doc;
+mod transcript;
 mod watch;
 
 pub(super) use act::{begin, failed};
@@ -72,6 +74,8 @@ pub(super) enum Msg {
     EndAsked(Box<Result<Answer, AskError>>),
     /// What its process tree uses.
     Sample(Sample),
+    /// Its CLI's transcript says something else than before.
+    Transcript(Box<Heard>),
     /// End it.
     Kill(Done),
     /// Start it again.
@@ -195,6 +199,7 @@ impl AgentActor {
         self.watch = None;
         self.sample = None;
         let _ = self.shared.resources.work(ResourcesMsg::Untrack { id: self.id });
+        self.forget_transcript();
         if self.held.record.owned {
             let lost = self.held.agent.verdict().detail == Some(Detail::LostServer);
             let cause = if lost { Cause::ServerLost } else { Cause::Ended(facts) };
@@ -310,6 +315,7 @@ impl Actor for AgentActor {
                 self.sample = Some(*sample);
                 self.publish();
             }
+            Msg::Transcript(heard) => self.step(Event::Transcript(heard.clone()), cx),
             Msg::Kill(reply) => self.kill(reply.take(), cx),
             Msg::Restart(reply) => self.restart(reply.take(), cx),
             Msg::Pause(time, reply) => self.pause(*time, reply.take(), cx),

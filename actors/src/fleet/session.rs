@@ -193,6 +193,7 @@ impl SessionActor {
             self.shared.bus.publish(Happened::AgentGone(agent::reference(doc)));
         }
         let _ = self.shared.resources.control(crate::telemetry::resources::ResourcesMsg::Untrack { id });
+        let _ = self.shared.transcripts.work(super::transcripts::Msg::Forget(id));
         self.shared.store.write_lazily(Op::ForgetAgent(id));
     }
 

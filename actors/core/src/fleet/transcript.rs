@@ -7,6 +7,7 @@
 mod claude;
 mod codex;
 mod lines;
+pub mod place;
 pub mod reset;
 
 use serde::{Deserialize, Serialize};

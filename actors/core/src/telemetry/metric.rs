@@ -63,6 +63,12 @@ catalogue! {
     AGENT_RELAUNCHES = Counter "agent.relaunches" [] "relaunches" "processes started again in an agent's pane";
     AGENT_STATE_CHANGES = Counter "agent.state_changes" [] "changes" "changes of an agent's state";
     TIME_IN_STATE = Timer "time_in_state_seconds" ["state"] "seconds" "how long an agent was in the state it left";
+    AGENT_INPUT_TOKENS = Counter "agent.input_tokens" ["cli"] "tokens" "tokens sent to models, by agents' transcripts";
+    AGENT_OUTPUT_TOKENS = Counter "agent.output_tokens" ["cli"] "tokens" "tokens that models answered with";
+    AGENTS_CONTEXT_MAX = Gauge "agents.context_max_percent" [] "percent" "how full the fullest context is";
+    TRANSCRIPTS_FOLLOWED = Gauge "transcripts.followed" [] "transcripts" "transcripts that are read";
+    TRANSCRIPT_LINES = Counter "transcript.lines" [] "lines" "lines of transcripts that were read";
+    TRANSCRIPT_SKIPPED = Counter "transcript.lines_skipped" [] "lines" "lines too long, not UTF-8 or not JSON";
     ACTOR_RESTARTS = Counter "actor.restarts" [] "restarts" "actors that crashed and run again";
     MAILBOX_DEPTH = Gauge "mailbox.depth" ["actor"] "messages" "messages waiting";
     MAILBOX_REFUSED = Counter "mailbox.refused" ["actor"] "messages" "messages turned away because a lane was full";

@@ -54,6 +54,7 @@ impl AgentActor {
         }
         let to = Subscriber::gate(cx.gate().clone(), Msg::Sample);
         let _ = self.shared.resources.work(ResourcesMsg::Track { id: self.id, root: process, to });
+        self.follow_transcript(process);
         self.came_up(cx);
     }
 

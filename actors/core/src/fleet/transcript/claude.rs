@@ -17,6 +17,8 @@ pub(super) struct State {
     /// What of it is in the sums already.
     counted: (u64, u64),
     sums_unknown: bool,
+    /// Whether the turn ended with an error: the line that tells its end is no end of the error.
+    failed: bool,
 }
 
 /// Bytes of an answer's id that are compared; real ones have 28.
@@ -42,12 +44,26 @@ impl State {
                 let message = line.json.get("message").unwrap_or(&Value::Null);
                 let synthetic = message.get("model").and_then(Value::as_str) == Some("<synthetic>");
                 let spent = if synthetic { nothing } else { self.spend(message, usage) };
-                (answer(line, message, synthetic), spent)
+                (self.turn(answer(line, message, synthetic)), spent)
             }
-            Some("user") => (prompt(line), nothing),
+            Some("user") => (self.turn(prompt(line)), nothing),
+            Some("system") if self.failed && line.str("subtype") == Some("turn_duration") => {
+                (News::Silent, nothing)
+            }
             Some("system") => (system(line, usage), nothing),
             _ => (News::Silent, nothing),
         }
+    }
+
+    fn turn(&mut self, news: News) -> News {
+        match &news {
+            News::Silent => {}
+            News::Over => self.failed = false,
+            News::Said(said) => {
+                self.failed = matches!(said.verdict.state, AgentState::Limited | AgentState::Error);
+            }
+        }
+        news
     }
 
     /// Adds what an answer used; each answer counts once, though it stands in several lines.
@@ -118,6 +134,8 @@ fn answer(line: &Line<'_>, message: &Value, synthetic: bool) -> News {
         return News::Said(tool(call.get("name").and_then(Value::as_str).unwrap_or_default()));
     }
     match message.get("stop_reason").and_then(Value::as_str) {
+        // The words before a tool's call are a line of their own.
+        Some("tool_use") => News::Said(tool("")),
         Some("end_turn" | "stop_sequence" | "refusal") => {
             News::Said(Said::new("transcript.claude.turn_end", AgentState::Idle, None, ""))
         }

@@ -110,7 +110,10 @@ fn claude_tells_limits_and_errors_apart() {
     let after = transcript.heard(end);
     assert_eq!((after.claim, after.usage.limit_resets_at), (None, None));
     assert_eq!(transcript.due(end), None);
-    // The next prompt is the end of it too.
+    // It outlives the end of its turn; the next prompt is its end.
+    let duration = r#"{"type":"system","subtype":"turn_duration","durationMs":1}"#;
+    assert_says(Format::Claude, &[PROMPT, LIMIT, duration], "transcript.claude.rate_limit", "limited");
+    assert_says(Format::Claude, &[LIMIT, duration, PROMPT, duration], "transcript.claude.turn_end", "idle");
     assert_says(Format::Claude, &[LIMIT, PROMPT], "transcript.claude.prompt", "busy (thinking)");
 
     let fault = |status: &str, kind: &str, text: &str| {
@@ -223,6 +226,11 @@ fn codex_tells_limits_and_errors_apart() {
     );
     assert_says(Format::Codex, &[&start, &limit, &end], "transcript.codex.usage_limit", "limited");
     assert_eq!(read(Format::Codex, &[&start, &limit, &end]).due(now()), Some(wall("2026-11-21T13:20:00Z")));
+    let later = codex(
+        "task_complete",
+        r#","error":{"message":"You’ve hit your usage limit. Upgrade or try again later.","codex_error_info":"usage_limit_exceeded"}"#,
+    );
+    assert_says(Format::Codex, &[&start, &later], "transcript.codex.usage_limit", "limited");
     // The words may be silent where the windows are not.
     let windows = codex(
         "token_count",
@@ -256,6 +264,13 @@ fn codex_tells_limits_and_errors_apart() {
                 r#","error":{"message":"exceeded retry limit, last status: 429","codex_error_info":{"response_too_many_failed_attempts":{"http_status_code":429}}}"#,
             ),
             "api_error",
+        ),
+        (
+            codex(
+                "task_complete",
+                r#","error":{"message":"unexpected status 401 Unauthorized: bad","codex_error_info":{"http_connection_failed":{"http_status_code":401}}}"#,
+            ),
+            "auth",
         ),
         (codex("error", ""), "api_error"),
     ] {

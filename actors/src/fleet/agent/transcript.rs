@@ -1,0 +1,33 @@
+//! An agent's side of its transcript: who writes it, and where a hook said that it is.
+
+use tsup_core::fleet::agent::Event;
+use tsup_core::fleet::transcript::{Format, Heard};
+use tsup_core::ids::ProcId;
+use tsup_core::untrusted::Untrusted;
+
+use super::AgentActor;
+use crate::fleet::transcripts::{Follow, Msg};
+
+impl AgentActor {
+    /// Has the transcript of its process followed, when its CLI writes one that can be read.
+    pub(super) fn follow_transcript(&self, process: ProcId) {
+        let Some(member) = &self.held.member else { return };
+        let Some(format) = Format::of(&member.profile) else { return };
+        let follow = Follow { format, cli: member.profile.clone(), process, told: None };
+        if self.shared.transcripts.work(Msg::Follow(self.id, follow)).is_err() {
+            tracing::warn!(agent = %self.id, "its transcript is not followed: too many wait");
+        }
+    }
+
+    /// A hook told where its transcript is.
+    #[expect(dead_code, reason = "hooks tell it")]
+    pub(super) fn told_transcript(&self, path: Untrusted) {
+        let _ = self.shared.transcripts.work(Msg::Told(self.id, path));
+    }
+
+    /// Its process is gone: what that wrote says nothing about the next one.
+    pub(super) fn forget_transcript(&mut self) {
+        let _ = self.shared.transcripts.work(Msg::Forget(self.id));
+        self.held.agent.step(Event::Transcript(Box::<Heard>::default()), Self::now());
+    }
+}

@@ -1,0 +1,407 @@
+//! Owns: which transcript belongs to which agent, and how far each was read.
+//! Receives: agents with their processes, paths that hooks told, changes in folders, what its threads read.
+//! Sends: what a transcript says now to its agent, tokens into the table of metrics.
+//! Bounded by: limits::TRANSCRIPTS_MAX transcripts, one look of limits::TRANSCRIPTS_PER_LOOK at a time.
+//! Restart: permanent; whom it follows passes on as an heirloom, their transcripts are read anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tsup_core::clock::{Mono, Wall};
+use tsup_core::fleet::transcript::{Format, Heard, Since, place};
+use tsup_core::ids::{AgentId, Generation, ProcId};
+use tsup_core::limits;
+use tsup_core::untrusted::Untrusted;
+
+use super::{Shared, agent};
+use crate::actor::{Actor, Cx, Failure, Timer};
+use crate::clock::{now_mono, now_wall};
+use crate::gate::Lane;
+use crate::heirloom::Held;
+use crate::os::folder::{FolderId, FolderWatch, Seen};
+use crate::os::proc;
+
+mod figures;
+mod find;
+mod job;
+mod tail;
+
+use figures::Figures;
+use find::Home;
+use job::{Others, Task};
+use tail::Tail;
+
+/// Whose transcript is followed.
+#[derive(Debug, Clone)]
+pub(super) struct Follow {
+    /// The language of the transcript.
+    pub(super) format: Format,
+    /// The profile's name, for the metrics.
+    pub(super) cli: Arc<str>,
+    /// The process that writes it.
+    pub(super) process: ProcId,
+    /// Where a hook said that it is.
+    pub(super) told: Option<PathBuf>,
+}
+
+/// Whom it follows, over all incarnations.
+pub(super) type Followed = BTreeMap<AgentId, Follow>;
+
+/// What it receives.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// An agent runs in a process from now on.
+    Follow(AgentId, Follow),
+    /// A hook told where an agent's transcript is.
+    Told(AgentId, Untrusted),
+    /// An agent's process is gone.
+    Forget(AgentId),
+    /// What changed in folders.
+    Seen(Vec<Seen>),
+    /// Something is due.
+    Turn,
+    /// What was read, for the incarnation that asked.
+    Looked(Generation, Vec<Task>),
+}
+
+/// One agent's transcript.
+struct Entry {
+    follow: Follow,
+    since: Since,
+    home: Option<Home>,
+    /// In a look's hand while that runs.
+    tail: Option<Tail>,
+    looking: bool,
+    /// What is to be done when the look is over.
+    again: bool,
+    due: Mono,
+    seek_due: Mono,
+    pause: Duration,
+    sent: Heard,
+    refused: Option<PathBuf>,
+}
+
+impl Entry {
+    fn new(follow: Follow, now: Mono) -> Self {
+        let wall = now_wall();
+        let since = Since { born: wall.minus(proc::age(follow.process)), counted: wall };
+        Entry {
+            follow,
+            since,
+            home: None,
+            tail: None,
+            looking: false,
+            again: false,
+            due: now,
+            seek_due: now,
+            pause: limits::TRANSCRIPT_SEEK_FIRST,
+            sent: Heard::default(),
+            refused: None,
+        }
+    }
+
+    /// The folder in which its transcript lies, or will.
+    fn folder(&self) -> Option<PathBuf> {
+        let file = self.follow.told.as_deref().or_else(|| self.tail.as_ref().map(Tail::path));
+        match file {
+            Some(file) => file.parent().map(Path::to_path_buf),
+            None if self.follow.format == Format::Claude => self.home.as_ref()?.sessions(),
+            None => None,
+        }
+    }
+
+    fn soon(&mut self, at: Mono) {
+        self.due = self.due.min(at);
+        self.again |= self.looking;
+    }
+}
+
+/// The actor.
+pub(super) struct TranscriptsActor {
+    shared: Shared,
+    followed: Held<Followed>,
+    entries: HashMap<AgentId, Entry>,
+    watch: Option<Arc<FolderWatch>>,
+    folders: HashMap<PathBuf, FolderId>,
+    figures: Figures,
+    looking: bool,
+    timer: Option<(Mono, Timer)>,
+}
+
+impl TranscriptsActor {
+    pub(super) fn new(shared: Shared) -> Self {
+        let followed = shared.followed.reach();
+        TranscriptsActor {
+            followed,
+            entries: HashMap::new(),
+            watch: None,
+            folders: HashMap::new(),
+            figures: Figures::new(&shared.metrics),
+            looking: false,
+            timer: None,
+            shared,
+        }
+    }
+
+    /// Waits for changes in folders, and lets them gather.
+    fn watch(&mut self, cx: &mut Cx<Self>) {
+        let watch = match FolderWatch::new() {
+            Ok(watch) => Arc::new(watch),
+            Err(e) => return tracing::warn!(error = %e, "folders of transcripts cannot be watched"),
+        };
+        self.watch = Some(Arc::clone(&watch));
+        let gate = cx.gate().clone();
+        cx.spawn(async move {
+            loop {
+                let mut seen = std::collections::HashSet::new();
+                if watch.seen(|one| seen.extend([one])).await.is_err() {
+                    return;
+                }
+                gate.telemetry(Msg::Seen(seen.into_iter().collect()));
+                tokio::time::sleep(limits::TRANSCRIPT_GATHER).await;
+            }
+        });
+    }
+
+    fn follow(&mut self, id: AgentId, follow: &Follow, now: Mono) {
+        if self.followed.len() >= limits::TRANSCRIPTS_MAX && !self.followed.contains_key(&id) {
+            return tracing::warn!(agent = %id, "its transcript is not followed: too many are");
+        }
+        if let Some(entry) = self.entries.get_mut(&id).filter(|e| e.follow.process == follow.process) {
+            // Its actor began anew and may have lost what it was told.
+            entry.sent = Heard::default();
+            return entry.soon(now);
+        }
+        self.followed.insert(id, follow.clone());
+        self.entries.insert(id, Entry::new(follow.clone(), now));
+    }
+
+    fn told(&mut self, id: AgentId, path: &Untrusted, now: Mono) {
+        let Some(path) = place::told(path.raw()).map(PathBuf::from) else {
+            return tracing::debug!(agent = %id, %path, "this is no transcript's path");
+        };
+        let (Some(kept), Some(entry)) = (self.followed.get_mut(&id), self.entries.get_mut(&id)) else {
+            return;
+        };
+        if kept.told.as_ref() != Some(&path) {
+            kept.told = Some(path.clone());
+            entry.follow.told = Some(path);
+        }
+        entry.soon(now + limits::TRANSCRIPT_GATHER);
+    }
+
+    fn seen(&mut self, seen: &[Seen], now: Mono) {
+        for one in seen {
+            let (folder, name) = match one {
+                Seen::Changed(folder, name) => (Some(*folder), Some(name)),
+                Seen::Gone(folder) => {
+                    self.folders.retain(|_, id| id != folder);
+                    continue;
+                }
+                Seen::Overflow => (None, None),
+            };
+            let path = self.folders.iter().find(|(_, id)| Some(**id) == folder).map(|(path, _)| path);
+            for entry in self.entries.values_mut() {
+                let Some(name) = name else {
+                    entry.soon(now);
+                    continue;
+                };
+                if path.is_none() || entry.folder().as_ref() != path {
+                    continue;
+                }
+                let own = entry.tail.as_ref().map(Tail::path).or(entry.follow.told.as_deref());
+                if entry.looking || own.and_then(Path::file_name) == Some(name) {
+                    entry.soon(now);
+                } else if entry.follow.told.is_none() {
+                    // Another file in its folder: it may be a newer one of its own.
+                    entry.seek_due = now;
+                    entry.pause = limits::TRANSCRIPT_SEEK_FIRST;
+                    entry.soon(now + limits::TRANSCRIPT_GATHER);
+                }
+            }
+        }
+    }
+
+    /// Looks at what is due, unless a look is under way.
+    fn look(&mut self, cx: &mut Cx<Self>) {
+        self.timer = None;
+        if self.looking {
+            return;
+        }
+        let now = cx.now();
+        let mut due: Vec<AgentId> =
+            self.entries.iter().filter(|(_, e)| e.due <= now && !e.looking).map(|(id, _)| *id).collect();
+        due.sort_by_key(|id| self.entries[id].due);
+        due.truncate(limits::TRANSCRIPTS_PER_LOOK);
+        if due.is_empty() {
+            return;
+        }
+        let mut others = Others::default();
+        for (_, entry) in self.entries.iter().filter(|(id, _)| !due.contains(id)) {
+            others.taken.extend(entry.tail.as_ref().map(|tail| tail.path().to_path_buf()));
+            others.taken.extend(entry.follow.told.clone());
+            if entry.follow.told.is_none() && entry.follow.format == Format::Claude {
+                others.folders.extend(entry.home.as_ref().and_then(Home::sessions));
+            }
+        }
+        let tasks = due.into_iter().filter_map(|id| {
+            let entry = self.entries.get_mut(&id)?;
+            let seek = entry.follow.told.is_none() && (entry.tail.is_none() || entry.seek_due <= now);
+            if seek {
+                entry.seek_due = now + limits::TRANSCRIPT_RECHECK;
+            }
+            (entry.looking, entry.again) = (true, false);
+            Some(Task {
+                id,
+                process: entry.follow.process,
+                format: entry.follow.format,
+                since: entry.since,
+                told: entry.follow.told.clone(),
+                seek,
+                home: entry.home.clone(),
+                tail: entry.tail.take(),
+                more: false,
+                refused: None,
+            })
+        });
+        let tasks: Vec<Task> = tasks.collect();
+        self.looking = true;
+        let generation = cx.generation();
+        cx.offload(move || job::run(tasks, others), move |tasks| Msg::Looked(generation, tasks));
+    }
+
+    fn looked(&mut self, tasks: Vec<Task>, now: Mono) {
+        self.looking = false;
+        let wall = now_wall();
+        for task in tasks {
+            // An agent that has another process by now has another entry.
+            let entry = self.entries.get_mut(&task.id);
+            let Some(entry) = entry.filter(|e| e.looking && e.follow.process == task.process) else {
+                continue;
+            };
+            entry.looking = false;
+            entry.home = task.home;
+            entry.since = task.since;
+            entry.tail = task.tail;
+            if let Some(tail) = &mut entry.tail {
+                self.figures.count(&entry.follow.cli, tail.take_counts());
+            }
+            Self::refused(task.id, entry, task.refused.as_deref());
+            entry.due = next(entry, task.more, self.watch.is_some(), now, wall);
+            Self::tell(&self.shared, task.id, entry, wall);
+        }
+        self.figures.all(self.entries.values().filter(|e| e.tail.is_some()).map(|e| &e.sent));
+        self.watch_folders();
+    }
+
+    /// Says once for each file that it cannot be read.
+    fn refused(id: AgentId, entry: &mut Entry, why: Option<&str>) {
+        let path = entry.tail.as_ref().map(Tail::path).filter(|_| why.is_some());
+        if path != entry.refused.as_deref() {
+            entry.refused = path.map(Path::to_path_buf);
+            if let (Some(path), Some(why)) = (path, why) {
+                let path = Untrusted::new(path.to_string_lossy());
+                tracing::warn!(agent = %id, %path, error = why, "its transcript cannot be read");
+            }
+        }
+    }
+
+    /// Tells an agent what its transcript says, when that is something else than before.
+    fn tell(shared: &Shared, id: AgentId, entry: &mut Entry, wall: Wall) {
+        let heard = entry.tail.as_ref().map(|tail| tail.transcript().heard(wall)).unwrap_or_default();
+        if heard == entry.sent {
+            return;
+        }
+        let Some(agent) = shared.directory.agent(id) else { return };
+        // What finds no room is told with the next look.
+        if agent.gate.work(agent::Msg::Transcript(Box::new(heard.clone()))).is_ok() {
+            entry.sent = heard;
+        }
+    }
+
+    /// Watches the folders in which something is followed, and no others.
+    fn watch_folders(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        let wanted: std::collections::HashSet<PathBuf> =
+            self.entries.values().filter_map(Entry::folder).collect();
+        self.folders.retain(|folder, id| {
+            let stays = wanted.contains(folder);
+            if !stays {
+                watch.remove(*id);
+            }
+            stays
+        });
+        for folder in wanted {
+            if !self.folders.contains_key(&folder)
+                && let Ok(id) = watch.add(&folder)
+            {
+                self.folders.insert(folder, id);
+            }
+        }
+    }
+
+    fn arm(&mut self, cx: &mut Cx<Self>) {
+        if self.looking {
+            return;
+        }
+        let Some(due) = self.entries.values().filter(|e| !e.looking).map(|e| e.due).min() else { return };
+        if self.timer.as_ref().is_none_or(|(at, _)| due < *at) {
+            let timer = cx.after(due.since(cx.now()), Lane::Control, Msg::Turn);
+            self.timer = Some((due, timer));
+        }
+    }
+}
+
+/// When a transcript is looked at again.
+fn next(entry: &mut Entry, more: bool, watched: bool, now: Mono, wall: Wall) -> Mono {
+    if more || std::mem::take(&mut entry.again) {
+        return now;
+    }
+    let after = match &entry.tail {
+        None => {
+            let pause = entry.pause;
+            entry.pause = (pause * 2).min(limits::TRANSCRIPT_RECHECK);
+            pause
+        }
+        Some(_) if watched => limits::TRANSCRIPT_RECHECK,
+        Some(_) => limits::TRANSCRIPT_POLL,
+    };
+    let ends = entry.tail.as_ref().and_then(|tail| tail.transcript().due(wall));
+    now + ends.map_or(after, |end| after.min(end.since(wall) + limits::TRANSCRIPT_GATHER))
+}
+
+impl Actor for TranscriptsActor {
+    type Msg = Msg;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        self.followed.filled().await;
+        self.watch(cx);
+        let now = now_mono();
+        self.entries = self.followed.iter().map(|(id, f)| (*id, Entry::new(f.clone(), now))).collect();
+        self.arm(cx);
+        cx.ready();
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        let now = cx.now();
+        match message {
+            Msg::Follow(id, follow) => self.follow(*id, follow, now),
+            Msg::Told(id, path) => self.told(*id, path, now),
+            Msg::Forget(id) => {
+                self.followed.remove(id);
+                self.entries.remove(id);
+                self.watch_folders();
+            }
+            Msg::Seen(seen) => self.seen(seen, now),
+            Msg::Turn => self.look(cx),
+            Msg::Looked(by, tasks) if *by == cx.generation() => self.looked(std::mem::take(tasks), now),
+            // The incarnation that asked is gone, and this one reads for itself.
+            Msg::Looked(..) => {}
+        }
+        self.arm(cx);
+        Ok(())
+    }
+}
