@@ -382,6 +382,34 @@ pub const PROC_ENVIRON_BYTES_MAX: u64 = 256 * 1024;
 /// [`TRANSCRIPT_RECHECK`].
 pub const TRANSCRIPT_SEEK_FIRST: Duration = Duration::from_secs(1);
 
+// --- screens and profiles -------------------------------------------------------------------------
+
+/// Lines of a screen that are read, from its bottom: a tall pane, and what tells whether a turn was taken.
+pub const SCREEN_LINES_MAX: usize = 512;
+/// Blank lines below them that are passed over.
+pub const SCREEN_BLANK_LINES_MAX: usize = 1_024;
+/// Bytes of one line that are read: the widest terminals have some 500 cells, with escapes and wide
+/// characters.
+pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Lines that a composer may have: a pasted text in a tall pane.
+pub const COMPOSER_LINES_MAX: usize = 120;
+/// Lines that a dialog may have: a plan or a diff above its options.
+pub const DIALOG_LINES_MAX: usize = 120;
+/// Lines with words below a dialog's options and above the composer's status that are looked at.
+pub const STATUS_LINES_MAX: usize = 40;
+/// Lines of the last paragraph that rules look at.
+pub const LAST_LINES_MAX: usize = 12;
+/// Lines of the bottom that rules look at when there is neither composer nor dialog.
+pub const BOTTOM_LINES_MAX: usize = 8;
+/// Bytes of a literal or a pattern in a profile.
+pub const PATTERN_BYTES_MAX: usize = 512;
+/// Bytes that a pattern may take when compiled: a repetition of repetitions is refused.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Tables of one kind in a profile.
+pub const RULES_PER_PROFILE_MAX: usize = 200;
+/// Bytes of a profile's file.
+pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+
 // --- roster ---------------------------------------------------------------------------------------
 
 /// First pause between two looks at the processes of a pane without an agent, while it is active.

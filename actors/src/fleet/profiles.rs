@@ -9,7 +9,7 @@ macro_rules! files {
 }
 
 /// Every file in `actors/profiles/`.
-const SHIPPED: [(&str, &str); 14] = files![
+const SHIPPED: [(&str, &str); 16] = files![
     "aider.toml",
     "amp.toml",
     "auggie.toml",
@@ -19,11 +19,13 @@ const SHIPPED: [(&str, &str); 14] = files![
     "cursor.toml",
     "droid.toml",
     "gemini.toml",
+    "generic.toml",
     "goose.toml",
     "kimi.toml",
     "kiro.toml",
     "opencode.toml",
     "pi.toml",
+    "shell.toml",
 ];
 
 /// Reads the shipped profiles.

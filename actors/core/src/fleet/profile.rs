@@ -1,7 +1,7 @@
 //! Profiles: what is known about each agent CLI, as data.
 //!
-//! A profile is one TOML file. Here stand how its process is recognised and how it is started; what
-//! its screen and hooks mean has its own tables beside these. A program is recognised by what it is
+//! A profile is one TOML file: how its process is recognised, how it is started, what its screen means
+//! ([`rules`]). A program is recognised by what it is
 //! (its name, the script behind its interpreter, the folder it lies in), never by what a window is called.
 
 use std::collections::BTreeMap;
@@ -16,26 +16,33 @@ use crate::limits;
 use crate::untrusted::Untrusted;
 
 mod command;
+mod file;
+mod pattern;
+mod rules;
 
 pub use command::Spoken;
+pub use file::ProfileError;
+pub use pattern::{Condition, Pattern, View};
+pub use rules::{ComposerShape, Glyphs, Region, Rules, Says, Screen, Shape, Spinner, WordRule};
 
 /// The version of the profile format that this build reads.
 pub const FORMAT: u32 = 1;
 
 /// One agent CLI.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The version of the format, [`FORMAT`].
-    pub version: u32,
     /// The word by which configuration and documents name it.
     pub name: Arc<str>,
     /// What people call it.
     pub title: String,
+    /// Other words by which it may be named.
+    pub aliases: Vec<String>,
     /// How its process is told from others.
     pub recognise: Recognise,
     /// How it is started.
     pub launch: LaunchRule,
+    /// What its screen means.
+    pub rules: Arc<Rules>,
 }
 
 /// How a process is recognised. Any one rule suffices.
@@ -61,93 +68,43 @@ pub struct Recognise {
 }
 
 /// How an agent is started when its declaration does not say.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchRule {
     /// Program and arguments.
     pub command: Vec<String>,
 }
 
-/// A profile that cannot be used; the others can.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {what}")]
-pub struct ProfileError {
-    /// Which file.
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl Profile {
-    /// Reads one file.
-    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let error = |offset: usize, what: String| {
-            let (line, column) = position(text, offset);
-            ProfileError { file: file.to_owned(), line, column, what }
-        };
-        let profile: Profile = toml::from_str(text).map_err(|e| {
-            let offset = e.span().map_or(0, |span| span.start);
-            error(offset, e.message().to_owned())
-        })?;
-        let key = |name: &str| text.find(name).unwrap_or(0);
-        if profile.version != FORMAT {
-            let what = format!("profile format {} is not known, this build reads {FORMAT}", profile.version);
-            return Err(error(key("version"), what));
-        }
-        if !is_word(&profile.name) {
-            return Err(error(key("name"), "a profile's name is a word of a-z, 0-9 and -".to_owned()));
-        }
-        if profile.launch.command.is_empty() {
-            return Err(error(key("command"), "a command needs a program".to_owned()));
-        }
-        Ok(profile)
-    }
-}
-
-fn is_word(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 32
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-/// Line and column, both from 1, of a byte offset.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-    (line, column)
-}
-
 /// All profiles, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profiles {
     by_name: BTreeMap<Arc<str>, Profile>,
 }
 
 impl Profiles {
-    /// Reads files of name and text; a later file replaces an earlier one of the same profile name.
-    /// Files that cannot be used are told and left out.
+    /// Reads files of name and text, in order. A later file replaces an earlier one of the same profile
+    /// name, or with `extends` is laid over it. What cannot be used is told and left out: a rule, or where
+    /// the file's frame is broken, the file.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<ProfileError>) {
         let mut profiles = Profiles::default();
         let mut errors = Vec::new();
         for (file, text) in files {
-            match Profile::parse(file, text) {
-                Ok(profile) => {
-                    profiles.by_name.insert(Arc::clone(&profile.name), profile);
-                }
-                Err(e) => errors.push(e),
+            if let Some(profile) = file::read(file, text, &profiles, &mut errors) {
+                profiles.by_name.insert(Arc::clone(&profile.name), profile);
             }
         }
         (profiles, errors)
     }
 
-    /// The profile of that name.
+    /// The profile of that name or alias.
     pub fn get(&self, name: &str) -> Option<&Profile> {
-        self.by_name.get(name)
+        let known = |profile: &&Profile| profile.aliases.iter().any(|alias| alias == name);
+        self.by_name.get(name).or_else(|| self.by_name.values().find(known))
+    }
+
+    /// Every profile, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.by_name.values()
     }
 
     /// Every profile's name, sorted.

@@ -1,14 +1,26 @@
 //! What a screen says: the live region of a pane, read with the rules of a profile.
 //!
 //! Only the live region speaks (composer, footer, menu, spinner line); what scrolled by above it is
-//! history, whatever words it quotes.
+//! history, whatever words it quotes. [`text`] makes lines of a capture, [`line`] tells what a line is made
+//! of, [`composer`] and [`dialog`] find the two landmarks, [`live`] puts the region together, [`speak`] lets
+//! the rules look at it, [`shell`] knows prompts, and [`guess`] tells which CLI a screen belongs to.
 
-use crate::fleet::evidence::{Claim, RuleName};
-use crate::fleet::profile::Profile;
+use crate::fleet::evidence::{Claim, Verdict};
+use crate::fleet::profile::{Profile, Profiles};
+use crate::fleet::state::AgentState;
 use crate::untrusted::Untrusted;
 
+pub mod composer;
+pub mod dialog;
+mod guess;
+pub mod line;
+pub mod live;
+pub mod shell;
+mod speak;
+pub mod text;
+
 /// A captured screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shot {
     /// Its text, line by line, with SGR escape sequences where the capture kept them.
     pub text: Untrusted,
@@ -23,14 +35,44 @@ pub struct Shot {
 pub struct Reading {
     /// What each rule that matched says, strongest first.
     pub claims: Vec<Claim>,
-    /// A transcript viewer, a picker or a help panel covers the live region: the last state holds.
-    pub hold: Option<RuleName>,
+    /// A transcript viewer, a picker or a help panel covers the live region: the last state holds. The claim
+    /// names the rule, and says what the screen means when nothing is known of the time before.
+    pub hold: Option<Claim>,
     /// Whether the live region was found at all. When it was not, nothing follows from silence.
     pub live: bool,
 }
 
 /// Reads a screen with the rules of `profile`.
 pub fn read(profile: &Profile, shot: &Shot) -> Reading {
-    let _ = (profile, shot);
-    Reading::default()
+    speak::read(profile, &shot.title, text::lines(shot.text.raw()))
 }
+
+/// What a screen alone says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classified {
+    /// What the agent is doing.
+    pub verdict: Verdict,
+    /// What each rule says, the one that decided first.
+    pub claims: Vec<Claim>,
+}
+
+/// The state that a screen alone tells, when nothing else is known: for captured files.
+pub fn classify(profile: &Profile, shot: &Shot) -> Classified {
+    let lines = text::lines(shot.text.raw());
+    if let Some(claim) = speak::gone(profile, &lines) {
+        return Classified { verdict: claim.says, claims: vec![claim] };
+    }
+    let reading = speak::read(profile, &shot.title, lines);
+    let mut claims = reading.claims;
+    claims.extend(reading.hold);
+    let verdict = claims.first().map_or(Verdict::new(AgentState::Unknown, None), |claim| claim.says);
+    Classified { verdict, claims }
+}
+
+/// The profile of the CLI that a screen belongs to, or the generic one.
+pub fn guess<'p>(profiles: &'p Profiles, shot: &Shot) -> Option<&'p Profile> {
+    guess::guess(profiles, shot)
+}
+
+#[cfg(test)]
+mod tests;

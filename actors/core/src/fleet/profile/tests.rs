@@ -131,6 +131,10 @@ fn the_foreground_comes_first_and_the_dead_do_not_count() {
     assert_eq!(&*found.profile, "claude");
 }
 
+fn errors_of(text: &str) -> Vec<ProfileError> {
+    Profiles::parse([("x.toml", text)]).1
+}
+
 #[test]
 fn errors_tell_file_line_and_column_and_the_rest_keeps_working() {
     let unknown = CLAUDE.replace("scripts =", "skripts =");
@@ -146,11 +150,11 @@ fn errors_tell_file_line_and_column_and_the_rest_keeps_working() {
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("a.toml:7:1: unknown field `skripts`"), "{}", told[0]);
     assert!(told[1].starts_with("b.toml:2:"), "{}", told[1]);
-    assert!(told[2].starts_with("c.toml:2:1: profile format 2 is not known"), "{}", told[2]);
+    assert!(told[2].starts_with("c.toml:2:11: profile format 2 is not known"), "{}", told[2]);
     let nameless = CLAUDE.replace("name = \"claude\"", "name = \"Claude Code\"");
-    assert!(Profile::parse("e", &nameless).unwrap_err().what.contains("a word"));
+    assert!(errors_of(&nameless)[0].what.contains("a word"));
     let idle = CLAUDE.replace("command = [\"claude\"]", "command = []");
-    assert_eq!(Profile::parse("f", &idle).unwrap_err().line, 11);
+    assert_eq!(errors_of(&idle)[0].line, 10);
 }
 
 proptest::proptest! {
@@ -162,6 +166,6 @@ proptest::proptest! {
 
     #[test]
     fn no_file_breaks_the_loader(text in ".{0,200}") {
-        let _ = Profile::parse("x.toml", &text);
+        let _ = Profiles::parse([("x.toml", text.as_str())]);
     }
 }

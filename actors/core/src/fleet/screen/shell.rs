@@ -1,0 +1,64 @@
+//! Shell prompts: what stands at the bottom of a pane whose agent is gone.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::text::Line;
+
+/// A prompt that names a user, a host or a folder before its sign.
+#[expect(clippy::unwrap_used, reason = "a constant pattern; a test compiles it")]
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"^(?:\([\w.-]+\) ?)?(?:",
+        // user@host:~/proj$   user@host ~/proj %   [user@host proj]#
+        r"\[?[\w.-]+@[\w.-]+[: ][^$#%>❯]{0,200}?\]? ?[$#%>❯]",
+        // vscode ➜ /workspaces/proj (main) $
+        r"|[\w.-]+ ➜ [^$#%]{1,200} [$#%]",
+        // ➜  proj git:(main) ✗
+        r"|➜ {1,2}\S{1,100}(?: git:\([^)]{1,100}\))?(?: ✗)?",
+        // ~/proj $   /srv/app #   ~/proj ❯   ~ (main) %
+        r"|(?:~|/)[^\s$#%>❯]*(?: [(\[][^)\]]{1,100}[)\]])? ?[$#%❯]",
+        // bash-5.2$   sh-5.1#   zsh%
+        r"|(?:ba|z|da|k)?sh(?:-\d[\d.]*)?[$#%]",
+        // PS C:\proj>
+        r"|PS [^>]{1,200}>",
+        r")$"
+    ))
+    .unwrap()
+});
+
+/// How sure a line is a shell's prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Prompt {
+    /// A sign alone: `$`, `%`, `#`, or starship's `❯` below a line about the folder.
+    Bare,
+    /// It names a user, a host, a folder or the shell.
+    Named,
+}
+
+/// Whether the last line of a screen is a shell's prompt with nothing typed behind it.
+pub fn prompt(lines: &[Line<'_>]) -> Option<Prompt> {
+    let last = lines.last()?;
+    if last.indent > 0 || last.text.len() > 400 {
+        return None;
+    }
+    let text = last.body();
+    if NAMED.is_match(text) {
+        return Some(Prompt::Named);
+    }
+    match text {
+        "$" | "#" | "%" => Some(Prompt::Bare),
+        "❯" | "➜" | "λ" => {
+            let above = lines.len().checked_sub(2).map(|at| lines[at].body())?;
+            // user@host, a folder, or starship's `folder on branch via tool`.
+            let folder = above.starts_with(['~', '/'])
+                || above.contains(" on \u{e0a0}")
+                || above.contains(" via ")
+                || (above.contains(" on ") && above.len() < 120)
+                || above.contains(" in ~");
+            folder.then_some(Prompt::Bare)
+        }
+        _ => None,
+    }
+}
