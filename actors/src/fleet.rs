@@ -15,6 +15,7 @@ mod ops;
 pub mod profiles;
 mod roster;
 mod scan;
+pub mod screens;
 mod session;
 mod transcripts;
 

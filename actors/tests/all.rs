@@ -8,6 +8,7 @@ mod all {
     mod otp;
     mod ractor_contract;
     mod resources;
+    mod screens;
     mod stage;
     mod statsd;
     mod statsd_server;

@@ -10,6 +10,7 @@ pub mod roster;
 pub mod screen;
 pub mod session;
 pub mod spec;
+pub mod stage;
 pub mod state;
 pub mod target;
 pub mod transcript;
