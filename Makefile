@@ -3,7 +3,10 @@ CARGO ?= cargo
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check bench fuzz
+.PHONY: help demo test check accuracy bench fuzz
+
+# A folder of labelled screens that stands beside this one, where there is one.
+export TSUP_CORPUS ?= $(wildcard ../shared/corpus)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +26,9 @@ check: ## the fast loop: format, lints, unit tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --workspace --lib --bins
+
+accuracy: ## how often the screen reader is right, on the labelled screens that are there
+	$(CARGO) bench -p tsup-actors --bench accuracy
 
 bench: ## the figures of docs/benchmarks.md
 	@tests/tools/need tmux

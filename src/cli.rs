@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod ctl;
 pub mod demo;
+pub mod detect;
 pub mod doctor;
 pub mod fake_agent;
 pub mod init;
@@ -88,6 +89,8 @@ pub enum Verb {
     Doctor(doctor::Args),
     /// Watch six fake agents live, crash and come back, on a private tmux server
     Demo(demo::Args),
+    /// Say what captured screens show: which agent, what it does, and why
+    Detect(detect::Args),
     /// Print the metrics that arrive: a small StatsD receiver
     Listen(listen::Args),
     /// Talk to the running supervisor
@@ -162,6 +165,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Init(args) => init::run(cx, &args),
         Verb::Doctor(args) => doctor::run(cx, &args),
         Verb::Demo(args) => demo::run(cx, &args),
+        Verb::Detect(args) => detect::run(cx, &args),
         Verb::Listen(args) => listen::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),

@@ -4,6 +4,7 @@
 //! `Untrusted`, whose `Display` escapes; colour never stands alone for a meaning.
 
 pub mod agents;
+pub mod detect;
 pub mod event;
 pub mod metrics;
 pub mod sessions;

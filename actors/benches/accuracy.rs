@@ -66,7 +66,7 @@ fn folders() -> Vec<PathBuf> {
         return named;
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let corpus = std::env::var_os("TSUP_CORPUS").map(PathBuf::from);
+    let corpus = std::env::var_os("TSUP_CORPUS").map(|path| here.join("..").join(path));
     let mut folders = vec![here.join("profiles/screens")];
     folders.extend(corpus);
     folders.retain(|folder| folder.is_dir());

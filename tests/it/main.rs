@@ -6,6 +6,7 @@ mod command;
 mod configuration;
 mod control;
 mod demo;
+mod detect;
 mod fleet;
 mod harness;
 mod hostile;

@@ -407,6 +407,8 @@ pub const PATTERN_BYTES_MAX: usize = 512;
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
 /// Tables of one kind in a profile.
 pub const RULES_PER_PROFILE_MAX: usize = 200;
+/// Bytes of a captured screen's file that are read, from its end.
+pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a profile's file.
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
 

@@ -1,6 +1,6 @@
 //! The shipped profiles, part of the program.
 
-use tsup_core::fleet::profile::Profiles;
+use tsup_core::fleet::profile::{ProfileError, Profiles};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -28,9 +28,14 @@ const SHIPPED: [(&str, &str); 16] = files![
     "shell.toml",
 ];
 
+/// Reads the shipped profiles, then other files over them; tells what is wrong with any of them.
+pub fn with<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Profiles, Vec<ProfileError>) {
+    Profiles::parse(SHIPPED.into_iter().chain(files))
+}
+
 /// Reads the shipped profiles.
 pub fn shipped() -> Profiles {
-    let (profiles, errors) = Profiles::parse(SHIPPED);
+    let (profiles, errors) = with([]);
     debug_assert!(errors.is_empty(), "{errors:?}");
     for error in errors {
         tracing::error!(%error, "a shipped profile cannot be read");

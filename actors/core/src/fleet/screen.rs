@@ -5,7 +5,7 @@
 //! of, [`composer`] and [`dialog`] find the two landmarks, [`live`] puts the region together, [`speak`] lets
 //! the rules look at it, [`shell`] knows prompts, and [`guess`] tells which CLI a screen belongs to.
 
-use crate::fleet::evidence::{Claim, Verdict};
+use crate::fleet::evidence::{Claim, Rank, Verdict};
 use crate::fleet::profile::{Profile, Profiles};
 use crate::fleet::state::AgentState;
 use crate::untrusted::Untrusted;
@@ -56,6 +56,13 @@ pub struct Classified {
     pub claims: Vec<Claim>,
 }
 
+impl Default for Classified {
+    /// Nothing can be said.
+    fn default() -> Self {
+        Classified { verdict: Verdict::new(AgentState::Unknown, None), claims: Vec::new() }
+    }
+}
+
 /// The state that a screen alone tells, when nothing else is known: for captured files.
 pub fn classify(profile: &Profile, shot: &Shot) -> Classified {
     let lines = text::lines(shot.text.raw());
@@ -64,7 +71,11 @@ pub fn classify(profile: &Profile, shot: &Shot) -> Classified {
     }
     let reading = speak::read(profile, &shot.title, lines);
     let mut claims = reading.claims;
-    claims.extend(reading.hold);
+    if let Some(hold) = reading.hold {
+        // What covers the composer says more than what stands in its place.
+        let place = claims.iter().position(|claim| claim.rank >= Rank::Composer).unwrap_or(claims.len());
+        claims.insert(place, hold);
+    }
     let verdict = claims.first().map_or(Verdict::new(AgentState::Unknown, None), |claim| claim.says);
     Classified { verdict, claims }
 }

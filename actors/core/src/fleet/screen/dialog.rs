@@ -56,7 +56,7 @@ static KEYS: LazyLock<Regex> = LazyLock::new(|| {
 #[expect(clippy::unwrap_used, reason = "a constant pattern; a test compiles it")]
 static ANSWERS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)(?:[\[(](?:y|yes)\s?/\s?(?:n|no)(?:\s?/\s?\w+)*[\])]|\(y\)es\s?/\s?\(n\)o(?:/\S+)*)",
+        r"(?i)(?:\[\(y\)es, \(n\)o\]|[\[(](?:y|yes)\s?/\s?(?:n|no)(?:\s?/\s?\w+)*[\])]|\(y\)es\s?/\s?\(n\)o(?:/\S+)*)",
         r"(?:\s*[\[(]\w+[\])])?\s*[:?>]?\s*\w?$"
     ))
     .unwrap()

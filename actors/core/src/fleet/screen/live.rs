@@ -68,20 +68,24 @@ impl<'a> Live<'a> {
         let region = if self.composer.is_some() { Region::Status } else { Region::Bottom };
         let mut end = self.top;
         let lowest = self.top.saturating_sub(STATUS_LINES_MAX);
-        while end > lowest {
-            let Some(last) = (lowest..end).rev().find(|at| !self.lines[*at].is_blank()) else { break };
-            let first =
-                (lowest..=last).rev().take_while(|at| !self.lines[*at].is_blank()).last().unwrap_or(last);
+        while let Some((first, last)) = self.paragraph_above(lowest, end) {
             if let Some(work) = self.work_in(first, last, rules, region) {
                 return Some(work);
             }
-            let between = (first..=last).all(|at| is_between(&self.lines[at], rules));
-            if !between {
+            if !(first..=last).all(|at| is_between(&self.lines[at], rules)) {
                 return None;
             }
             end = first;
         }
         None
+    }
+
+    /// The first and the last line of the paragraph that ends above `end`; blank lines and rules part them.
+    fn paragraph_above(&self, lowest: usize, end: usize) -> Option<(usize, usize)> {
+        let parts = |at: usize| self.lines[at].is_blank() || is_rule(&self.lines[at]);
+        let last = (lowest..end).rev().find(|at| !parts(*at))?;
+        let first = (lowest..=last).rev().take_while(|at| !parts(*at)).last()?;
+        Some((first, last))
     }
 
     /// The sign of work is a paragraph's first line. What hangs below it belongs to it, and so do the few
@@ -157,40 +161,34 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// The last paragraph above the composer and its status, without the mark before it. What a person
-    /// sent is not part of it, the answer right below is.
+    /// The last paragraph above the composer and its status. What a person sent is not part of it, the
+    /// answer right below is.
     fn last(&self, rules: &Rules) -> View {
+        if self.composer.is_none() {
+            return View::default();
+        }
         let mut end = self.work.filter(|work| work.line < self.top).map_or(self.top, |work| work.line);
         let lowest = end.saturating_sub(STATUS_LINES_MAX);
-        loop {
-            let Some(last) = (lowest..end).rev().find(|at| !self.lines[*at].is_blank()) else {
-                return View::default();
+        while let Some((first, last)) = self.paragraph_above(lowest, end) {
+            let passed = |at: usize| {
+                let line = &self.lines[at];
+                is_end(line, rules) || (is_between(line, rules) && !is_marked(line, rules))
             };
-            let first =
-                (lowest..=last).rev().take_while(|at| !self.lines[*at].is_blank()).last().unwrap_or(last);
-            let skipped = |at: usize| {
-                is_end(&self.lines[at], rules)
-                    || (is_between(&self.lines[at], rules) && !is_marked(&self.lines[at], rules))
-            };
-            if (first..=last).all(skipped) {
+            if (first..=last).all(passed) {
                 end = first;
                 continue;
             }
             let mut from = first;
             if is_ask(&self.lines[first], rules) {
-                let answer = (first + 1..=last).find(|at| is_marked(&self.lines[*at], rules));
-                match answer {
+                match (first + 1..=last).find(|at| is_marked(&self.lines[*at], rules)) {
                     Some(answer) => from = answer,
                     None => return View::default(),
                 }
             }
-            let marks = |c: char| c == ' ' || rules.screen.marks.contains(c);
             let to = last.min(from + LAST_LINES_MAX);
-            return View::new((from..=to).map(|at| {
-                let body = self.lines[at].body();
-                if at == from { body.trim_start_matches(marks) } else { body }
-            }));
+            return View::new((from..=to).map(|at| self.lines[at].body()));
         }
+        View::default()
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) fn read(profile: &Profile, title: &Untrusted, lines: Vec<Line<'_>>) -
         let says = Verdict::new(AgentState::Waiting, Some(Detail::Question));
         reading.claims.push(claim(own(profile, "dialog"), Rank::Blocker, says, &words.flat));
     }
-    if live.composer.is_some() {
+    if reading.hold.is_some() {
+        // What covers the composer is not typed text.
+    } else if live.composer.is_some() {
         reading.claims.push(composer_says(profile, &live));
     } else if !reading.live
         && let Some(words) = banner(&live, rules)
@@ -69,12 +71,13 @@ fn is_answered(reading: &Reading) -> bool {
 
 fn weight(says: Verdict) -> u8 {
     match (says.state, says.detail) {
-        (AgentState::Limited | AgentState::Error, _) => 0,
+        (AgentState::Limited, _) => 0,
         (AgentState::Busy, Some(Detail::Compacting | Detail::Background)) => 1,
         (AgentState::Busy, Some(Detail::Tool)) => 2,
         (AgentState::Queued, _) => 3,
-        (AgentState::Fresh, _) => 4,
-        _ => 5,
+        (AgentState::Error, _) => 4,
+        (AgentState::Fresh, _) => 5,
+        _ => 6,
     }
 }
 
@@ -150,7 +153,11 @@ fn composer_says(profile: &Profile, live: &Live<'_>) -> Claim {
         return claim(name, Rank::Composer, Verdict::new(AgentState::Queued, None), &composer.text);
     }
     let end = live.work.map_or(composer.first, |work| work.line.min(composer.first));
-    let state = if is_fresh(&live.lines[..end], rules) { AgentState::Fresh } else { AgentState::Idle };
+    let below = &live.lines[composer.last + 1..];
+    let turned = |line: &str| rules.screen.turns.iter().any(|turn| turn.find_in(line).is_some());
+    let told = below.iter().any(|line| turned(&line.text)) || composer.border.lines().any(turned);
+    let state =
+        if !told && is_fresh(&live.lines[..end], rules) { AgentState::Fresh } else { AgentState::Idle };
     claim(name, Rank::Composer, Verdict::new(state, None), &composer.text)
 }
 

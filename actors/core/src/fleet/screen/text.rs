@@ -154,6 +154,9 @@ fn read_as(c: char) -> Option<char> {
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
         | '\u{ad}' => None,
+        // Typographers' quotes are what some versions of a CLI write and others do not.
+        '\u{2018}' | '\u{2019}' => Some('\''),
+        '\u{201c}' | '\u{201d}' => Some('"'),
         c if c.is_control() => None,
         c => Some(c),
     }

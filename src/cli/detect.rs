@@ -1,0 +1,127 @@
+//! `tsup detect`: what captured screens say, without a supervisor.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use tsup_actors::fleet::profiles;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::fleet::profile::{Profile, Profiles};
+use tsup_core::fleet::screen::{self, Classified, Shot};
+use tsup_core::limits::{DETECT_FILE_BYTES_MAX, PROFILE_BYTES_MAX};
+use tsup_core::untrusted::Untrusted;
+
+use super::ctl::Json;
+use super::{Cx, Outcome};
+use crate::config::plain;
+use crate::render::detect::{Answer, text};
+
+/// Arguments of `tsup detect`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Whose screens these are: a profile's name, or auto
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    agent: String,
+    /// Take the profiles in this folder, too: they replace or extend the shipped ones
+    #[arg(long, value_name = "DIR")]
+    profiles: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+    /// Captured screens, as `tmux capture-pane -p` or `-pe` prints them; - is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Answers for each file. What cannot be read is told, and decides the exit code.
+pub fn run(cx: &Cx, args: &Args) -> Outcome {
+    let known = load(cx, args.profiles.as_deref())?;
+    let named = match args.agent.as_str() {
+        "auto" => None,
+        name => Some(known.get(name).ok_or_else(|| no_profile(name, &known))?),
+    };
+    let mut exit = Exit::Ok;
+    for file in &args.files {
+        match read(file) {
+            Ok(bytes) => {
+                let shot =
+                    Shot { text: String::from_utf8_lossy(&bytes).into_owned().into(), ..Shot::default() };
+                let (profile, read) = answer(&known, named, &shot);
+                let answer = Answer::new(file, profile, &read);
+                if args.json.json {
+                    cx.out.json(&answer)?;
+                } else {
+                    cx.out.print(&text(&answer, cx.out.look))?;
+                }
+            }
+            Err(e) => {
+                cx.out.say(&format!("tsup: {}: {}", Untrusted::new(file.to_string_lossy()), plain(&e)));
+                let missing = e.kind() == std::io::ErrorKind::NotFound;
+                exit = if missing || exit == Exit::NotFound { Exit::NotFound } else { Exit::Failed };
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn answer<'p>(known: &'p Profiles, named: Option<&'p Profile>, shot: &Shot) -> (&'p str, Classified) {
+    match named.or_else(|| screen::guess(known, shot)) {
+        Some(profile) => (&profile.name, screen::classify(profile, shot)),
+        None => ("generic", Classified::default()),
+    }
+}
+
+/// The shipped profiles, and those of a folder over them. What is wrong with those is told.
+fn load(cx: &Cx, folder: Option<&Path>) -> Result<Profiles, UserError> {
+    let mut own = Vec::new();
+    if let Some(folder) = folder {
+        let failed = |e: &std::io::Error| {
+            let exit = if e.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
+            UserError::new(
+                exit,
+                format!(
+                    "cannot read the profiles in {}: {}",
+                    Untrusted::new(folder.to_string_lossy()),
+                    plain(e)
+                ),
+            )
+        };
+        let entries = std::fs::read_dir(folder).map_err(|e| failed(&e))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+        paths.sort();
+        for path in paths {
+            let mut text = String::new();
+            let opened = std::fs::File::open(&path);
+            opened
+                .and_then(|f| f.take(PROFILE_BYTES_MAX).read_to_string(&mut text))
+                .map_err(|e| failed(&e))?;
+            own.push((path.display().to_string(), text));
+        }
+    }
+    let (profiles, errors) = profiles::with(own.iter().map(|(file, text)| (file.as_str(), text.as_str())));
+    for error in errors {
+        cx.out.say(&format!("tsup: {error}"));
+    }
+    Ok(profiles)
+}
+
+fn no_profile(name: &str, known: &Profiles) -> UserError {
+    let names: Vec<&str> = known.names().collect();
+    UserError::new(Exit::Usage, format!("there is no profile `{name}`"))
+        .hint(format!("take auto, or one of {}; --profiles DIR adds your own", names.join(", ")))
+}
+
+/// The end of a file, where the live region is.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(DETECT_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    let mut opened = std::fs::File::open(file)?;
+    let length = opened.metadata()?.len();
+    if length > DETECT_FILE_BYTES_MAX {
+        std::io::Seek::seek(&mut opened, std::io::SeekFrom::Start(length - DETECT_FILE_BYTES_MAX))?;
+    }
+    opened.take(DETECT_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

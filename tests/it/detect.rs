@@ -1,0 +1,112 @@
+//! `tsup detect` on files: verdicts, documents, exit codes, profiles of one's own.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::command::{Done, Place};
+
+const BUSY: &str = "● Bash(make)\n  ⎿  Running…\n\n✻ Simmering… (12s · ↓ 1.2k tokens · esc to interrupt)\n\n\
+────────────────────────────────\n❯ \n────────────────────────────────\n  ? for shortcuts\n";
+const ASKS: &str = "❯ list them\n\n────────────────────────────────\n Bash command\n\n   ls -la ~/x\n\n Do you want to proceed?\n \
+❯ 1. Yes\n   2. No\n\n Esc to cancel · Tab to amend\n";
+
+fn write(place: &Place, name: &str, text: &str) {
+    std::fs::write(place.path().join(name), text).unwrap();
+}
+
+fn documents(done: &Done) -> Vec<Value> {
+    done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_file_gets_an_answer_with_its_reasons() {
+    let place = Place::new();
+    write(&place, "busy.txt", BUSY);
+    write(&place, "asks.txt", ASKS);
+    let done = place.tsup(&["detect", "busy.txt", "asks.txt"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(
+        done.out.starts_with("busy.txt: busy (thinking), claude\n  claude.spinner says busy"),
+        "{}",
+        done.out
+    );
+    assert!(done.out.contains("asks.txt: waiting (permission), claude\n"), "{}", done.out);
+    let done = place.tsup(&["detect", "--json", "--agent", "claude", "busy.txt", "asks.txt"]);
+    let [busy, asks] = documents(&done).try_into().unwrap();
+    assert_eq!(
+        (&busy["version"], &busy["file"], &busy["state"]),
+        (&1.into(), &"busy.txt".into(), &"busy".into())
+    );
+    assert_eq!((&asks["agent"], &asks["detail"]), (&"claude".into(), &"permission".into()));
+    assert_eq!(
+        (&asks["rule"], &asks["evidence"][0]["source"]),
+        (&"claude.permission".into(), &"screen".into())
+    );
+    assert_eq!(asks["evidence"][0]["excerpt"], "Do you want to proceed?");
+    assert!(asks["evidence"][0]["age_seconds"].is_null());
+}
+
+#[test]
+fn what_cannot_be_read_decides_the_exit_code_and_the_rest_is_answered() {
+    let place = Place::new();
+    write(&place, "busy.txt", BUSY);
+    let done = place.tsup(&["detect", "--json", ".", "busy.txt"]);
+    assert_eq!((done.code, documents(&done).len()), (1, 1), "{done:?}");
+    let done = place.tsup(&["detect", "--json", "gone.txt", ".", "busy.txt"]);
+    assert_eq!((done.code, documents(&done).len()), (4, 1), "{done:?}");
+    assert!(done.err.contains("gone.txt: no such file"), "{}", done.err);
+    let done = place.tsup(&["detect", "--agent", "nobody", "busy.txt"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("claude"), "it names the profiles: {}", done.err);
+}
+
+#[test]
+fn bytes_of_any_kind_come_on_the_standard_input() {
+    let place = Place::new();
+    for (bytes, state) in
+        [(&b""[..], "unknown"), (b"\xff\xfe\x1b[\x1b]\x00", "unknown"), (BUSY.as_bytes(), "busy")]
+    {
+        let mut command = place.command(&["detect", "--json", "-"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let done = Done::from(child.wait_with_output().unwrap());
+        assert_eq!((done.code, &done.json()["state"]), (0, &state.into()), "{done:?}");
+    }
+}
+
+#[test]
+fn own_profiles_add_to_the_shipped_ones() {
+    let place = Place::new();
+    let folder = place.path().join("profiles");
+    std::fs::create_dir(&folder).unwrap();
+    let profile = r#"version = 1
+name = "brew"
+[[composer]]
+id = "prompt"
+shape = "bare"
+prompts = ["brew>"]
+[[rule]]
+id = "kettle"
+in = "last"
+any = ["kettle is empty"]
+says = "error"
+[[rule]]
+id = "broken"
+in = "attic"
+says = "idle"
+"#;
+    std::fs::write(folder.join("brew.toml"), profile).unwrap();
+    std::fs::write(folder.join("notes.txt"), "no profile").unwrap();
+    write(&place, "a.txt", "the kettle is empty\n\nbrew>\n");
+    let done = place.tsup(&["detect", "--profiles", "profiles", "--agent", "brew", "--json", "a.txt"]);
+    assert_eq!((&done.json()["state"], &done.json()["rule"]), (&"error".into(), &"brew.kettle".into()));
+    assert!(
+        done.err.contains("brew.toml:14:6: this rule is left out: unknown variant `attic`"),
+        "{}",
+        done.err
+    );
+    assert_eq!(place.tsup(&["detect", "--profiles", "nowhere", "a.txt"]).code, 4);
+}
