@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(
             shown,
             "a b.txt: waiting (permission), claude\n  claude.permission says waiting (permission), from \
-             “Do you want to proceed?\\x1b[31m”\n"
+             “Do you want to proceed?\\u{1b}[31m”\n"
         );
         let shown = text(&Answer::new(Path::new("x"), "generic", &Classified::default()), PLAIN);
         assert!(shown.contains("nothing can be said"), "{shown}");
