@@ -438,3 +438,37 @@ pub const BREAKER_ASK_AGAIN: Duration = Duration::from_secs(15);
 pub const END_WAIT: Duration = Duration::from_secs(5);
 /// How long a person waits for a start: a server may have to come up, under load.
 pub const START_WAIT: Duration = Duration::from_secs(15);
+
+// --- hooks ----------------------------------------------------------------------------------------
+
+/// A hook ends after this time, come what may: it was promised to end within 100 ms.
+pub const HOOK_DEADLINE: Duration = Duration::from_millis(85);
+/// How long a hook waits for its CLI to write. A CLI may keep the pipe open for ever.
+pub const HOOK_INPUT_WAIT: Duration = Duration::from_millis(60);
+/// How long a hook waits for room in the supervisor's socket.
+pub const HOOK_SEND_WAIT: Duration = Duration::from_millis(15);
+/// Bytes of a CLI's JSON that are looked at; what comes behind them is read and let go. The names stand in
+/// front, tool results of any size behind them.
+pub const HOOK_INPUT_BYTES_MAX: usize = 256 * 1024;
+/// Names in the path of a JSON field.
+pub const HOOK_FIELD_PARTS_MAX: usize = 4;
+/// Bytes of the frame in one datagram: the longest path that a system takes, and all else.
+pub const HOOK_FRAME_BYTES_MAX: usize = 8 * 1024;
+/// Processes above a hook that are named: a shell or two, the agent, what started it.
+pub const HOOK_ANCESTORS_MAX: usize = 24;
+/// Bytes of an event's name.
+pub const HOOK_EVENT_BYTES: usize = 64;
+/// Bytes of a CLI's session id.
+pub const HOOK_SESSION_BYTES: usize = 128;
+/// Bytes of a path in a report (`PATH_MAX`).
+pub const HOOK_PATH_BYTES: usize = 4096;
+/// Bytes of `$TMUX`: a socket's path and two numbers.
+pub const HOOK_TMUX_BYTES: usize = 256;
+/// Reports of one agent that are taken each second. A busy agent calls two or three tools a second.
+pub const HOOK_RATE: u32 = 50;
+/// Reports of one agent that may come at once: a burst of parallel tools.
+pub const HOOK_BURST: u32 = 200;
+/// Agents whose rate is known; the longest quiet one makes room.
+pub const HOOK_PACED_MAX: usize = 8_192;
+/// Bytes of a hook's table that a person wrote: the shipped ones take a few kilobytes.
+pub const HOOK_PROFILE_BYTES_MAX: u64 = 256 * 1024;

@@ -1,4 +1,9 @@
 //! What a CLI's hooks say, and about which process.
+//!
+//! A profile's table ([`rules`]) tells which fields of a CLI's JSON matter and what each event means.
+//! [`condense`] makes the report out of it in the short process that the CLI calls; [`wire`] carries the
+//! report in one datagram; [`route`] finds its agent in the supervisor, and [`pace`] and [`heed`] let go of
+//! floods and of calls that come late.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +11,14 @@ use crate::clock::Wall;
 use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 use crate::untrusted::Untrusted;
+
+pub mod condense;
+pub mod heed;
+mod json;
+pub mod pace;
+pub mod route;
+pub mod rules;
+pub mod wire;
 
 /// Where a hook was called: enough to find its agent, and to tell a late call of a process that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

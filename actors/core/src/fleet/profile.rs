@@ -1,7 +1,7 @@
 //! Profiles: what is known about each agent CLI, as data.
 //!
 //! A profile is one TOML file: how its process is recognised, how it is started, what its screen means
-//! ([`rules`]). A program is recognised by what it is
+//! ([`rules`]), what its hooks mean. A program is recognised by what it is
 //! (its name, the script behind its interpreter, the folder it lies in), never by what a window is called.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::fleet::hook::rules::Hooks;
 use crate::fleet::process::{Proc, ProcTree};
 use crate::ids::ProcId;
 use crate::limits;
@@ -43,6 +44,8 @@ pub struct Profile {
     pub launch: LaunchRule,
     /// What its screen means.
     pub rules: Arc<Rules>,
+    /// What its hooks mean, and how they are installed.
+    pub hooks: Arc<Hooks>,
 }
 
 /// How a process is recognised. Any one rule suffices.

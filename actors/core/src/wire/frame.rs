@@ -18,6 +18,8 @@ pub enum Kind {
     Request,
     /// The supervisor answers, or sends one item of a stream.
     Response,
+    /// A hook of an agent CLI reports, in a datagram.
+    Hook,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
         match self {
             Kind::Request => 1,
             Kind::Response => 2,
+            Kind::Hook => 3,
         }
     }
 
@@ -32,6 +35,7 @@ impl Kind {
         match b {
             1 => Some(Kind::Request),
             2 => Some(Kind::Response),
+            3 => Some(Kind::Hook),
             _ => None,
         }
     }

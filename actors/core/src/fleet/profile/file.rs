@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::rules::{Named, Rules, Screen};
 use super::{FORMAT, LaunchRule, Profile, Profiles, Recognise};
+use crate::fleet::hook::rules::Hooks;
 use crate::limits::RULES_PER_PROFILE_MAX;
 
 /// Something in a profile that cannot be used.
@@ -81,6 +82,7 @@ pub(super) fn read(
         spinners: take(table.get_mut(), "spinner", &mut teller),
         rules: take(table.get_mut(), "rule", &mut teller),
     };
+    let hooks = take_hooks(table.get_mut(), &mut teller);
     let span = table.span();
     let frame = Spanned::new(span, DeValue::Table(table.into_inner()));
     let frame = match Frame::deserialize(ValueDeserializer::from(frame)) {
@@ -91,7 +93,7 @@ pub(super) fn read(
         }
     };
     rules.screen = frame.screen.clone();
-    finish(frame, rules, known, &mut teller)
+    finish(frame, rules, hooks, known, &mut teller)
 }
 
 /// Takes the tables of a list out of the file, those that can be read.
@@ -127,7 +129,19 @@ fn take<T: DeserializeOwned + Named>(table: &mut DeTable<'_>, key: &str, teller:
     taken
 }
 
-fn finish(frame: Frame, rules: Rules, known: &Profiles, teller: &mut Teller<'_>) -> Option<Profile> {
+/// Takes the table of the hooks out of the file; a broken one costs itself.
+fn take_hooks(table: &mut DeTable<'_>, teller: &mut Teller<'_>) -> Option<Hooks> {
+    let place = table.keys().find(|k| k.get_ref() == "hooks").cloned()?;
+    let value = table.remove(&place)?;
+    let read = Hooks::deserialize(ValueDeserializer::from(value));
+    read.map_err(|e| {
+        let at = e.span().map_or(place.span().start, |span| span.start);
+        teller.tell(at, format!("the hooks are left out: {}", e.message().trim_end()));
+    })
+    .ok()
+}
+
+fn finish(frame: Frame, rules: Rules, hooks: Option<Hooks>, known: &Profiles, teller: &mut Teller<'_>) -> Option<Profile> {
     if *frame.version.get_ref() != FORMAT {
         let what =
             format!("profile format {} is not known, this build reads {FORMAT}", frame.version.get_ref());
@@ -174,8 +188,22 @@ fn finish(frame: Frame, rules: Rules, known: &Profiles, teller: &mut Teller<'_>)
         recognise: frame.recognise.or_else(|| base.map(|b| b.recognise.clone())).unwrap_or_default(),
         launch: launch.or_else(|| base.map(|b| b.launch.clone())).unwrap_or_default(),
         rules: Arc::new(laid),
+        hooks: laid_hooks(hooks, base),
         name,
     })
+}
+
+/// Its own rules of hooks, then those of the profile that it extends.
+fn laid_hooks(own: Option<Hooks>, base: Option<&Profile>) -> Arc<Hooks> {
+    match (own, base) {
+        (Some(mut own), Some(base)) => {
+            own.follow(&base.hooks);
+            Arc::new(own)
+        }
+        (Some(own), None) => Arc::new(own),
+        (None, Some(base)) => Arc::clone(&base.hooks),
+        (None, None) => Arc::default(),
+    }
 }
 
 fn is_word(name: &str) -> bool {
