@@ -6,6 +6,7 @@ pub mod demo;
 pub mod detect;
 pub mod doctor;
 pub mod fake_agent;
+pub mod hook;
 pub mod init;
 pub mod launch;
 pub mod listen;
@@ -93,6 +94,8 @@ pub enum Verb {
     Detect(detect::Args),
     /// Print the metrics that arrive: a small StatsD receiver
     Listen(listen::Args),
+    /// Report to the supervisor; what an agent CLI's hooks call. Prints nothing, always succeeds
+    Hook(hook::Args),
     /// Talk to the running supervisor
     Ctl(ctl::Args),
     /// Print a shell's completions
@@ -167,6 +170,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Demo(args) => demo::run(cx, &args),
         Verb::Detect(args) => detect::run(cx, &args),
         Verb::Listen(args) => listen::run(cx, &args),
+        Verb::Hook(args) => hook::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),

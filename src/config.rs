@@ -115,6 +115,11 @@ fn absolute(path: &Path) -> Result<PathBuf, UserError> {
         .map_err(|e| UserError::new(Exit::Usage, format!("{} is not a path: {}", path.display(), plain(&e))))
 }
 
+/// The folder of the user's own profiles, one file `NAME.toml` each.
+pub fn profile_folder() -> Option<PathBuf> {
+    config_folder().map(|folder| folder.join("tsup/profiles"))
+}
+
 fn config_folder() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     xdg.or_else(|| std::env::home_dir().map(|h| h.join(".config")))

@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tsup::cli::main(std::env::args_os())
+    let args: Vec<_> = std::env::args_os().collect();
+    // An agent waits while its hook runs.
+    match tsup::cli::hook::called(&args) {
+        Some((call, home)) => tsup::cli::hook::main(&call, home.as_deref()),
+        None => tsup::cli::main(args),
+    }
 }

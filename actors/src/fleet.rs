@@ -11,6 +11,7 @@ mod breaker;
 mod directory;
 mod gateways;
 mod hands;
+mod hooks;
 mod ops;
 pub mod profiles;
 mod roster;
@@ -108,6 +109,7 @@ struct Common {
 struct Counters {
     state_changes: Counter,
     relaunches: Counter,
+    hooks_late: Counter,
     time_in_state: BTreeMap<AgentState, Timer>,
 }
 
@@ -165,6 +167,7 @@ impl Fleet {
         let counters = Counters {
             state_changes: plan.metrics.counter(metric::AGENT_STATE_CHANGES, &[]),
             relaunches: plan.metrics.counter(metric::AGENT_RELAUNCHES, &[]),
+            hooks_late: plan.metrics.counter(metric::HOOKS_LATE, &[]),
             time_in_state: states
                 .map(|s| (*s, plan.metrics.timer(metric::TIME_IN_STATE, &[("state", s.as_str())])))
                 .collect(),

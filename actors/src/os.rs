@@ -2,10 +2,12 @@
 //!
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end of a
 //! process, [`inotify`] a write to a terminal, [`folder`] a change in a folder, [`tree`] what process trees
-//! use, [`belongings`] what a process has; [`child`] makes children end with their parent.
+//! use, [`belongings`] what a process has; [`child`] makes children end with their parent, [`datagram`] knows
+//! who sent what.
 
 pub mod belongings;
 pub mod child;
+pub mod datagram;
 pub mod folder;
 pub mod inotify;
 pub mod pidfd;

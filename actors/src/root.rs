@@ -4,7 +4,7 @@
 //! root                     rest_for_one
 //! ├─ store                 the one writer of the database
 //! └─ system                one_for_one: no domain's failure restarts another
-//!    ├─ edge               audit log, control socket
+//!    ├─ edge               audit log, control socket, hook socket
 //!    ├─ telemetry          registry, one sink a StatsD target, resources
 //!    ├─ tmux               one gateway a socket
 //!    └─ fleet              breaker, roster, a supervisor a session
@@ -31,6 +31,7 @@ use crate::clock::{now_mono, now_wall};
 use crate::edge::audit::{Audit, AuditMsg};
 use crate::edge::ctl::Ctl;
 use crate::edge::ctl::desk::{Admin, Desk, Identity, Parts};
+use crate::edge::hooks::{Heard, Hooks};
 use crate::fleet::{Fleet, Gateways, Plan};
 use crate::gate::Gate;
 use crate::store::{self, Store, StoreError};
@@ -142,8 +143,13 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         audit_health,
         admin: admin_tx,
     });
+    let hooks: Gate<Heard> = Gate::new(at_edge.child("hooks"));
+    metrics.watch_gate(&hooks).keep();
+    let (hook_socket, for_hooks, table) = (config.home.join("hook.sock"), fleet.clone(), metrics.clone());
+    let hooks = child("hooks", hooks, move || Hooks::new(hook_socket.clone(), for_hooks.clone(), &table));
     let audit = (audit, audit_complains);
-    let edge = edge(&at_edge, config.log_dir.join("audit.jsonl"), audit, config.socket, desk, &bus);
+    let edge = edge(&at_edge, config.log_dir.join("audit.jsonl"), audit, config.socket, desk, &bus)
+        .child(hooks.backoff(DOMAIN_BACKOFF));
 
     let system = part(SupervisorSpec::new(system, Strategy::OneForOne), &bus)
         .child(supervise("edge", edge).backoff(DOMAIN_BACKOFF))

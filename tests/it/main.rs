@@ -9,6 +9,7 @@ mod demo;
 mod detect;
 mod fleet;
 mod harness;
+mod hooks;
 mod hostile;
 mod house;
 mod lifecycle;

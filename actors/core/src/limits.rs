@@ -470,5 +470,9 @@ pub const HOOK_RATE: u32 = 50;
 pub const HOOK_BURST: u32 = 200;
 /// Agents whose rate is known; the longest quiet one makes room.
 pub const HOOK_PACED_MAX: usize = 8_192;
+/// Bytes of the file in which a person follows hooks: then nothing more is written.
+pub const HOOK_LOG_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes of a CLI's JSON in a line of that file.
+pub const HOOK_LOG_PAYLOAD_BYTES: usize = 4096;
 /// Bytes of a hook's table that a person wrote: the shipped ones take a few kilobytes.
 pub const HOOK_PROFILE_BYTES_MAX: u64 = 256 * 1024;

@@ -1,5 +1,5 @@
 //! Owns: one agent: its state, the hold on its process, its way back.
-//! Receives: facts and activity from its session, ends of its process, timers, requests of people.
+//! Receives: facts and activity from its session, reports of its hooks, ends of its process, timers, requests of people.
 //! Sends: events to the bus, its document to its view, asks to tmux, its record to the store.
 //! Bounded by: one look timer, one relaunch timer, one ask under way for its process; the lanes of its gate.
 //! Restart: permanent; its memory passes from one incarnation to the next.
@@ -11,6 +11,7 @@ use tsup_core::clock::Mono;
 use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
 use tsup_core::fleet::agent::{Effect, Event, Moment};
+use tsup_core::fleet::hook::HookReport;
 use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::relaunch::{self, Cause};
 use tsup_core::fleet::roster::Member;
@@ -33,6 +34,7 @@ use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
 mod doc;
+mod hook;
 mod transcript;
 mod watch;
 
@@ -72,6 +74,8 @@ pub(super) enum Msg {
     Launched(u64, Box<Result<Answer, AskError>>),
     /// What became of the end a person asked for.
     EndAsked(Box<Result<Answer, AskError>>),
+    /// One of its CLI's hooks was called.
+    Hook(Box<HookReport>),
     /// What its process tree uses.
     Sample(Sample),
     /// Its CLI's transcript says something else than before.
@@ -311,6 +315,7 @@ impl Actor for AgentActor {
                 let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));
                 self.end_asked(answer, cx);
             }
+            Msg::Hook(report) => self.hook(report, cx),
             Msg::Sample(sample) => {
                 self.sample = Some(*sample);
                 self.publish();

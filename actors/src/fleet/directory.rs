@@ -10,6 +10,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tsup_core::clock::Mono;
 use tsup_core::fleet::agent::{Agent, History};
+use tsup_core::fleet::hook::heed::Heed;
+use tsup_core::fleet::hook::{Caller, route};
 use tsup_core::fleet::relaunch::Relaunch;
 use tsup_core::fleet::roster::Member;
 use tsup_core::fleet::state::AgentState;
@@ -22,6 +24,7 @@ use super::{agent, session};
 use crate::gate::Gate;
 use crate::heirloom::Heirloom;
 use crate::store::{AgentRecord, Paused};
+use crate::tmux::Place;
 
 /// What the store knew of an agent.
 pub(super) type Stored = (AgentRecord, History);
@@ -37,6 +40,8 @@ pub(super) struct Memory {
     pub(super) session: Untrusted,
     /// Counts launches over all incarnations; the answer to an older one is dropped.
     pub(super) launches: u64,
+    /// What its hooks told besides its state, and which was the last.
+    pub(super) heed: Heed,
     /// Whether somebody was told that it is there.
     pub(super) announced: bool,
     pub(super) view: watch::Sender<Option<AgentDoc>>,
@@ -175,6 +180,31 @@ impl Directory {
             Self::each_doc(session, |doc| *counts.entry(doc.state).or_default() += 1);
         }
         counts
+    }
+
+    /// Agents that a hook's caller could mean: by name, by pane, or by a process above it.
+    pub(super) fn named_by(&self, caller: &Caller) -> Vec<route::Candidate> {
+        let place = Place::from_env();
+        let mut found = Vec::new();
+        for session in self.sessions.borrow().values() {
+            Self::each_doc(session, |doc| {
+                let named =
+                    caller.agent.as_deref().is_some_and(|a| a == doc.id.to_string() || a.contains('/'));
+                let here = caller.pane.as_deref().is_some_and(|pane| pane == doc.pane);
+                let above = doc.pid.is_some_and(|pid| caller.ancestors.iter().any(|p| p.pid == pid));
+                if named || here || above {
+                    found.push(route::Candidate {
+                        id: doc.id,
+                        name: format!("{}/{}", doc.session.raw(), doc.name.raw()),
+                        cli: doc.agent.clone(),
+                        socket: place.socket_path(&session.socket).display().to_string(),
+                        pane: doc.pane.clone(),
+                        pid: doc.pid,
+                    });
+                }
+            });
+        }
+        found
     }
 
     /// What a person may name.

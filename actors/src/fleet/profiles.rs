@@ -33,6 +33,16 @@ pub fn with<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Profile
     Profiles::parse(SHIPPED.into_iter().chain(files))
 }
 
+/// The text of a shipped profile.
+pub fn text(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(name)).map(|(_, text)| *text)
+}
+
+/// The names of the shipped profiles, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().filter_map(|(file, _)| file.strip_suffix(".toml"))
+}
+
 /// Reads the shipped profiles.
 pub fn shipped() -> Profiles {
     let (profiles, errors) = with([]);

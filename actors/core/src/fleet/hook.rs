@@ -12,6 +12,7 @@ use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 use crate::untrusted::Untrusted;
 
+pub mod above;
 pub mod condense;
 pub mod heed;
 mod json;

@@ -78,6 +78,13 @@ pub struct LaunchRule {
     pub command: Vec<String>,
 }
 
+impl Recognise {
+    /// Whether a process is told by these rules, of whatever pane.
+    pub fn fits(&self, process: &Proc) -> bool {
+        Spoken::of(process).rule(self, &Untrusted::default()).is_some()
+    }
+}
+
 /// All profiles, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profiles {

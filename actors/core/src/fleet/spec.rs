@@ -59,6 +59,10 @@ impl AgentSpec {
         }
         env.retain(|(name, _)| !self.set.iter().any(|(set, _)| set == name));
         env.extend(self.set.iter().cloned());
+        // Its hooks find their supervisor, and it, by these.
+        let own = [("TSUP_HOME", home.to_owned()), ("TSUP_AGENT", self.id().to_string())];
+        env.retain(|(name, _)| !own.iter().any(|(own, _)| own == name));
+        env.extend(own.map(|(name, value)| (name.to_owned(), value)));
         let keep: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
         let mut argv = vec![exe.to_owned(), "launch".into(), "--keep".into(), keep.join(","), "--".into()];
         argv.extend(self.argv.iter().cloned());
@@ -141,8 +145,11 @@ mod tests {
             declared: true,
         };
         let launch = spec.launch("h", "/usr/bin/tsup", |name| (name != "NOPE").then(|| format!("<{name}>")));
-        assert_eq!(launch.env, [("HOME".to_owned(), "<HOME>".to_owned()), ("A".into(), "2".into())]);
-        let expected = ["/usr/bin/tsup", "launch", "--keep", "HOME,A", "--", "claude", "--resume"];
+        let id = spec.id().to_string();
+        let env = [("HOME", "<HOME>"), ("A", "2"), ("TSUP_HOME", "h"), ("TSUP_AGENT", id.as_str())];
+        assert_eq!(launch.env, env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let keep = "HOME,A,TSUP_HOME,TSUP_AGENT";
+        let expected = ["/usr/bin/tsup", "launch", "--keep", keep, "--", "claude", "--resume"];
         assert_eq!(launch.argv, expected);
         assert_eq!(launch.tag, OwnerTag { home: "h".into(), session: "web".into(), name: "dev".into() });
         let spoken: AgentSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();

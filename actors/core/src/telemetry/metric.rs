@@ -84,6 +84,12 @@ catalogue! {
     SINK_LOST = Counter "sink.lost_increments" ["sink"] "increments"
         "sum of the counter increments in the lines of sink.dropped";
     SINK_DEGRADED = Gauge "sink.degraded" ["sink"] "0 or 1" "whether the receiver cannot be reached";
+    HOOKS_RECEIVED = Counter "hooks.received" [] "reports" "calls of agents' hooks that arrived";
+    HOOKS_DROPPED = Counter "hooks.dropped" [] "reports"
+        "of those, not to be read, of another user, too many of one agent, or without room";
+    HOOKS_UNMATCHED = Counter "hooks.unmatched" [] "reports" "of those, about no agent that is known";
+    HOOKS_LATE = Counter "hooks.late" [] "reports"
+        "of those, of a process that an agent does not run in, or overtaken by a later one";
     METRICS_REFUSED = Counter "metrics.refused" [] "values"
         "values and series turned away: not a number, too long, too many, two kinds under one name";
     SUPERVISOR_CPU = Gauge "supervisor.cpu_percent" [] "percent of a core" "CPU of the supervisor";

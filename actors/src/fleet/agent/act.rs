@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::agent::{Agent, Event, History};
+use tsup_core::fleet::hook::heed::Heed;
 use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::relaunch::{self, Cause, Kept, Phase, Relaunch};
 use tsup_core::fleet::roster::Member;
@@ -71,6 +72,7 @@ pub(in crate::fleet) fn begin(
         member: None,
         session: Untrusted::default(),
         launches: 0,
+        heed: Heed::default(),
         announced: false,
         view: watch::Sender::new(None),
     }

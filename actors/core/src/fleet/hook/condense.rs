@@ -77,7 +77,7 @@ impl HookReport {
     pub fn bounded(mut self) -> Self {
         let cut = |text: &Untrusted, max| Untrusted::bounded(text.raw(), max);
         let plain = |text: Option<String>, max| text.filter(|t| t.len() <= max);
-        self.cli = Untrusted::bounded(&self.cli, limits::DECLARED_NAME_MAX).raw().to_owned();
+        Untrusted::bounded(&self.cli, limits::DECLARED_NAME_MAX).raw().clone_into(&mut self.cli);
         self.event = cut(&self.event, limits::HOOK_EVENT_BYTES);
         self.words = cut(&self.words, limits::EXCERPT_BYTES);
         self.session = self.session.map(|s| cut(&s, limits::HOOK_SESSION_BYTES));

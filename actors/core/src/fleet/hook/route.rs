@@ -41,8 +41,8 @@ pub fn route(report: &HookReport, agents: &[Candidate]) -> Way {
     };
     let named = || agents.iter().filter(|agent| is_named(caller, agent));
     let by_process = || {
-        let nearest = caller.ancestors.iter();
-        nearest.filter_map(|p| agents.iter().find(|a| a.pid == Some(p.pid))).next()
+        let mut nearest = caller.ancestors.iter();
+        nearest.find_map(|p| agents.iter().find(|a| a.pid == Some(p.pid)))
     };
     let found = if caller.ancestors.is_empty() {
         named().find(|agent| agent.pid.is_some())
@@ -51,10 +51,9 @@ pub fn route(report: &HookReport, agents: &[Candidate]) -> Way {
     };
     match found {
         Some(agent) if agent.cli == report.cli => Way::To(agent.id),
-        // Another CLI that an agent runs as its tool speaks for itself.
-        Some(_) => Way::Nobody,
         None if named().next().is_some() => Way::Late,
-        None => Way::Nobody,
+        // Another CLI that an agent runs as its tool speaks for itself.
+        Some(_) | None => Way::Nobody,
     }
 }
 

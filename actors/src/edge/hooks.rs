@@ -1,0 +1,144 @@
+//! Owns: the datagram socket `HOME/hook.sock`, and how many reports of each agent are taken.
+//! Receives: reports of hooks, by its own reader from the socket.
+//! Sends: each report to the agent that it is about.
+//! Bounded by: `limits::HOOK_FRAME_BYTES_MAX` a report, `limits::HOOK_RATE` and `limits::HOOK_BURST` an agent; the lanes of its gate.
+//! Restart: permanent; a new incarnation binds the socket again. What is sent meanwhile is lost.
+
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tsup_core::fleet::hook::HookReport;
+use tsup_core::fleet::hook::pace::Pace;
+use tsup_core::fleet::hook::route::Way;
+use tsup_core::fleet::hook::wire;
+use tsup_core::limits::HOOK_FRAME_BYTES_MAX;
+use tsup_core::telemetry::metric;
+
+use crate::actor::{Actor, Cx, Failure};
+use crate::fleet::Fleet;
+use crate::gate::Gate;
+use crate::os::datagram::Mailbox;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Counter;
+
+/// What the listener receives.
+#[derive(Debug)]
+pub struct Heard(HookReport);
+
+/// What it counts.
+#[derive(Debug, Clone)]
+struct Counters {
+    received: Counter,
+    dropped: Counter,
+    unmatched: Counter,
+    late: Counter,
+}
+
+/// The listener.
+pub struct Hooks {
+    path: PathBuf,
+    fleet: Fleet,
+    counters: Counters,
+    pace: Pace,
+}
+
+impl Hooks {
+    /// Listens at `path`, whose folder is private to the user.
+    pub fn new(path: PathBuf, fleet: Fleet, metrics: &Metrics) -> Self {
+        let counters = Counters {
+            received: metrics.counter(metric::HOOKS_RECEIVED, &[]),
+            dropped: metrics.counter(metric::HOOKS_DROPPED, &[]),
+            unmatched: metrics.counter(metric::HOOKS_UNMATCHED, &[]),
+            late: metrics.counter(metric::HOOKS_LATE, &[]),
+        };
+        Hooks { path, fleet, counters, pace: Pace::default() }
+    }
+
+    /// Binds the socket. Whoever gets here holds the lock of the home, so a socket that is there is a
+    /// leftover; anything else is somebody's file, and stays.
+    fn bind(&self) -> Result<Mailbox, Failure> {
+        let shown = self.path.display();
+        let fail =
+            |what: &str, e: std::io::Error| Failure::new(format!("cannot {what} hook socket {shown}: {e}"));
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(there) if there.file_type().is_socket() => {
+                std::fs::remove_file(&self.path).map_err(|e| fail("replace", e))?;
+            }
+            Ok(_) => return Err(Failure::new(format!("{shown} is there and is no socket"))),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(fail("look for", e)),
+        }
+        let mailbox = Mailbox::bind(&self.path).map_err(|e| fail("bind", e))?;
+        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|e| fail("protect", e))?;
+        Ok(mailbox)
+    }
+}
+
+impl Actor for Hooks {
+    type Msg = Heard;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        let mailbox = self.bind()?;
+        cx.spawn(read(mailbox, cx.gate().clone(), self.counters.clone()));
+        cx.ready();
+        Ok(())
+    }
+
+    async fn handle(&mut self, Heard(report): &mut Heard, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match self.fleet.way_of(report) {
+            Way::To(id) if !self.pace.take(id, cx.now()) => self.counters.dropped.inc(),
+            Way::To(id) => {
+                if !self.fleet.hook(id, report.clone()) {
+                    self.counters.dropped.inc();
+                }
+            }
+            Way::Late => self.counters.late.inc(),
+            Way::Nobody => self.counters.unmatched.inc(),
+        }
+        Ok(())
+    }
+
+    async fn stopping(&mut self, _cx: &mut Cx<Self>) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A socket that cannot be read is tried again after this time.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Takes datagrams until the actor ends.
+async fn read(mailbox: Mailbox, gate: Gate<Heard>, counters: Counters) {
+    let me = rustix::process::geteuid().as_raw();
+    let mut buffer = vec![0; HOOK_FRAME_BYTES_MAX];
+    loop {
+        let received = match mailbox.receive(&mut buffer).await {
+            Ok(received) => received,
+            Err(e) => {
+                tracing::warn!(error = %e, "hook socket cannot be read");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+        };
+        counters.received.inc();
+        // The folder's mode keeps other users out; this is the second wall.
+        let foreign = received.uid.is_some_and(|uid| uid != me && uid != 0);
+        let report = match wire::decode(&buffer[..received.len]) {
+            Ok(report) if !foreign && !received.cut => report,
+            Ok(_) => {
+                tracing::warn!(uid = received.uid, cut = received.cut, "hook report refused");
+                counters.dropped.inc();
+                continue;
+            }
+            Err(e) => {
+                tracing::debug!(error = %e, "hook report cannot be read");
+                counters.dropped.inc();
+                continue;
+            }
+        };
+        if gate.work(Heard(report)).is_err() {
+            counters.dropped.inc();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The way of a hook's report to its agent.
+
+use tsup_core::fleet::hook::HookReport;
+use tsup_core::fleet::hook::route::{Way, route};
+use tsup_core::ids::AgentId;
+
+use super::{Fleet, agent};
+
+impl Fleet {
+    /// Which agent a report is about. Asks nobody.
+    pub fn way_of(&self, report: &HookReport) -> Way {
+        route(report, &self.shared.directory.named_by(&report.caller))
+    }
+
+    /// Hands an agent a report. `false` means that there was no room, or that the agent is gone.
+    pub fn hook(&self, id: AgentId, report: HookReport) -> bool {
+        let entry = self.shared.directory.agent(id);
+        entry.is_some_and(|entry| entry.gate.work(agent::Msg::Hook(Box::new(report))).is_ok())
+    }
+}

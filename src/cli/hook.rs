@@ -1,0 +1,140 @@
+//! `tsup hook NAME`: what an agent CLI's hooks call.
+//!
+//! It stands in the way of the agent, so it prints nothing, ends within 100 ms and exits 0 whatever
+//! happens: `main` comes here before anything else. It reads what the CLI writes, condenses it by the
+//! table of the CLI's profile into one report, and sends that to the supervisor in one datagram that
+//! nobody answers. A supervisor that is away, or has no room, misses a report; the screen makes up for it.
+
+mod caller;
+mod input;
+mod log;
+mod send;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde::Deserialize;
+use tsup_actors::fleet::profiles;
+use tsup_core::error::Exit;
+use tsup_core::fleet::hook::condense::{Call, condense};
+use tsup_core::fleet::hook::rules::Hooks;
+use tsup_core::fleet::profile::Recognise;
+use tsup_core::limits;
+
+use super::{Cx, Outcome};
+use crate::config::paths::Paths;
+
+/// Arguments of `tsup hook`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// The agent CLI: claude, codex, gemini, …
+    pub name: Option<String>,
+    /// The event, when the CLI's JSON does not name it; or that JSON itself, instead of standard input
+    #[arg(value_name = "EVENT|JSON")]
+    pub event: Option<OsString>,
+}
+
+/// The call in a command line, when it is one. Nothing of it can be wrong.
+pub fn called(args: &[OsString]) -> Option<(Args, Option<PathBuf>)> {
+    let mut rest = args.get(1..)?.iter();
+    if rest.next()? != "hook" || rest.as_slice().iter().any(|a| a == "--help" || a == "-h") {
+        return None;
+    }
+    let (mut call, mut home) = (Args::default(), None);
+    while let Some(arg) = rest.next() {
+        let text = arg.to_string_lossy();
+        if arg == "--home" {
+            home = rest.next().map(PathBuf::from);
+        } else if let Some(dir) = text.strip_prefix("--home=") {
+            home = Some(dir.into());
+        } else if call.name.is_none() {
+            call.name = Some(text.into_owned());
+        } else if call.event.is_none() {
+            call.event = Some(arg.clone());
+        }
+    }
+    Some((call, home))
+}
+
+/// Reports the call; always a success.
+pub fn main(call: &Args, home: Option<&Path>) -> ExitCode {
+    let began = Instant::now();
+    let guard = move || {
+        while let Some(left) = limits::HOOK_DEADLINE.checked_sub(began.elapsed()) {
+            std::thread::park_timeout(left);
+        }
+        std::process::exit(0)
+    };
+    let _ = std::thread::Builder::new().stack_size(64 * 1024).spawn(guard);
+    // Not even a bug may be seen by the CLI.
+    std::panic::set_hook(Box::new(|_| {}));
+    let _ = std::panic::catch_unwind(|| report(call, home, began));
+    ExitCode::SUCCESS
+}
+
+/// As a verb among others, for command lines that `called` does not know.
+pub fn run(cx: &Cx, args: &Args) -> Outcome {
+    main(args, cx.global.home.as_deref());
+    Ok(Exit::Ok)
+}
+
+fn report(call: &Args, home: Option<&Path>, began: Instant) {
+    let order = caller::boot_nanoseconds();
+    let at = tsup_actors::clock::now_wall();
+    let log = log::Log::from_env();
+    let Some(cli) = call.name.as_deref() else { return log.write("?", "no name was given", &[]) };
+    let Some(table) = table(cli) else { return log.write(cli, "no profile has hooks under this name", &[]) };
+    let given = call.event.as_ref().map(|event| event.to_string_lossy());
+    let json = given.as_deref().filter(|event| event.trim_start().starts_with('{'));
+    let payload = match json {
+        Some(json) => json.as_bytes().to_vec(),
+        None => input::read(began + limits::HOOK_INPUT_WAIT),
+    };
+    let named = given.as_deref().filter(|_| json.is_none());
+    let whence = caller::caller(&table.recognise);
+    let call = Call { cli, named, payload: &payload };
+    let Some(report) = condense(&table.hooks, &call, whence, at, order) else {
+        return log.write(cli, "it names no event", &payload);
+    };
+    let sent = match Paths::resolve(home) {
+        Ok(paths) => send::send(&paths.home.join("hook.sock"), &report),
+        Err(e) => Err(e.to_string()),
+    };
+    match sent {
+        Ok(()) => log.write(cli, &format!("sent: {:?} means {:?}", report.event, report.says), &payload),
+        Err(why) => log.write(cli, &format!("not sent: {why}"), &payload),
+    }
+}
+
+/// What a profile says about hooks; the rest of it is passed over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Table {
+    recognise: Recognise,
+    hooks: Hooks,
+}
+
+/// The table of a CLI, by the user's own profile or the shipped one, with the rules of the one it follows.
+fn table(cli: &str) -> Option<Table> {
+    let one = |name: &str| profile_text(name).and_then(|text| toml::from_str::<Table>(&text).ok());
+    let mut table = one(cli)?;
+    if let Some(other) = table.hooks.like.clone().and_then(|name| one(&name)) {
+        table.hooks.follow(&other.hooks);
+    }
+    table.hooks.is_known().then_some(table)
+}
+
+/// The text of a profile.
+pub(super) fn profile_text(name: &str) -> Option<String> {
+    if !tsup_core::settings::check::is_name(name) {
+        return None;
+    }
+    let own = crate::config::profile_folder().map(|folder| folder.join(format!("{name}.toml")));
+    let own = own.and_then(|path| input::small_file(&path, limits::HOOK_PROFILE_BYTES_MAX));
+    own.or_else(|| profiles::text(name).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests;

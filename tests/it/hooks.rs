@@ -1,0 +1,205 @@
+//! Hooks as agent CLIs call them: from below the agent, in its pane, with whatever they write.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{TSUP, World, eventually};
+
+/// A hook ends within 100 ms; a machine that runs many tests at once gets more.
+const GENEROUS: Duration = Duration::from_secs(5);
+
+/// An agent that calls its hook with each line that is typed into its pane.
+fn agent_script(w: &World) -> String {
+    let path = w.dir.join("claude");
+    let home = w.home();
+    let text = format!(
+        "#!/bin/sh\nexport TSUP_HOME={}\nwhile read -r line; do printf '%s' \"$line\" | {TSUP} hook claude; done\n",
+        home.display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("sh {}", path.display())
+}
+
+/// Types one line into a pane.
+fn type_line(w: &World, pane: &str, line: &str) {
+    w.tmux(&["send-keys", "-t", pane, "-l", line]);
+    w.tmux(&["send-keys", "-t", pane, "Enter"]);
+}
+
+fn counter(w: &World, name: &str) -> u64 {
+    let doc = w.json(&["ctl", "metrics", "--current", "--json"]);
+    doc["counters"][name].as_u64().unwrap_or(0)
+}
+
+#[track_caller]
+fn counted(w: &World, name: &str, n: u64) {
+    eventually(&format!("{name} is {n}"), || (counter(w, name) == n).then_some(()));
+}
+
+/// Runs a hook outside of any pane with these bytes on standard input.
+fn call(w: &World, args: &[&str], env: &[(&str, &str)], input: &[u8]) -> Output {
+    let mut child = w
+        .command(args)
+        .envs(env.iter().copied())
+        .env_remove("TSUP_AGENT")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A hook may end before everything is written, which is its right.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn silent_success(out: &Output) {
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stdout.is_empty() && out.stderr.is_empty(), "{out:?}");
+}
+
+#[test]
+fn a_hook_is_silent_and_succeeds_whatever_happens() {
+    let w = World::new();
+    let began = Instant::now();
+    let deep = "[".repeat(100_000);
+    let big = vec![b'x'; 3_000_000];
+    for input in [&b""[..], b"{}", b"null", b"\xff\xfe\x00", b"{\"hook_event_name\":", deep.as_bytes(), &big]
+    {
+        silent_success(&call(&w, &["hook", "claude"], &[], input));
+    }
+    for args in [
+        &["hook"][..],
+        &["hook", "nobody"],
+        &["hook", "--what", "x"],
+        &["hook", "../../etc/passwd"],
+        &["hook", ""],
+    ] {
+        silent_success(&call(&w, args, &[], b"{\"hook_event_name\":\"Stop\"}"));
+    }
+    let json = b"{\"hook_event_name\":\"Stop\"}";
+    silent_success(&call(&w, &["hook", "claude"], &[("TSUP_HOME", ""), ("HOME", "")], json));
+    silent_success(&call(&w, &["hook", "claude"], &[("TSUP_HOME", "/proc/1/root/nowhere")], json));
+    let long = format!("/{}", "x".repeat(4000));
+    silent_success(&call(&w, &["hook", "claude"], &[("TSUP_HOME", &long), ("TMUX", &long)], json));
+    assert!(began.elapsed() < 20 * GENEROUS, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_hook_does_not_wait_for_a_cli_that_keeps_its_pipe_open() {
+    let w = World::new();
+    let mut child = w.command(&["hook", "claude"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut kept = child.stdin.take().unwrap();
+    kept.write_all(b"{\"hook_event_name\":\"Stop\"}").unwrap();
+    let began = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(began.elapsed() < GENEROUS, "{:?}", began.elapsed());
+    drop(kept);
+}
+
+#[test]
+fn a_hook_does_not_wait_for_a_supervisor_that_reads_nothing() {
+    let w = World::new();
+    fs::create_dir(w.home()).unwrap();
+    let path = w.home().join("hook.sock");
+    let deaf = UnixDatagram::bind(&path).unwrap();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(&[0; 4096], &path).is_ok() {}
+    let began = Instant::now();
+    silent_success(&call(&w, &["hook", "claude"], &[], b"{\"hook_event_name\":\"Stop\"}"));
+    assert!(began.elapsed() < GENEROUS, "{:?}", began.elapsed());
+    drop(deaf);
+    // And a leftover of a supervisor that was killed.
+    silent_success(&call(&w, &["hook", "claude"], &[], b"{\"hook_event_name\":\"Stop\"}"));
+}
+
+#[test]
+fn one_datagram_carries_the_report() {
+    let w = World::new();
+    fs::create_dir(w.home()).unwrap();
+    let mailbox = UnixDatagram::bind(w.home().join("hook.sock")).unwrap();
+    mailbox.set_read_timeout(Some(GENEROUS)).unwrap();
+    let mut buffer = vec![0; 65_536];
+    let mut next = |args: &[&str], input: &[u8]| {
+        silent_success(&call(&w, args, &[("TMUX", "/t,1,0"), ("TMUX_PANE", "%7")], input));
+        let n = mailbox.recv(&mut buffer).unwrap();
+        tsup_core::fleet::hook::wire::decode(&buffer[..n]).unwrap()
+    };
+    let report = next(
+        &["hook", "claude"],
+        b"{\"session_id\":\"s\",\"transcript_path\":\"/t.jsonl\",\"hook_event_name\":\"PreToolUse\",\"tool_name\":\"Bash\"}",
+    );
+    assert_eq!(
+        (report.cli.as_str(), report.event.raw(), report.words.raw()),
+        ("claude", "PreToolUse", "Bash")
+    );
+    assert_eq!(report.transcript, Some("/t.jsonl".into()));
+    assert_eq!((report.caller.tmux.as_deref(), report.caller.pane.as_deref()), (Some("/t,1,0"), Some("%7")));
+    let me = std::process::id();
+    assert_eq!(report.caller.ancestors[0].pid, me, "the processes above it are named");
+    let notify = r#"{"type":"agent-turn-complete","thread-id":"t9"}"#;
+    let second = next(&["hook", "codex", notify], b"");
+    assert_eq!((second.event.raw(), second.session), ("agent-turn-complete", Some("t9".into())));
+    assert!(second.order > report.order, "reports are ordered");
+    let third = next(&["hook", "copilot", "agentStop"], b"{\"sessionId\":\"c\"}");
+    assert_eq!((third.event.raw(), third.session), ("agentStop", Some("c".into())));
+}
+
+#[test]
+fn reports_find_their_agent_and_no_other() {
+    let mut w = World::new();
+    let script = agent_script(&w);
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &script]);
+    w.run();
+    let mode = fs::metadata(w.home().join("hook.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let agents = w.agents_when("the agent is found", |a| a.len() == 1 && a[0]["agent"] == "claude");
+    let pane = agents[0]["pane"].as_str().unwrap().to_owned();
+    type_line(&w, "web:dev", r#"{"hook_event_name":"UserPromptSubmit"}"#);
+    counted(&w, "hooks.received", 1);
+    assert_eq!((counter(&w, "hooks.late"), counter(&w, "hooks.unmatched")), (0, 0));
+    // Somebody outside of the pane who names it: not the agent's process.
+    let tmux = format!("{},1,0", w.tmux_socket());
+    let stop = b"{\"hook_event_name\":\"Stop\"}";
+    call(&w, &["hook", "claude"], &[("TMUX", &tmux), ("TMUX_PANE", &pane)], stop);
+    counted(&w, "hooks.late", 1);
+    // Somebody who names nobody, and bytes that are no report.
+    call(&w, &["hook", "claude"], &[], stop);
+    counted(&w, "hooks.unmatched", 1);
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.send_to(b"hello", w.home().join("hook.sock")).unwrap();
+    sender.send_to(&vec![7; 20_000], w.home().join("hook.sock")).unwrap();
+    counted(&w, "hooks.dropped", 2);
+    assert_eq!(counter(&w, "hooks.received"), 5);
+}
+
+#[test]
+fn an_agent_of_tsups_own_knows_its_supervisor() {
+    let mut w = World::new();
+    let out = w.dir.join("env");
+    w.run();
+    let script = format!("env > {0}.new; mv {0}.new {0}; exec sleep 3600", out.display());
+    let spawned = w.json(&[
+        "ctl",
+        "spawn",
+        "own/dev",
+        "--agent",
+        "claude",
+        "--json",
+        "--",
+        "sh",
+        "-c",
+        script.as_str(),
+    ]);
+    let text = eventually("the agent wrote its environment", || fs::read_to_string(&out).ok());
+    let id = spawned["agents"][0]["id"].as_str().unwrap();
+    let has = |line: String| assert!(text.lines().any(|l| l == line), "{line} is not in {text}");
+    has(format!("TSUP_AGENT={id}"));
+    has(format!("TSUP_HOME={}", w.home().display()));
+}
