@@ -69,6 +69,7 @@ fn claude_and_its_like() {
         (r#""PostToolUseFailure","tool_name":"Bash","error":"exit 1""#, WORKS),
         (r#""PermissionRequest","tool_name":"Bash""#, ASKS),
         (r#""PermissionRequest","tool_name":"ExitPlanMode""#, PLAN),
+        (r#""PermissionRequest","tool_name":"AskUserQuestion""#, QUESTION),
         (r#""PreCompact","trigger":"auto""#, PACKS),
         (r#""PostCompact","trigger":"auto""#, WORKS),
         (r#""PostCompact","trigger":"manual""#, IDLE),
@@ -95,6 +96,10 @@ fn claude_and_its_like() {
         (
             r#""notification_type":"permission_prompt","message":"Claude needs your permission to use Bash""#,
             ASKS,
+        ),
+        (
+            r#""notification_type":"permission_prompt","message":"Claude Code needs your approval for the plan""#,
+            PLAN,
         ),
         (r#""notification_type":"elicitation_dialog""#, QUESTION),
         (r#""notification_type":"idle_prompt","message":"Claude is waiting for your input""#, IDLE),
