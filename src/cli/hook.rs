@@ -93,9 +93,10 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
         None => input::read(began + limits::HOOK_INPUT_WAIT),
     };
     let named = given.as_deref().filter(|_| json.is_none());
-    let whence = caller::caller(&table.recognise);
+    let whence = caller::caller(&table.recognise.unwrap_or_default());
+    let Some(hooks) = table.hooks else { return };
     let call = Call { cli, named, payload: &payload };
-    let Some(report) = condense(&table.hooks, &call, whence, at, order) else {
+    let Some(report) = condense(&hooks, &call, whence, at, order) else {
         return log.write(cli, "it names no event", &payload);
     };
     let sent = match Paths::resolve(home) {
@@ -111,29 +112,36 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
 /// What a profile says about hooks; the rest of it is passed over.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Table {
-    recognise: Recognise,
-    hooks: Hooks,
+pub(super) struct Table {
+    extends: Option<String>,
+    recognise: Option<Recognise>,
+    pub(super) hooks: Option<Hooks>,
 }
 
-/// The table of a CLI, by the user's own profile or the shipped one, with the rules of the one it follows.
-fn table(cli: &str) -> Option<Table> {
-    let one = |name: &str| profile_text(name).and_then(|text| toml::from_str::<Table>(&text).ok());
-    let mut table = one(cli)?;
-    if let Some(other) = table.hooks.like.clone().and_then(|name| one(&name)) {
-        table.hooks.follow(&other.hooks);
-    }
-    table.hooks.is_known().then_some(table)
-}
-
-/// The text of a profile.
-pub(super) fn profile_text(name: &str) -> Option<String> {
-    if !tsup_core::settings::check::is_name(name) {
+/// The table of a CLI, by the user's own profile or the shipped one, with the rules of those it follows.
+pub(super) fn table(cli: &str) -> Option<Table> {
+    if !tsup_core::settings::check::is_name(cli) {
         return None;
     }
-    let own = crate::config::profile_folder().map(|folder| folder.join(format!("{name}.toml")));
+    let own = crate::config::profile_folder().map(|folder| folder.join(format!("{cli}.toml")));
     let own = own.and_then(|path| input::small_file(&path, limits::HOOK_PROFILE_BYTES_MAX));
-    own.or_else(|| profiles::text(name).map(str::to_owned))
+    let shipped = |name: &str| profiles::text(name).and_then(|text| toml::from_str::<Table>(text).ok());
+    let mut table = own.and_then(|text| toml::from_str(&text).ok()).or_else(|| shipped(cli))?;
+    if let Some(base) = table.extends.as_deref().and_then(shipped) {
+        table.recognise = table.recognise.or(base.recognise);
+        table.hooks = match (table.hooks, base.hooks) {
+            (Some(mut own), Some(base)) => {
+                own.follow(&base);
+                Some(own)
+            }
+            (own, base) => own.or(base),
+        };
+    }
+    let hooks = table.hooks.as_mut()?;
+    if let Some(other) = hooks.like.as_deref().and_then(shipped).and_then(|other| other.hooks) {
+        hooks.follow(&other);
+    }
+    hooks.is_known().then_some(table)
 }
 
 #[cfg(test)]

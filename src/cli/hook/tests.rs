@@ -30,7 +30,7 @@ fn a_call_is_told_from_other_verbs() {
 fn says(cli: &str, named: Option<&str>, json: &str) -> HookSays {
     let table = table(cli).unwrap_or_else(|| panic!("{cli} has no table"));
     let call = Call { cli, named, payload: json.as_bytes() };
-    condense(&table.hooks, &call, Caller::default(), Wall::from_unix_ms(0), 1).unwrap().says
+    condense(table.hooks.as_ref().unwrap(), &call, Caller::default(), Wall::from_unix_ms(0), 1).unwrap().says
 }
 
 const fn state(state: AgentState, detail: Option<Detail>) -> HookSays {
@@ -247,7 +247,9 @@ fn the_session_and_the_transcript_are_found_in_each_dialect() {
     ] {
         let table = table(cli).unwrap();
         let call = Call { cli, named, payload: json.as_bytes() };
-        let report = condense(&table.hooks, &call, Caller::default(), Wall::from_unix_ms(0), 1).unwrap();
+        let report =
+            condense(table.hooks.as_ref().unwrap(), &call, Caller::default(), Wall::from_unix_ms(0), 1)
+                .unwrap();
         assert_eq!((report.session, report.transcript), (Some("s".into()), Some("/t".into())), "{cli}");
     }
     assert!(table("nobody").is_none() && table("../claude").is_none() && table("aider").is_none());

@@ -56,9 +56,24 @@ impl Hooks {
         !self.on.is_empty() || self.like.is_some()
     }
 
-    /// Takes the rules of `other` behind its own, and its way of installing when it has none.
+    /// Takes the rules of `other` behind its own, and all else that it does not say itself.
     pub fn follow(&mut self, other: &Hooks) {
         self.on.extend(other.on.iter().cloned());
+        let usual = Hooks::default();
+        for (own, usual, other) in [
+            (&mut self.event, usual.event, &other.event),
+            (&mut self.session, usual.session, &other.session),
+            (&mut self.transcript, usual.transcript, &other.transcript),
+            (&mut self.child, usual.child, &other.child),
+            (&mut self.words, usual.words, &other.words),
+        ] {
+            if *own == usual {
+                own.clone_from(other);
+            }
+        }
+        if self.like.is_none() {
+            self.like.clone_from(&other.like);
+        }
         if self.install.is_none() {
             self.install.clone_from(&other.install);
         }
@@ -187,6 +202,20 @@ mod tests {
         assert!(hooks.on[0].when["x"][0].fits("I ask you"));
         assert_eq!((hooks.on[1].says, hooks.on[2].says), (HookSays::Ends, HookSays::Nothing));
         assert!(hooks.is_known() && !Hooks::default().is_known());
+    }
+
+    #[test]
+    fn a_table_that_follows_another_keeps_what_it_says_itself() {
+        let mut own = read("session = [\"sid\"]\non = [{ event = \"A\", state = \"idle\" }]").unwrap();
+        let other = read(
+            "event = [\"type\"]\nsession = [\"other\"]\non = [{ event = \"A\", state = \"busy\" }]\n\
+             [install]\nstyle = \"plugin\"\nuser = { folder = \".x\", file = \"y\" }",
+        )
+        .unwrap();
+        own.follow(&other);
+        assert_eq!((own.event, own.session), (vec!["type".to_owned()], vec!["sid".to_owned()]));
+        assert_eq!(own.on[0].says, HookSays::State(AgentState::Idle, None));
+        assert_eq!((own.on.len(), own.install), (2, other.install));
     }
 
     #[test]

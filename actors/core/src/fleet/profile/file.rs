@@ -141,7 +141,13 @@ fn take_hooks(table: &mut DeTable<'_>, teller: &mut Teller<'_>) -> Option<Hooks>
     .ok()
 }
 
-fn finish(frame: Frame, rules: Rules, hooks: Option<Hooks>, known: &Profiles, teller: &mut Teller<'_>) -> Option<Profile> {
+fn finish(
+    frame: Frame,
+    rules: Rules,
+    hooks: Option<Hooks>,
+    known: &Profiles,
+    teller: &mut Teller<'_>,
+) -> Option<Profile> {
     if *frame.version.get_ref() != FORMAT {
         let what =
             format!("profile format {} is not known, this build reads {FORMAT}", frame.version.get_ref());
