@@ -132,7 +132,8 @@ fn another_protocol_version_is_told_both_versions() {
     let mut stream = connect(&w);
     stream.write_all(&bytes).unwrap();
     let Some(Response { body: Body::Error(e), .. }) = answer(&mut stream) else { panic!("no error") };
-    assert!(e.what.contains("42") && e.what.contains("this tsup speaks 1"), "{e}");
+    let ours = format!("this tsup speaks {}", frame::VERSION);
+    assert!(e.what.contains("42") && e.what.contains(&ours), "{e}");
 }
 
 #[test]

@@ -78,6 +78,11 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = child.id();
+        // The kernel lets go of the parent a moment before the new program's variables can be read.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while variables(pid, ["TSUP_TEST_A"]) == [None] && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         assert_eq!(cwd(pid).as_deref(), Some(dir.as_path()));
         assert_eq!(variables(pid, ["TSUP_TEST_A", "TSUP_TEST_B"]), [Some("one=1".into()), None]);
         assert!(open_files(pid).contains(&file));
