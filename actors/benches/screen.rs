@@ -44,7 +44,8 @@ fn screen(live: &str, colour: bool) -> Shot {
         "  It should point at the key, as the others do; “Do you want to proceed?” is only quoted here.",
         "",
     ];
-    let mut lines: Vec<String> = history.iter().cycle().take(LINES - live.len()).map(|l| (*l).to_owned()).collect();
+    let mut lines: Vec<String> =
+        history.iter().cycle().take(LINES - live.len()).map(|l| (*l).to_owned()).collect();
     lines.extend(live.iter().map(|line| line.replace("{rule}", &"─".repeat(COLUMNS))));
     if colour {
         for line in &mut lines {
