@@ -7,6 +7,7 @@ pub mod detect;
 pub mod doctor;
 pub mod fake_agent;
 pub mod hook;
+pub mod hooks;
 pub mod init;
 pub mod launch;
 pub mod listen;
@@ -96,6 +97,8 @@ pub enum Verb {
     Listen(listen::Args),
     /// Report to the supervisor; what an agent CLI's hooks call. Prints nothing, always succeeds
     Hook(hook::Args),
+    /// Let agent CLIs report to tsup by their hooks: install, uninstall, show
+    Hooks(hooks::Args),
     /// Talk to the running supervisor
     Ctl(ctl::Args),
     /// Print a shell's completions
@@ -171,6 +174,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Detect(args) => detect::run(cx, &args),
         Verb::Listen(args) => listen::run(cx, &args),
         Verb::Hook(args) => hook::run(cx, &args),
+        Verb::Hooks(args) => hooks::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),

@@ -120,7 +120,8 @@ pub fn profile_folder() -> Option<PathBuf> {
     config_folder().map(|folder| folder.join("tsup/profiles"))
 }
 
-fn config_folder() -> Option<PathBuf> {
+/// `$XDG_CONFIG_HOME`, or `~/.config`.
+pub(crate) fn config_folder() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     xdg.or_else(|| std::env::home_dir().map(|h| h.join(".config")))
 }

@@ -203,3 +203,127 @@ fn an_agent_of_tsups_own_knows_its_supervisor() {
     has(format!("TSUP_AGENT={id}"));
     has(format!("TSUP_HOME={}", w.home().display()));
 }
+
+/// `tsup hooks …` with this folder as the user's home and `tsup` not on the PATH.
+fn hooks(w: &World, args: &[&str]) -> (Option<i32>, String, String) {
+    let out = w
+        .command(&[&["hooks"], args].concat())
+        .env("HOME", &w.dir)
+        .env("PATH", "/usr/bin:/bin")
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("CLAUDE_CONFIG_DIR")
+        .env_remove("CODEX_HOME")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
+
+#[test]
+fn hooks_are_installed_after_showing_the_change_and_taken_out_without_a_trace() {
+    let w = World::new();
+    let file = w.dir.join(".claude/settings.json");
+    fs::create_dir(w.dir.join(".claude")).unwrap();
+    let real = w.dir.join("dotfiles.json");
+    let odd = "{\n    \"model\": \"opus\",\n    \"hooks\": {},\n    \"env\": { \"A\": \"1\" }\n}";
+    fs::write(&real, odd).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("../dotfiles.json", &file).unwrap();
+
+    let (code, out, err) = hooks(&w, &["install", "claude"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(out.starts_with(&format!("--- {0}\n+++ {0}\n@@", file.display())), "{out}");
+    assert!(out.contains(&format!("+                        \"command\": \"{TSUP} hook claude\"")), "{out}");
+    assert!(err.contains("--yes"), "{err}");
+    assert_eq!(fs::read_to_string(&real).unwrap(), odd, "shown, not made");
+
+    let (code, _, err) = hooks(&w, &["install", "claude", "--yes"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(file.is_symlink(), "a link is written through");
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    let doc: serde_json::Value = serde_json::from_slice(&fs::read(&real).unwrap()).unwrap();
+    assert_eq!(doc["model"], "opus");
+    assert_eq!(doc["hooks"]["Stop"][0]["hooks"][0]["command"], format!("{TSUP} hook claude"));
+    let after = fs::read(&real).unwrap();
+    let (code, out, _) = hooks(&w, &["install", "claude"]);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "again changes nothing and asks nothing");
+    assert_eq!(fs::read(&real).unwrap(), after);
+
+    let (code, out, _) = hooks(&w, &["show", "claude", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &shown["version"]), (Some(0), &1.into()));
+    assert_eq!(shown["hooks"][0]["missing"], serde_json::json!([]));
+    assert!(shown["hooks"][0]["installed"].as_array().unwrap().contains(&"Stop".into()));
+
+    let (code, out, err) = hooks(&w, &["uninstall", "claude", "--yes"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("\n-"), "{out}");
+    assert_eq!(fs::read_to_string(&real).unwrap(), odd, "byte for byte");
+    let left: Vec<_> = fs::read_dir(&w.dir).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|n| n.to_string_lossy().contains("tsup-")), "{left:?}");
+    assert_eq!(hooks(&w, &["uninstall", "claude", "--yes"]).0, Some(0), "twice is fine");
+}
+
+#[test]
+fn every_cli_takes_its_hooks_and_gives_them_back() {
+    let w = World::new();
+    let (code, out, err) = hooks(&w, &["show", "--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let rows = shown["hooks"].as_array().unwrap().clone();
+    assert!(rows.len() >= 10, "{out}");
+    for row in rows {
+        let (cli, file) = (row["cli"].as_str().unwrap(), row["file"].as_str().unwrap());
+        assert!(!std::path::Path::new(file).exists(), "{file}");
+        let (code, out, err) = hooks(&w, &["install", cli, "--yes", "--json"]);
+        assert_eq!(code, Some(0), "{cli}: {err}");
+        let doc: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&doc["changed"], doc["file"].as_str()), (&true.into(), Some(file)), "{out}");
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(TSUP) && text.contains(cli), "{text}");
+        let (_, out, _) = hooks(&w, &["show", cli]);
+        assert!(out.contains("installed, ") && !out.contains("installed, without"), "{out}");
+        assert_eq!(hooks(&w, &["uninstall", cli, "--yes"]).0, Some(0), "{cli}");
+        assert!(!std::path::Path::new(file).exists(), "{file} was not there before");
+    }
+}
+
+#[test]
+fn settings_that_others_changed_since_keep_the_change() {
+    let w = World::new();
+    let file = w.dir.join("s.json");
+    let named = ["--yes", "--file", file.to_str().unwrap()];
+    fs::write(&file, "{\n  \"a\": 1\n}\n").unwrap();
+    assert_eq!(hooks(&w, &[&["install", "gemini"][..], &named].concat()).0, Some(0));
+    let text = fs::read_to_string(&file).unwrap().replace("\"a\": 1", "\"a\": 2");
+    fs::write(&file, text).unwrap();
+    assert_eq!(hooks(&w, &[&["uninstall", "gemini"][..], &named].concat()).0, Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{\n  \"a\": 2\n}\n");
+}
+
+#[test]
+fn what_cannot_be_edited_is_refused_and_not_touched() {
+    let w = World::new();
+    let file = w.dir.join("s.json");
+    let path = file.to_str().unwrap();
+    for text in ["{\n  \"a\": 1,\n  oops\n}\n", "[]", "\"x\"", "{\"hooks\": 7}"] {
+        fs::write(&file, text).unwrap();
+        let (code, out, err) = hooks(&w, &["install", "claude", "--yes", "--file", path]);
+        assert_eq!((code, out.as_str()), (Some(5), ""), "{text}: {err}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+    fs::write(&file, "{\n  \"a\": 1,\n  oops\n}\n").unwrap();
+    let (_, _, err) = hooks(&w, &["install", "claude", "--yes", "--file", path]);
+    assert!(err.contains(&format!("{path}:3:3: a name in double quotes is expected")), "{err}");
+    fs::write(&file, b"\xff\xfe").unwrap();
+    assert_eq!(hooks(&w, &["install", "claude", "--yes", "--file", path]).0, Some(5));
+    let mine = w.dir.join("tsup.js");
+    fs::write(&mine, "// mine\n").unwrap();
+    let (code, _, err) = hooks(&w, &["install", "opencode", "--yes", "--file", mine.to_str().unwrap()]);
+    assert_eq!(code, Some(5), "{err}");
+    let (code, _, err) = hooks(&w, &["install", "nobody", "--yes"]);
+    assert_eq!(code, Some(4));
+    assert!(err.contains("claude") && err.contains("codex"), "the known ones are listed: {err}");
+    assert_eq!(hooks(&w, &["install", "aider", "--yes"]).0, Some(4));
+    assert_eq!(hooks(&w, &["install", "kiro", "--yes"]).0, Some(4));
+}

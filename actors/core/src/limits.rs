@@ -474,5 +474,9 @@ pub const HOOK_PACED_MAX: usize = 8_192;
 pub const HOOK_LOG_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of a CLI's JSON in a line of that file.
 pub const HOOK_LOG_PAYLOAD_BYTES: usize = 4096;
+/// Bytes of a CLI's settings that are edited: they take a few kilobytes, in odd cases some hundred.
+pub const HOOK_SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Objects and lists in each other, in such settings.
+pub const HOOK_SETTINGS_DEPTH: usize = 64;
 /// Bytes of a hook's table that a person wrote: the shipped ones take a few kilobytes.
 pub const HOOK_PROFILE_BYTES_MAX: u64 = 256 * 1024;

@@ -3,7 +3,7 @@
 //! A profile's table ([`rules`]) tells which fields of a CLI's JSON matter and what each event means.
 //! [`condense`] makes the report out of it in the short process that the CLI calls; [`wire`] carries the
 //! report in one datagram; [`route`] finds its agent in the supervisor, and [`pace`] and [`heed`] let go of
-//! floods and of calls that come late.
+//! floods and of calls that come late. [`settings`] edits the text of a CLI's settings.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ mod json;
 pub mod pace;
 pub mod route;
 pub mod rules;
+pub mod settings;
 pub mod wire;
 
 /// Where a hook was called: enough to find its agent, and to tell a late call of a process that is gone.

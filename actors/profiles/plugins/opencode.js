@@ -1,0 +1,35 @@
+// Tells tsup what this agent does. Written by `tsup hooks install opencode`; `tsup hooks uninstall opencode` removes it.
+import { spawn } from "node:child_process";
+
+const CALL = ["@CALL@"];
+// Sessions that subagents run in: they say nothing about this agent.
+const children = new Set();
+
+function tell(report) {
+  try {
+    const hook = spawn(CALL[0], CALL.slice(1), { stdio: ["pipe", "ignore", "ignore"] });
+    hook.on("error", () => {});
+    hook.stdin.on("error", () => {});
+    hook.stdin.end(JSON.stringify(report));
+  } catch {}
+}
+
+export const Tsup = async () => ({
+  event: async ({ event }) => {
+    const about = event.properties ?? {};
+    const session = about.sessionID ?? about.info?.id;
+    if (event.type === "session.created" && about.info?.parentID) children.add(session);
+    if (event.type === "session.deleted") children.delete(session);
+    const wanted = /^(session\.(created|status|idle|error)|permission\.(asked|updated|replied)|question\.\w+)$/;
+    if (!wanted.test(event.type) || children.has(session)) return;
+    tell({ event: event.type, session_id: session, status: about.status?.type, error: about.error?.name });
+  },
+  "tool.execute.before": async (input) => {
+    if (!children.has(input.sessionID))
+      tell({ event: "tool.execute.before", session_id: input.sessionID, tool_name: input.tool });
+  },
+  "tool.execute.after": async (input) => {
+    if (!children.has(input.sessionID))
+      tell({ event: "tool.execute.after", session_id: input.sessionID, tool_name: input.tool });
+  },
+});

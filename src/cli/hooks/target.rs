@@ -1,0 +1,223 @@
+//! Which file of which CLI, and what it holds with and without the calls.
+
+use std::path::{Path, PathBuf};
+
+use tsup_actors::fleet::profiles;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::fleet::hook::rules::{Install, Style};
+use tsup_core::fleet::hook::settings::{self, EditError, Entry};
+
+use super::file::Settings;
+use super::{Place, Scope};
+use crate::cli::{Cx, hook};
+
+/// A CLI's settings file.
+pub(super) struct Target {
+    pub(super) cli: String,
+    pub(super) how: Install,
+    pub(super) file: PathBuf,
+    /// Program and arguments of a call, without an event.
+    call: Vec<String>,
+}
+
+/// The plugins that are files of their own.
+const PLUGINS: [(&str, &str); 3] = [
+    ("amp", include_str!("../../../actors/profiles/plugins/amp.ts")),
+    ("opencode", include_str!("../../../actors/profiles/plugins/opencode.js")),
+    ("pi", include_str!("../../../actors/profiles/plugins/pi.ts")),
+];
+
+/// In a plugin, where the call goes.
+const CALL: &str = "[\"@CALL@\"]";
+
+/// The CLIs whose settings can be edited, sorted.
+pub(super) fn known() -> Vec<String> {
+    profiles::names().filter(|name| install_of(name).is_some()).map(str::to_owned).collect()
+}
+
+fn install_of(name: &str) -> Option<Install> {
+    hook::table(name)?.hooks?.install
+}
+
+/// Whether a CLI's hooks are understood. A name that no profile has is an error.
+pub(super) fn has_table(name: &str) -> Result<bool, UserError> {
+    if hook::table(name).is_some() {
+        return Ok(true);
+    }
+    let shown = tsup_core::untrusted::Untrusted::bounded(name, 80);
+    let what = if profiles::text(name).is_some() {
+        format!("{shown} has no hooks that tsup knows")
+    } else {
+        format!("no CLI {shown:?} is known")
+    };
+    Err(UserError::new(Exit::NotFound, what).hint(format!("one of {}", known().join(", "))))
+}
+
+impl Target {
+    /// The file that is meant.
+    pub(super) fn find(name: &str, place: &Place, cx: &Cx) -> Result<Target, UserError> {
+        has_table(name)?;
+        let how = install_of(name).ok_or_else(|| {
+            UserError::new(Exit::NotFound, format!("tsup does not edit the settings of {name}"))
+                .hint(format!("put `tsup hook {name}` into its hooks by hand; see docs/guides/hooks.md"))
+        })?;
+        let file = std::path::absolute(file_of(name, &how, place)?).map_err(|e| {
+            UserError::new(
+                Exit::Usage,
+                format!("there is no working directory: {}", crate::config::plain(&e)),
+            )
+        })?;
+        let mut call = vec![program()?, "hook".to_owned()];
+        if let Some(home) = &cx.global.home {
+            let home = std::path::absolute(home).unwrap_or_else(|_| home.clone());
+            call.extend(["--home".to_owned(), home.display().to_string()]);
+        }
+        call.push(name.to_owned());
+        Ok(Target { cli: name.to_owned(), how, file, call })
+    }
+
+    /// The command as a shell reads it.
+    fn command(&self) -> String {
+        self.call.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The file's text with the calls.
+    pub(super) fn with(&self, now: &Settings) -> Result<String, UserError> {
+        if self.how.style == Style::Plugin {
+            if now.text.as_deref().is_some_and(|text| !self.is_plugin(text)) {
+                let what = format!("{} is there and is not from tsup", self.file.display());
+                return Err(
+                    UserError::new(Exit::Refused, what).hint("move it away, or name another with --file")
+                );
+            }
+            return Ok(self.plugin());
+        }
+        settings::install(&self.how, &self.cli, &self.command(), now.text.as_deref())
+            .map_err(|e| self.refuse(&e))
+    }
+
+    /// The file's text without the calls; `None` when nothing was there before.
+    pub(super) fn without(&self, now: &Settings) -> Result<Option<String>, UserError> {
+        let Some(text) = &now.text else { return Ok(None) };
+        if self.how.style == Style::Plugin {
+            return Ok(Some(text.clone()).filter(|text| !self.is_plugin(text)));
+        }
+        let refuse = |e: EditError| self.refuse(&e);
+        let ours = settings::installed(&self.how, &self.cli, text).map_err(refuse)?;
+        let Some(first) = ours.first() else { return Ok(Some(text.clone())) };
+        let command = if self.how.named {
+            first.command.strip_suffix(&format!(" {}", first.event)).unwrap_or(&first.command)
+        } else {
+            &first.command
+        };
+        // Whoever installed them found this, and nothing changed since.
+        let made = |before: Option<&str>| {
+            settings::install(&self.how, &self.cli, command, before).is_ok_and(|made| made == *text)
+        };
+        if let Some(backup) = now.backup.as_deref().filter(|backup| made(Some(backup))) {
+            return Ok(Some(backup.to_owned()));
+        }
+        if now.backup.is_none() && made(None) {
+            return Ok(None);
+        }
+        settings::uninstall(&self.how, &self.cli, text).map(Some).map_err(refuse)
+    }
+
+    /// Our calls in a text.
+    pub(super) fn entries(&self, text: &str) -> Result<Vec<Entry>, UserError> {
+        if self.how.style == Style::Plugin {
+            let entry = Entry { event: "plugin".to_owned(), command: self.command() };
+            return Ok(if self.is_plugin(text) { vec![entry] } else { Vec::new() });
+        }
+        settings::installed(&self.how, &self.cli, text).map_err(|e| self.refuse(&e))
+    }
+
+    /// Whether there are calls of ours.
+    pub(super) fn is_in(&self, text: &str) -> Result<bool, UserError> {
+        self.entries(text).map(|entries| !entries.is_empty())
+    }
+
+    /// What is asked for.
+    pub(super) fn events(&self) -> Vec<String> {
+        if self.how.style == Style::Plugin { vec!["plugin".to_owned()] } else { self.how.events.clone() }
+    }
+
+    fn plugin(&self) -> String {
+        let template = PLUGINS.iter().find(|(name, _)| *name == self.cli).map_or("", |(_, text)| *text);
+        template.replace(CALL, &serde_json::json!(self.call).to_string())
+    }
+
+    /// Whether a plugin file is ours, by its first line.
+    fn is_plugin(&self, text: &str) -> bool {
+        let marks = format!("Written by `tsup hooks install {}`", self.cli);
+        text.lines().next().is_some_and(|line| line.contains(&marks))
+    }
+
+    fn refuse(&self, error: &EditError) -> UserError {
+        let (what, hint) = match error {
+            EditError::Syntax { .. } => {
+                (format!("{}:{error}", self.file.display()), "mend it first; it was not touched")
+            }
+            EditError::Shape(_) => (format!("{}: {error}", self.file.display()), "it was not touched"),
+        };
+        UserError::new(Exit::Refused, what).hint(hint)
+    }
+}
+
+fn file_of(name: &str, how: &Install, place: &Place) -> Result<PathBuf, UserError> {
+    if let Some(file) = &place.file {
+        return Ok(file.clone());
+    }
+    if place.scope == Scope::Project {
+        let file = how.project.as_ref().ok_or_else(|| {
+            UserError::new(Exit::Usage, format!("{name} has no settings of a project"))
+                .hint("leave `--scope project` out")
+        })?;
+        return Ok(place.dir.clone().unwrap_or_default().join(file));
+    }
+    let variable =
+        how.user.env.as_ref().and_then(std::env::var_os).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let folder = place.dir.clone().or(variable).or_else(|| folder_of(&how.user.folder));
+    let folder = folder.ok_or_else(|| {
+        UserError::new(Exit::Usage, "there is no home directory: HOME is not set")
+            .hint("name the file with --file")
+    })?;
+    Ok(folder.join(&how.user.file))
+}
+
+/// A folder below the user's home; one below `.config` follows `XDG_CONFIG_HOME`.
+fn folder_of(folder: &str) -> Option<PathBuf> {
+    match folder.strip_prefix(".config/") {
+        Some(rest) => crate::config::config_folder().map(|config| config.join(rest)),
+        None => std::env::home_dir().filter(|h| h.is_absolute()).map(|home| home.join(folder)),
+    }
+}
+
+/// `tsup` when it is on the PATH, else this program's own path.
+fn program() -> Result<String, UserError> {
+    let on_path = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.is_absolute() && is_program(&folder.join("tsup")))
+    });
+    if on_path {
+        return Ok("tsup".to_owned());
+    }
+    let own = std::env::current_exe().map_err(|e| {
+        UserError::new(Exit::Failed, format!("cannot find its own program: {}", crate::config::plain(&e)))
+    })?;
+    Ok(own.display().to_string())
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// A word that a shell reads as it is.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
