@@ -27,6 +27,7 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Metrics(_) => "metrics",
         Body::Watching => "watching",
         Body::Event(_) => "event",
+        Body::Explained(_) => "explained",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

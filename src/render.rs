@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod detect;
 pub mod event;
+pub mod explain;
 pub mod metrics;
 pub mod sessions;
 pub mod status;

@@ -20,7 +20,7 @@ pub mod screens;
 mod session;
 mod transcripts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use tsup_core::fleet::profile::Profiles;
 use tsup_core::fleet::relaunch::Policy;
 use tsup_core::fleet::spec::AgentSpec;
 use tsup_core::fleet::state::AgentState;
-use tsup_core::ids::{ActorPath, SocketName};
+use tsup_core::ids::{ActorPath, PaneId, SocketName};
 use tsup_core::settings::{RestartPolicy, Settings};
 use tsup_core::supervision::Strategy;
 use tsup_core::telemetry::metric;
@@ -56,6 +56,10 @@ pub trait Tmux: Send + Sync + 'static {
     fn ask(&self, socket: &SocketName, ask: Ask) -> BoxFuture<Result<Answer, AskError>>;
     /// Wants the gateway of `socket` to tell everything again.
     fn resync(&self, socket: &SocketName);
+    /// Tells the gateway of `socket` which panes have agents: it captures those.
+    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>);
+    /// Wants a pane captured now.
+    fn look(&self, socket: &SocketName, pane: PaneId);
 }
 
 /// What the fleet is made of.
@@ -70,8 +74,8 @@ pub struct Plan {
     pub cwd: String,
     /// The configuration, followed as it changes.
     pub settings: watch::Receiver<Arc<Settings>>,
-    /// The profiles.
-    pub profiles: Arc<Profiles>,
+    /// The profiles, followed as they change.
+    pub profiles: watch::Receiver<Arc<Profiles>>,
     /// The tmux servers.
     pub tmux: Arc<dyn Tmux>,
     /// Where events go.
@@ -91,7 +95,7 @@ struct Common {
     exe: String,
     cwd: String,
     settings: watch::Receiver<Arc<Settings>>,
-    profiles: Arc<Profiles>,
+    profiles: watch::Receiver<Arc<Profiles>>,
     tmux: Arc<dyn Tmux>,
     bus: Bus,
     store: Store,
@@ -125,6 +129,11 @@ impl std::ops::Deref for Shared {
 }
 
 impl Shared {
+    /// The profiles of now.
+    fn profiles(&self) -> Arc<Profiles> {
+        Arc::clone(&self.profiles.borrow())
+    }
+
     /// How an agent is relaunched, by the configuration of now.
     fn policy(&self, restart: RestartPolicy) -> Policy {
         let relaunch = self.settings.borrow().relaunch.clone();
@@ -274,5 +283,5 @@ const FLEET_COOL_DOWN: Duration = Duration::from_secs(15);
 
 /// The agents that the configuration declares now.
 fn declared(shared: &Shared) -> Vec<AgentSpec> {
-    AgentSpec::declared(&shared.settings.borrow(), &shared.profiles)
+    AgentSpec::declared(&shared.settings.borrow(), &shared.profiles())
 }

@@ -58,8 +58,8 @@ pub struct RootConfig {
     pub exe: PathBuf,
     /// Where a spawned agent starts unless the request says.
     pub cwd: PathBuf,
-    /// The profiles of agent CLIs.
-    pub profiles: Profiles,
+    /// The profiles of agent CLIs, followed as they change.
+    pub profiles: watch::Receiver<Arc<Profiles>>,
     /// The version to tell.
     pub version: String,
 }
@@ -113,7 +113,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         exe: config.exe.display().to_string(),
         cwd: config.cwd.display().to_string(),
         settings: config.settings.clone(),
-        profiles: Arc::new(config.profiles),
+        profiles: config.profiles,
         tmux: Arc::new(gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect::<Gateways>()),
         bus: bus.clone(),
         store: store.clone(),

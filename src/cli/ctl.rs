@@ -58,6 +58,13 @@ enum Ask {
         #[command(flatten)]
         json: Json,
     },
+    /// Why an agent is in its state: what every rule saw, how old that is, and its states before
+    Explain {
+        /// Id, SESSION/NAME or %pane
+        agent: String,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Start an agent in a session of tsup's own
     Spawn(SpawnArgs),
     /// End an agent that tsup owns
@@ -137,6 +144,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         Ask::Sessions(j) => sessions::show(cx, &mut client()?, j.json),
         Ask::Agents(j) => show(Verb::Agents, j),
         Ask::Capture { agent, json } => agents::capture(cx, &mut client()?, agent, json.json),
+        Ask::Explain { agent, json } => agents::explain(cx, &mut client()?, agent, json.json),
         Ask::Spawn(spawn) => show(spawn.verb()?, spawn.json),
         Ask::Kill(one) => show(Verb::Kill { agent: one.agent }, one.json),
         Ask::Restart(one) => show(Verb::Restart { agent: one.agent }, one.json),

@@ -6,7 +6,7 @@ use tsup_core::wire::verb::{Body, Verb};
 use super::client::Client;
 use super::{now, unexpected};
 use crate::cli::{Cx, Outcome};
-use crate::render::agents;
+use crate::render::{agents, explain};
 
 /// `agents`: the agents there are; also the answer of a verb that changes some of them.
 pub fn show(cx: &Cx, client: &mut Client, verb: Verb, json: bool) -> Outcome {
@@ -16,6 +16,16 @@ pub fn show(cx: &Cx, client: &mut Client, verb: Verb, json: bool) -> Outcome {
             cx.out.print(&agents::draw(&doc, now(), cx.out.look))?;
         }
         Body::Done(words) => cx.out.print(&words)?,
+        other => return Err(unexpected(&other).into()),
+    }
+    Ok(Exit::Ok)
+}
+
+/// `explain`: why an agent is in its state.
+pub fn explain(cx: &Cx, client: &mut Client, agent: String, json: bool) -> Outcome {
+    match client.ask(Verb::Explain { agent })? {
+        Body::Explained(explained) if json => cx.out.json(&explained.doc)?,
+        Body::Explained(explained) => cx.out.print(&explain::draw(&explained, now(), cx.out.look))?,
         other => return Err(unexpected(&other).into()),
     }
     Ok(Exit::Ok)

@@ -146,7 +146,7 @@ async fn live(
         log_dir,
         exe: own_path("find its own program", std::env::current_exe())?,
         cwd: own_path("find its working directory", std::env::current_dir())?,
-        profiles: shipped(),
+        profiles: tokio::sync::watch::channel(Arc::new(shipped())).1,
         version: identity.version.clone(),
     })
     .await?;

@@ -156,8 +156,14 @@ pub const PANES_MAX: usize = 4_000;
 pub const QUESTIONS_MAX: usize = 512;
 /// A pane's screen is asked for once nothing was written in it for this time.
 pub const CAPTURE_QUIET: Duration = Duration::from_millis(300);
-/// A pane that is never quiet is looked at this long after its first write all the same.
+/// A pane that begins to move is looked at this long after its first write: a screen is painted by then.
+pub const CAPTURE_LEAD: Duration = Duration::from_millis(120);
+/// And this long after that look, while it is never quiet.
+pub const CAPTURE_SECOND: Duration = Duration::from_secs(1);
+/// A pane that has moved for longer than that and is never quiet is looked at this often.
 pub const CAPTURE_AT_LEAST: Duration = Duration::from_secs(3);
+/// Writes with a longer pause between them begin anew.
+pub const CAPTURE_STREAK: Duration = Duration::from_millis(1500);
 /// Screens asked for at a time: about 10 ms of the server's CPU.
 pub const CAPTURES_PER_BATCH: usize = 64;
 /// Time between two full batches.
@@ -279,6 +285,34 @@ pub const START_GRACE: Duration = Duration::from_secs(3);
 pub const QUIET_LOOK_INTERVAL: Duration = Duration::from_millis(400);
 /// Quiet looks in a row before an agent is idle: spinners pause, one look is not enough.
 pub const QUIET_LOOKS: u8 = 3;
+/// Looks for rest closer together than this are one look.
+pub const CONFIRM_SPACING: Duration = Duration::from_millis(350);
+/// Looks in a row before a state is given up for `unknown`: a screen may be between two paintings.
+pub const UNKNOWN_LOOKS: u8 = 8;
+/// A pane that is written in without a pause is at rest only after this time, in all of which its screen
+/// shows rest: a status line that ticks, not a stream of words.
+pub const NOISY_REST: Duration = Duration::from_secs(8);
+/// Two observations this close together may be of the same moment: a hook is called a moment before the
+/// screen shows why, a transcript written a moment after.
+pub const EVIDENCE_SETTLES: Duration = Duration::from_millis(1500);
+/// A spinner in a title that was not painted for this time does not turn any more: they turn several times
+/// a second.
+pub const TITLE_MOVES: Duration = Duration::from_secs(4);
+/// What a hook said is doubted when the screen shows no sign of it after this time.
+pub const OUTLIVED_AFTER: Duration = Duration::from_secs(4);
+/// And when nothing was written for this time: signs of work are painted at least once a second.
+pub const OUTLIVED_QUIET: Duration = Duration::from_millis(2500);
+/// A usage limit whose end is not known is believed this long: the longest of the short windows that
+/// providers have is five hours.
+pub const LIMIT_HOLD: Duration = seconds(6 * 3600);
+/// A screen that has not come this long after its pane changed is asked for.
+pub const SCREEN_LATE: Duration = Duration::from_secs(5);
+/// The kernel counts start times in hundredths of a second, so a process may seem younger than its words.
+pub const BIRTH_SLACK: Duration = Duration::from_millis(100);
+/// Steps from the program in front of a terminal up to the agent that started it.
+pub const ANCESTORS_MAX: usize = 24;
+/// Words of the evidence that a reason quotes.
+pub const QUOTE_BYTES: usize = 120;
 /// A pane is gone a moment before its process's end is told; only after this time is the agent missing.
 pub const PANE_GONE_CONFIRM: Duration = Duration::from_millis(500);
 /// Deaths this shortly before the end of their tmux server were caused by it.

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tsup_core::clock::Mono;
 use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
-use tsup_core::fleet::agent::{Effect, Event, Moment};
+use tsup_core::fleet::agent::{Effect, Event, Front, Moment};
 use tsup_core::fleet::hook::HookReport;
 use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::relaunch::{self, Cause};
@@ -19,9 +19,10 @@ use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::fleet::transcript::Heard;
 use tsup_core::ids::{AgentId, PaneId, ProcId};
 use tsup_core::telemetry::resources::Sample;
-use tsup_core::tmux::report::{Answer, AskError};
+use tsup_core::tmux::report::{Answer, AskError, Screen};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::AgentDoc;
+use tsup_core::wire::doc::explain::Explained;
 
 use super::directory::{AgentEntry, Memory};
 use super::{Shared, breaker, roster, session};
@@ -34,7 +35,9 @@ use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
 mod doc;
+mod explain;
 mod hook;
+mod see;
 mod transcript;
 mod watch;
 
@@ -53,6 +56,8 @@ pub(super) enum Msg {
     PaneGone,
     /// Something was written in its pane.
     Activity(Mono),
+    /// What its pane shows. `None` once taken.
+    Screen(Option<Box<Screen>>),
     /// Its server does not answer, or has ended.
     ServerLost {
         /// Whether it may still be alive.
@@ -88,6 +93,8 @@ pub(super) enum Msg {
     Pause(Option<Duration>, Done),
     /// Leave it alone no longer.
     Resume(Done),
+    /// Say why it is in its state.
+    Explain(Reply<Box<Explained>>),
     /// A pause is stored.
     Stored(Box<Result<(), StoreError>>, Done),
     /// A person who asked for an end or a start has waited long enough.
@@ -103,6 +110,10 @@ pub(super) struct AgentActor {
     /// The pane it was launched into, until the roster tells of it.
     pane: Option<PaneId>,
     sample: Option<Sample>,
+    /// Who had its terminal when that was last looked at.
+    seen_front: Front,
+    /// When the youngest process below it was started: by the kernel's clock, and by ours.
+    tool: Option<(u64, Mono)>,
     /// The hold on its process.
     watch: Option<AbortHandle>,
     /// The hold on its pane's process where that is another one.
@@ -126,6 +137,8 @@ impl AgentActor {
             entry: entry.clone(),
             pane: None,
             sample: None,
+            seen_front: Front::default(),
+            tool: None,
             watch: None,
             pane_watch: None,
             pane_ended: None,
@@ -160,6 +173,7 @@ impl AgentActor {
                     let (exit_code, signal) = (facts.status, facts.signal);
                     self.shared.bus.publish(Happened::AgentDied { agent, exit_code, signal });
                 }
+                Effect::WantScreen => self.want_screen(),
                 Effect::Changed(change) => {
                     let agent = self.reference();
                     let (to, detail) = (change.to.state, change.to.detail);
@@ -172,7 +186,9 @@ impl AgentActor {
                         because,
                     });
                     self.count(before, to);
-                    self.shared.store.write_lazily(Op::AddChange(self.id, change));
+                    if change.lasts() {
+                        self.shared.store.write_lazily(Op::AddChange(self.id, change));
+                    }
                 }
                 Effect::Gone => {
                     let _ = self.entry.session.control(session::Msg::Gone(self.id));
@@ -187,6 +203,10 @@ impl AgentActor {
     }
 
     fn count(&self, before: (AgentState, Mono), to: AgentState) {
+        // What it is busy with is no other state.
+        if before.0 == to {
+            return;
+        }
         let counters = &self.shared.counters;
         counters.state_changes.inc();
         if let Some(timer) = counters.time_in_state.get(&before.0) {
@@ -229,7 +249,7 @@ impl AgentActor {
         self.follow(&member);
         let (process, dead, pane) = (member.process, member.dead, member.pane);
         let (pane_process, apart) = (member.pane_process, watch::apart(&member));
-        self.held.member = Some(member);
+        let title = self.held.member.replace(member).map(|before| before.title);
         self.describe();
         if !std::mem::replace(&mut self.held.announced, true) {
             // Its process is attached below, which may change its state: who hears of that has met it.
@@ -239,6 +259,7 @@ impl AgentActor {
         let ended = dead.is_some() || (pane_process.is_some() && self.pane_ended == pane_process);
         if pane.is_some() && !ended {
             self.step(Event::PaneThere, cx);
+            self.titled(title.as_ref(), cx);
         }
         match process {
             Some(process) if self.held.agent.process() != Some(process) => {
@@ -300,6 +321,11 @@ impl Actor for AgentActor {
                 self.step(Event::PaneGone, cx);
             }
             Msg::Activity(at) => self.step(Event::Activity { at: *at }, cx),
+            Msg::Screen(screen) => {
+                if let Some(screen) = screen.take() {
+                    self.screen(*screen, cx);
+                }
+            }
             Msg::ServerLost { stalled } => self.server_lost(*stalled, cx),
             Msg::ServerBack => self.step(Event::ServerBack, cx),
             Msg::Died(process, facts) => self.step(Event::Died { process: *process, facts: *facts }, cx),
@@ -317,7 +343,7 @@ impl Actor for AgentActor {
             }
             Msg::Hook(report) => self.hook(report, cx),
             Msg::Sample(sample) => {
-                self.sample = Some(*sample);
+                self.sampled(*sample, cx);
                 self.publish();
             }
             Msg::Transcript(heard) => self.step(Event::Transcript(heard.clone()), cx),
@@ -325,6 +351,7 @@ impl Actor for AgentActor {
             Msg::Restart(reply) => self.restart(reply.take(), cx),
             Msg::Pause(time, reply) => self.pause(*time, reply.take(), cx),
             Msg::Resume(reply) => self.resume(reply.take(), cx),
+            Msg::Explain(reply) => reply.send(Box::new(self.explain())),
             Msg::Stored(stored, reply) => match &**stored {
                 Ok(()) => reply.send(Ok(self.doc())),
                 Err(e) => reply.send(Err(act::not_stored(e))),

@@ -1,9 +1,9 @@
 //! The way from the fleet to the tmux gateways.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsup_core::ids::SocketName;
+use tsup_core::ids::{PaneId, SocketName};
 use tsup_core::limits;
 use tsup_core::tmux::report::{Answer, Ask, AskError, Report};
 
@@ -45,6 +45,21 @@ impl Tmux for Gateways {
             && gate.control(Msg::Resync).is_err()
         {
             tracing::error!(%socket, "a gateway has no room for a resync");
+        }
+    }
+
+    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>) {
+        if let Some(gate) = self.gates.get(socket)
+            && gate.control(Msg::Agents(panes)).is_err()
+        {
+            tracing::error!(%socket, "a gateway has no room for the list of agents");
+        }
+    }
+
+    fn look(&self, socket: &SocketName, pane: PaneId) {
+        if let Some(gate) = self.gates.get(socket) {
+            // Who asks asks again.
+            gate.telemetry(Msg::Look(pane));
         }
     }
 }

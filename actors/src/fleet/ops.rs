@@ -11,6 +11,7 @@ use tsup_core::settings::check::is_name;
 use tsup_core::tmux::report::{Answer, Ask};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::AgentDoc;
+use tsup_core::wire::doc::explain::Explained;
 use tsup_core::wire::verb::Spawn;
 
 use super::{Fleet, agent, roster};
@@ -33,6 +34,14 @@ impl Fleet {
         }
     }
 
+    /// Why an agent is in its state.
+    pub async fn explain(&self, target: &str) -> Result<Explained, UserError> {
+        let id = self.one(target)?;
+        let entry = self.shared.directory.agent(id).ok_or_else(|| gone(target))?;
+        let answer = entry.gate.call(Lane::Control, limits::CALL_TIMEOUT, agent::Msg::Explain).await;
+        answer.map(|explained| *explained).map_err(|e| not_answered(&e))
+    }
+
     /// Starts an agent in a new session, or in a session of tsup's. Returns when it runs.
     pub async fn spawn(&self, ask: Spawn) -> Result<Vec<AgentDoc>, UserError> {
         let shared = &self.shared;
@@ -43,8 +52,9 @@ impl Fleet {
                     .hint("letters, digits, - and _, at most 64"));
             }
         }
-        if ask.command.is_empty() && shared.profiles.get(&ask.agent).is_none() {
-            let known = shared.profiles.names().collect::<Vec<_>>().join(", ");
+        if ask.command.is_empty() && shared.profiles().get(&ask.agent).is_none() {
+            let profiles = shared.profiles();
+            let known = profiles.names().collect::<Vec<_>>().join(", ");
             let shown = Untrusted::bounded(&ask.agent, 80);
             return Err(UserError::new(Exit::NotFound, format!("no profile {shown:?}"))
                 .hint(format!("one of {known}; or give the command behind --")));
@@ -59,7 +69,7 @@ impl Fleet {
             )
             .hint("name another session; tsup adds nothing to sessions that it did not make"));
         }
-        let spec = AgentSpec::spawned(&ask, socket, &shared.cwd, &shared.profiles);
+        let spec = AgentSpec::spawned(&ask, socket, &shared.cwd, &shared.profiles());
         let id = spec.id();
         if shared.directory.agent(id).is_some() {
             return Err(UserError::new(
@@ -143,12 +153,17 @@ impl Fleet {
         let entry = self.shared.directory.agent(id).ok_or_else(|| gone(target))?;
         let timeout = limits::START_WAIT + limits::CALL_TIMEOUT;
         let answer = entry.gate.call(Lane::Control, timeout, |reply: Reply<_>| make(reply)).await;
-        answer.map_err(|e| match e {
-            CallError::Timeout(_) => UserError::new(Exit::TimedOut, e.to_string()),
-            CallError::Full(_) => UserError::new(Exit::Refused, e.to_string()),
-            CallError::Dropped(_) | CallError::Vacant => UserError::new(Exit::Failed, e.to_string()),
-        })?
+        answer.map_err(|e| not_answered(&e))?
     }
+}
+
+fn not_answered(e: &CallError) -> UserError {
+    let exit = match e {
+        CallError::Timeout(_) => Exit::TimedOut,
+        CallError::Full(_) => Exit::Refused,
+        CallError::Dropped(_) | CallError::Vacant => Exit::Failed,
+    };
+    UserError::new(exit, e.to_string())
 }
 
 fn gone(target: &str) -> UserError {

@@ -103,7 +103,7 @@ impl RosterActor {
     fn perform(&mut self, effect: Effect, cx: &mut Cx<Self>) {
         match effect {
             Effect::Look { socket, server, panes } => {
-                let profiles = Arc::clone(&self.shared.profiles);
+                let profiles = self.shared.profiles();
                 cx.offload(
                     move || scan::look(&profiles, panes),
                     move |looks| Msg::Looked(socket, server, looks),
@@ -117,8 +117,10 @@ impl RosterActor {
             Effect::Activity(key, agents, at) => {
                 self.tell(key, Lane::Telemetry, session::Msg::Activity(agents, at));
             }
-            // Nothing reads screens here: states come from processes and activity.
-            Effect::Screen(..) => {}
+            Effect::Screen(key, agent, screen) => {
+                self.tell(key, Lane::Telemetry, session::Msg::Screen(agent, Some(screen)));
+            }
+            Effect::Agents { socket, panes } => self.shared.tmux.agents(&socket, panes),
             Effect::ServerLost { socket, sessions, stalled, again } => {
                 for key in sessions {
                     self.tell(key, Lane::Work, session::Msg::ServerLost { stalled });

@@ -12,6 +12,7 @@ use tsup_core::fleet::roster::{Member, Picture};
 use tsup_core::fleet::session::{Effect, Event, Session};
 use tsup_core::ids::AgentId;
 use tsup_core::limits;
+use tsup_core::tmux::report::Screen;
 use tsup_core::wire::doc::SessionDoc;
 
 use super::directory::{AgentEntry, SessionEntry, SessionMemory, Stored};
@@ -32,6 +33,8 @@ pub(super) enum Msg {
     Left(Vec<AgentId>),
     /// Something was written in the panes of these agents.
     Activity(Vec<AgentId>, Mono),
+    /// What an agent's pane shows. `None` once taken.
+    Screen(AgentId, Option<Box<Screen>>),
     /// Its server does not answer, or has ended.
     ServerLost {
         /// Whether it may still be alive.
@@ -61,7 +64,7 @@ pub(super) struct SessionActor {
 }
 
 /// Waiting messages of one agent: a thousand agents wait in little memory.
-const AGENT_CAPACITY: Capacity = Capacity { control: 256, work: 64, telemetry: 4 };
+const AGENT_CAPACITY: Capacity = Capacity { control: 256, work: 64, telemetry: 8 };
 
 impl SessionActor {
     pub(super) fn new(shared: Shared, child: Arc<str>, entry: SessionEntry, handle: Handle) -> Self {
@@ -301,6 +304,11 @@ impl Actor for SessionActor {
                     if let Some(entry) = agents.get(id) {
                         entry.gate.telemetry(agent::Msg::Activity(*at));
                     }
+                }
+            }
+            Msg::Screen(id, screen) => {
+                if let (Some(entry), Some(screen)) = (self.held.agents.borrow().get(id), screen.take()) {
+                    entry.gate.telemetry(agent::Msg::Screen(Some(screen)));
                 }
             }
             Msg::ServerLost { stalled } => {

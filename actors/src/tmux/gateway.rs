@@ -4,6 +4,7 @@
 //! Bounded by: `limits` (tmux): one listing under way, `QUESTIONS_MAX` questions, a deadline for each.
 //! Restart: everything is asked anew and begins with a snapshot; clients end with the incarnation.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -55,6 +56,10 @@ pub enum Msg {
     Ask(Ask, Reply<Result<Answer, AskError>>),
     /// Tell everything again: the listener forgot.
     Resync,
+    /// These panes have agents: no others are captured.
+    Agents(BTreeSet<PaneId>),
+    /// Capture a pane now.
+    Look(PaneId),
     /// From the gateway's own tasks.
     Own(Own),
 }
@@ -244,8 +249,8 @@ impl Gateway {
         let mut failed = Vec::new();
         for &pane in panes {
             let about = About::Capture { pane, epoch: self.epoch };
-            if self.question(&[command::capture(pane, 0)], about, now).is_err() {
-                failed.push(inventory::Event::Captured { pane, text: None });
+            if self.question(&command::look(pane), about, now).is_err() {
+                failed.push(inventory::Event::Captured { pane, shown: None });
             }
         }
         failed
@@ -346,6 +351,8 @@ impl Actor for Gateway {
                 }
                 self.stock(inventory::Event::Resync, cx);
             }
+            Msg::Agents(panes) => self.stock(inventory::Event::Agents(std::mem::take(panes)), cx),
+            Msg::Look(pane) => self.stock(inventory::Event::Look(*pane), cx),
             Msg::Own(Own(inner)) => self.own(inner, cx),
         }
         self.settle(cx);

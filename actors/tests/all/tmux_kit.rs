@@ -168,8 +168,8 @@ impl Known {
                     self.activity.entry(pane).or_default().push(at);
                 }
             }
-            Report::Screen { pane, text, .. } => {
-                self.screens.insert(pane, text.raw().to_owned());
+            Report::Screen { pane, screen } => {
+                self.screens.insert(pane, screen.text.raw().to_owned());
             }
             Report::Lost { why } => self.lost.push(why),
         }

@@ -1,9 +1,11 @@
 //! The state of one agent: what was seen of it, and what follows.
 //!
-//! States here come from its process, its pane and its pane's activity. A failed observation is not a
-//! death: only the process itself, or tmux's word about a dead pane, ends an agent. Busy is believed at
-//! once; idle needs several quiet looks. Reports about a process that was replaced are dropped.
+//! Its process and its pane come first ([`life`]): only the process itself, or tmux's word about a dead
+//! pane, ends an agent; a failed observation is not a death. While it lives, each source of evidence has
+//! its latest word on the [`board`], the strongest rank proposes a state ([`fuse`]), and the agent takes it
+//! at once or after several looks ([`settle`]). Words about a process that was replaced are dropped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Wall};
@@ -13,16 +15,27 @@ use crate::fleet::state::{AgentState, Detail};
 use crate::fleet::transcript::Usage;
 use crate::ids::ProcId;
 use crate::limits;
-use crate::untrusted::Untrusted;
 
+mod board;
+mod explain;
+mod fuse;
 mod heard;
 mod history;
+mod life;
+mod nature;
+mod reason;
+mod settle;
 mod words;
 
+pub use explain::Explanation;
 pub use history::{Change, History};
-pub use words::{Effect, Event, Moment};
+pub use nature::Nature;
+pub use words::{Effect, Event, Front, Moment, Shows};
 
 pub use super::evidence::{Claim, Evidence, Rank, Source, Verdict};
+
+use board::Board;
+use settle::Pending;
 
 /// How an agent's process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +53,21 @@ enum Life {
 pub struct Agent {
     verdict: Verdict,
     since: Moment,
+    /// Why it is in its state.
+    reason: Arc<str>,
+    nature: Nature,
     process: Option<ProcId>,
     life: Life,
     /// When its process started, as far as that lies within this clock.
     born: Mono,
+    /// Since when this process is watched.
+    attached_at: Mono,
     last_activity: Option<Mono>,
     last_look: Mono,
-    quiet_looks: u8,
+    board: Board,
+    pending: Option<Pending>,
+    /// When a screen was asked for that did not come by itself.
+    screen_asked: Mono,
     end_asked: bool,
     pane_gone: Option<Mono>,
     /// Whether the process ended for which its pane is there: the pane will follow.
@@ -56,7 +77,6 @@ pub struct Agent {
     /// Whether it stays listed without pane and process: declared agents do.
     permanent: bool,
     grace: Duration,
-    evidence: Vec<Evidence>,
     usage: Usage,
     history: History,
 }
@@ -68,19 +88,23 @@ impl Agent {
         Agent {
             verdict: Verdict::new(AgentState::Starting, None),
             since: now,
+            reason: "nothing was seen of it yet".into(),
+            nature: Nature::default(),
             process: None,
             life: Life::Unborn,
             born: now.mono,
+            attached_at: now.mono,
             last_activity: None,
             last_look: now.mono,
-            quiet_looks: 0,
+            board: Board::default(),
+            pending: None,
+            screen_asked: now.mono,
             end_asked: false,
             pane_gone: None,
             pane_ending: false,
             before_loss: None,
             permanent,
             grace,
-            evidence: Vec::new(),
             usage: Usage::default(),
             history: History::default(),
         }
@@ -92,6 +116,7 @@ impl Agent {
         if let Some((verdict, wall)) = since {
             self.verdict = verdict;
             self.since.wall = wall;
+            self.reason = self.history.last().map_or_else(|| "restored".into(), |c| Arc::clone(&c.because));
         }
     }
 
@@ -99,6 +124,11 @@ impl Agent {
     pub fn keep_listed(&mut self, permanent: bool, grace: Duration) {
         self.permanent = permanent;
         self.grace = grace;
+    }
+
+    /// What may be concluded from its screen, by its profile.
+    pub fn set_nature(&mut self, nature: Nature) {
+        self.nature = nature;
     }
 
     /// What it is doing.
@@ -126,25 +156,9 @@ impl Agent {
         self.last_activity
     }
 
-    /// What its state stands on, the latest of each source.
-    pub fn evidence(&self) -> &[Evidence] {
-        &self.evidence
-    }
-
     /// Its past states.
     pub fn history(&self) -> &History {
         &self.history
-    }
-
-    /// How sure its state is, 0 to 1. Ends are facts; activity cannot tell work from a clock that ticks.
-    pub fn confidence(&self) -> f64 {
-        match self.verdict.state {
-            AgentState::Exited | AgentState::Crashed => 1.0,
-            AgentState::Starting => 0.8,
-            AgentState::Missing => 0.5,
-            AgentState::Unknown => 0.0,
-            _ => 0.6,
-        }
     }
 
     /// How long until [`Event::Look`] is due; `None` while nothing changes by time alone.
@@ -155,19 +169,10 @@ impl Agent {
             (Some(gone), Life::Ended { at, .. }) => gone.max(at) + self.grace,
             (Some(gone), _) => gone + self.grace,
             (None, Life::Ended { .. } | Life::Unborn) => return None,
-            (None, Life::Alive) => match self.verdict.state {
-                _ if self.before_loss.is_some() || self.pane_ending => return None,
-                AgentState::Starting => (self.born + limits::START_GRACE).max(self.last_look),
-                AgentState::Busy | AgentState::Unknown => self.last_look + limits::QUIET_LOOK_INTERVAL,
-                _ => return None,
-            },
+            (None, Life::Alive) if self.cut_off() => return None,
+            (None, Life::Alive) => self.next_settle(now)?,
         };
         Some(due.since(now))
-    }
-
-    /// Whether a pane that is gone still has to be called missing: a lost server explains it.
-    fn may_be_missing(&self) -> bool {
-        self.verdict.state != AgentState::Missing && self.before_loss.is_none()
     }
 
     /// Takes in what happened.
@@ -175,11 +180,16 @@ impl Agent {
         let mut out = Vec::new();
         match event {
             Event::Attached { process, age } => self.attached(process, age, now, &mut out),
-            Event::Activity { at } => self.active(at, now, &mut out),
+            Event::Activity { at } => {
+                self.last_activity = Some(self.last_activity.map_or(at, |last| last.max(at)));
+                self.settle(now, &mut out);
+            }
             Event::Look => self.look(now, &mut out),
             Event::Died { process, facts } if Some(process) == self.process => {
                 self.ended(facts, Source::Process, now, &mut out);
             }
+            // The end of a process that was replaced says nothing about this one.
+            Event::Died { .. } => {}
             Event::PaneDead { facts } => self.ended(facts, Source::Pane, now, &mut out),
             Event::PaneEnding { facts } => self.pane_ending(facts, now, &mut out),
             Event::PaneGone => {
@@ -188,225 +198,54 @@ impl Agent {
             Event::PaneThere => self.pane_there(now, &mut out),
             Event::ServerLost { stalled } => self.server_lost(stalled, now, &mut out),
             Event::ServerBack => self.server_back(now, &mut out),
-            Event::EndAsked => {
-                self.end_asked = true;
-                self.note(Source::Person, "end asked", self.verdict, now);
-            }
+            Event::EndAsked => self.end_asked = true,
             Event::Held => {
                 let verdict = Verdict::new(self.verdict.state, Some(Detail::Held));
                 self.turn(verdict, "its restarts are used up; `ctl restart` starts it again", now, &mut out);
             }
-            Event::Screen { reading, at } => {
-                self.claimed(Source::Screen, reading.claims.into_iter().next(), at);
+            Event::Screen { reading, calm, at } => {
+                if self.is_of_now(at) {
+                    self.board.read(*reading, calm, at);
+                    self.settle(now, &mut out);
+                }
             }
-            Event::Title(claims) => self.claimed(Source::Title, claims.into_iter().next(), now.mono),
-            Event::Hook { says: HookSays::State(state, detail), rule, words, at } => {
-                let says = Verdict::new(state, detail);
-                let claim = Claim { source: Source::Hook, rank: Rank::Hook, rule, says, excerpt: words };
-                self.claimed(Source::Hook, Some(claim), at);
+            Event::Title(claims) => {
+                self.board.titled(claims, now.mono);
+                self.settle(now, &mut out);
             }
-            // The end of a process that was replaced says nothing about this one, nor do a subagent's hooks.
-            Event::Died { .. } | Event::Hook { .. } => {}
-            Event::Transcript(heard) => self.heard(*heard, now),
+            Event::Hook { says, rule, words, at } => {
+                if let (HookSays::State(state, detail), true) = (says, self.is_of_now(at)) {
+                    let says = Verdict::new(state, detail);
+                    let claim = Claim { source: Source::Hook, rank: Rank::Hook, rule, says, excerpt: words };
+                    self.board.hooked(Evidence { claim, at });
+                    self.settle(now, &mut out);
+                }
+            }
+            Event::Transcript(heard) => {
+                self.heard(*heard, now);
+                self.settle(now, &mut out);
+            }
+            Event::Front(front) => {
+                self.board.front = front;
+                self.settle(now, &mut out);
+            }
         }
         out
     }
 
-    fn attached(&mut self, process: ProcId, age: Duration, now: Moment, out: &mut Vec<Effect>) {
-        if self.process == Some(process) && self.life != Life::Unborn {
-            return;
-        }
-        self.process = Some(process);
-        self.life = Life::Alive;
-        self.born = now.mono - age;
-        self.end_asked = false;
-        self.pane_gone = None;
-        self.pane_ending = false;
-        self.before_loss = None;
-        self.quiet_looks = 0;
-        self.last_look = now.mono;
-        self.last_activity = None;
-        let verdict = if age < limits::START_GRACE {
-            Verdict::new(AgentState::Starting, None)
-        } else {
-            Verdict::new(AgentState::Unknown, None)
-        };
-        self.note(Source::Process, "runs", verdict, now);
-        // An agent that was watched before and did not change keeps its state until something is seen.
-        let known = matches!(self.verdict.state, AgentState::Busy | AgentState::Idle);
-        if !(known && age >= limits::START_GRACE) {
-            self.turn(verdict, &format!("process {} is watched", process.pid), now, out);
-        }
-        if self.verdict.state == AgentState::Idle {
-            self.quiet_looks = limits::QUIET_LOOKS;
-        }
-    }
-
-    fn active(&mut self, at: Mono, now: Moment, out: &mut Vec<Effect>) {
-        self.last_activity = Some(self.last_activity.map_or(at, |last| last.max(at)));
-        self.quiet_looks = 0;
-        let cut_off = self.before_loss.is_some() || self.pane_gone.is_some() || self.pane_ending;
-        if self.life != Life::Alive || cut_off {
-            return;
-        }
-        let busy = Verdict::new(AgentState::Busy, Some(Detail::Output));
-        self.note(Source::Activity, "output", busy, now);
-        if now.mono.since(self.born) >= limits::START_GRACE {
-            if self.verdict != busy {
-                self.last_look = now.mono;
-            }
-            self.turn(busy, "its pane changed", now, out);
-        }
+    /// Whether something that was observed then can be about the process that runs now.
+    fn is_of_now(&self, at: Mono) -> bool {
+        self.life == Life::Alive && at + limits::BIRTH_SLACK >= self.born
     }
 
     fn look(&mut self, now: Moment, out: &mut Vec<Effect>) {
-        if let Some(gone) = self.pane_gone {
-            let over = now.mono.since(gone) >= self.grace;
-            if self.life == Life::Alive && self.may_be_missing() {
-                if now.mono.since(gone) >= limits::PANE_GONE_CONFIRM {
-                    let missing = Verdict::new(AgentState::Missing, Some(Detail::PaneGone));
-                    self.note(Source::Pane, "gone", missing, now);
-                    self.turn(missing, "its pane is gone and its end was not seen", now, out);
-                }
-            } else if over && !self.permanent && self.next_look(now.mono) == Some(Duration::ZERO) {
-                out.push(Effect::Gone);
-            }
-            return;
-        }
-        if self.life != Life::Alive || self.before_loss.is_some() || self.pane_ending {
-            return;
-        }
-        // The first look at a starting agent comes at the end of its grace: one look over seconds in which
-        // it may long have come to rest, which is as good as several looks.
-        let long = limits::QUIET_LOOK_INTERVAL * u32::from(limits::QUIET_LOOKS);
-        let quiet = self.last_activity.is_none_or(|at| at <= self.last_look || now.mono.since(at) >= long);
-        self.last_look = now.mono;
-        if !quiet {
-            self.quiet_looks = 0;
-            if self.verdict.state == AgentState::Starting && now.mono.since(self.born) >= limits::START_GRACE
-            {
-                let busy = Verdict::new(AgentState::Busy, Some(Detail::Output));
-                self.turn(busy, "its pane changes since it started", now, out);
-            }
-            return;
-        }
-        self.quiet_looks = self.quiet_looks.saturating_add(1);
-        if self.quiet_looks >= limits::QUIET_LOOKS || self.verdict.state == AgentState::Starting {
-            self.quiet_looks = limits::QUIET_LOOKS;
-            let idle = Verdict::new(AgentState::Idle, None);
-            self.note(Source::Activity, "quiet", idle, now);
-            self.turn(idle, "its pane has been quiet for several looks", now, out);
-        }
-    }
-
-    fn ended(&mut self, facts: ExitFacts, source: Source, now: Moment, out: &mut Vec<Effect>) {
-        match self.life {
-            Life::Unborn if source == Source::Process => return,
-            // What tmux learned later fills in what nobody knew at the time.
-            Life::Ended { facts: known, .. } if known.known() || !facts.known() => return,
-            Life::Ended { at, .. } => self.life = Life::Ended { facts, at },
-            Life::Unborn | Life::Alive => {
-                self.life = Life::Ended { facts, at: now.mono };
-                out.push(Effect::Died(facts));
-            }
-        }
-        let verdict = self.end_verdict(facts);
-        self.note(source, "ended", verdict, now);
-        if let Some(before) = &mut self.before_loss
-            && self.verdict.detail == Some(Detail::LostServer)
-        {
-            // The server took its panes with it: that is what happened, not a crash of each.
-            *before = verdict;
-            return;
-        }
-        let asked = if self.end_asked { "it was asked to end: " } else { "" };
-        let because = format!("{asked}its process ended with {facts}");
-        self.turn(verdict, &because, now, out);
-    }
-
-    /// Without a status nothing says that it failed.
-    fn end_verdict(&self, facts: ExitFacts) -> Verdict {
-        match (facts.signal, facts.status) {
-            _ if self.end_asked => Verdict::new(AgentState::Crashed, Some(Detail::Killed)),
-            (Some(_), _) => Verdict::new(AgentState::Crashed, Some(Detail::Signal)),
-            (None, Some(0)) => Verdict::new(AgentState::Exited, Some(Detail::Finished)),
-            (None, Some(_)) => Verdict::new(AgentState::Crashed, Some(Detail::Status)),
-            (None, None) => Verdict::new(AgentState::Exited, Some(Detail::UnknownCause)),
-        }
-    }
-
-    /// The pane ends with the process it was made for. Ours mostly follows, but until it does it is not
-    /// dead.
-    fn pane_ending(&mut self, facts: ExitFacts, now: Moment, out: &mut Vec<Effect>) {
-        if self.life != Life::Alive || std::mem::replace(&mut self.pane_ending, true) {
-            return;
-        }
-        let missing = Verdict::new(AgentState::Missing, Some(Detail::PaneGone));
-        self.note(Source::Pane, "its process ended", missing, now);
-        if self.before_loss.is_none() {
-            let because = format!("its pane's process ended with {facts}, its own still runs");
-            self.turn(missing, &because, now, out);
-        }
-    }
-
-    fn pane_there(&mut self, now: Moment, out: &mut Vec<Effect>) {
-        self.pane_gone = None;
-        self.pane_ending = false;
-        self.server_back(now, out);
-        if self.verdict.state == AgentState::Missing {
-            self.quiet_looks = 0;
-            self.last_look = now.mono;
-            let unknown = Verdict::new(AgentState::Unknown, None);
-            self.turn(unknown, "its pane is there again", now, out);
-        }
-    }
-
-    fn server_lost(&mut self, stalled: bool, now: Moment, out: &mut Vec<Effect>) {
-        let because = if stalled { "its tmux server does not answer" } else { "its tmux server has ended" };
-        let recent = match self.life {
-            Life::Ended { at, .. } => !stalled && now.mono.since(at) <= limits::SERVER_LOSS_WINDOW,
-            Life::Alive | Life::Unborn => true,
-        };
-        if !stalled {
-            self.pane_gone.get_or_insert(now.mono);
-        }
-        if recent && !self.end_asked {
-            self.before_loss.get_or_insert(self.verdict);
-            let lost = Verdict::new(AgentState::Unknown, Some(Detail::LostServer));
-            self.note(Source::Pane, "server lost", lost, now);
-            self.turn(lost, because, now, out);
-        }
-    }
-
-    fn server_back(&mut self, now: Moment, out: &mut Vec<Effect>) {
-        // A server that ended took the pane along; only the pane itself brings the agent back.
         if self.pane_gone.is_some() {
-            return;
+            return self.look_for_pane(now, out);
         }
-        let Some(before) = self.before_loss.take() else { return };
         self.last_look = now.mono;
-        self.quiet_looks = 0;
-        if self.verdict.detail == Some(Detail::LostServer) && self.life == Life::Alive {
-            self.turn(before, "its tmux server answers again", now, out);
-        }
-    }
-
-    /// Keeps the latest claim of a source.
-    fn claimed(&mut self, source: Source, claim: Option<Claim>, at: Mono) {
-        self.evidence.retain(|e| e.claim.source != source);
-        self.evidence.extend(claim.map(|claim| Evidence { claim, at }));
-    }
-
-    fn note(&mut self, source: Source, rule: &'static str, says: Verdict, now: Moment) {
-        let rank = match source {
-            Source::Activity => Rank::Activity,
-            _ => Rank::Process,
-        };
-        let claim = Claim { source, rank, rule: rule.into(), says, excerpt: Untrusted::default() };
-        let evidence = Evidence { claim, at: now.mono };
-        match self.evidence.iter_mut().find(|e| e.claim.source == source) {
-            Some(old) => *old = evidence,
-            None => self.evidence.push(evidence),
+        if self.life == Life::Alive && !self.cut_off() {
+            self.want_screen(now.mono, out);
+            self.settle(now, out);
         }
     }
 
@@ -415,12 +254,19 @@ impl Agent {
             return;
         }
         let change = Change { at: now.wall, from: self.verdict.state, to, because: because.into() };
+        if self.verdict.state != to.state {
+            self.since = now;
+        }
+        self.reason = Arc::clone(&change.because);
         self.verdict = to;
-        self.since = now;
-        self.history.push(change.clone());
+        if change.lasts() {
+            self.history.push(change.clone());
+        }
         out.push(Effect::Changed(change));
     }
 }
 
+#[cfg(test)]
+mod fusion;
 #[cfg(test)]
 mod tests;

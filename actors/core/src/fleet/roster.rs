@@ -50,6 +50,8 @@ struct Server {
     lost: bool,
     sessions: BTreeMap<SessionId, SessionKey>,
     panes: BTreeMap<PaneId, Pane>,
+    /// The panes with agents, as they were told last; told again with each snapshot.
+    told_agents: Option<BTreeSet<PaneId>>,
 }
 
 /// A session as the roster knows it.
@@ -160,9 +162,9 @@ impl Roster {
                 self.activity(socket, &panes, at, now, out);
                 return Vec::new();
             }
-            Report::Screen { pane, text, at } => {
+            Report::Screen { pane, screen } => {
                 if let Some((key, agent)) = self.place(socket, pane) {
-                    out.push(Effect::Screen(key, agent, text, at));
+                    out.push(Effect::Screen(key, agent, screen));
                 }
                 return Vec::new();
             }
@@ -191,6 +193,7 @@ impl Roster {
         }
         let server = self.server(socket);
         (server.facts, server.heard, server.stalled) = (Some(facts), true, false);
+        server.told_agents = None;
         let there: BTreeSet<SessionId> = sessions.iter().map(|s| s.id).collect();
         let gone: Vec<SessionId> = server.sessions.keys().filter(|id| !there.contains(id)).copied().collect();
         let listed: BTreeSet<PaneId> = panes.iter().map(|p| p.pane).collect();
@@ -311,6 +314,20 @@ impl Roster {
                 session.sent = Some(picture.clone());
                 out.push(Effect::Update(key, picture));
             }
+        }
+        self.tell_agents(socket, out);
+    }
+
+    /// Tells which panes have agents, when that changed or whoever it was told to may have forgotten.
+    fn tell_agents(&mut self, socket: &SocketName, out: &mut Vec<Effect>) {
+        let here =
+            |places: &Vec<(SocketName, SessionKey, AgentId)>| places.iter().any(|(s, _, _)| s == socket);
+        let panes: BTreeSet<PaneId> =
+            self.places.iter().filter(|(_, places)| here(places)).map(|(pane, _)| *pane).collect();
+        let server = self.server(socket);
+        if server.facts.is_some() && server.told_agents.as_ref() != Some(&panes) {
+            server.told_agents = Some(panes.clone());
+            out.push(Effect::Agents { socket: socket.clone(), panes });
         }
     }
 

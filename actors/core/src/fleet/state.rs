@@ -123,6 +123,8 @@ pub enum Detail {
     Held,
     /// It will be relaunched after a delay.
     BackingOff,
+    /// Waiting to be continued: its process is stopped.
+    Stopped,
 }
 
 impl Detail {
@@ -148,6 +150,7 @@ impl Detail {
             Detail::PaneGone => "pane_gone",
             Detail::Held => "held",
             Detail::BackingOff => "backing_off",
+            Detail::Stopped => "stopped",
         }
     }
 }

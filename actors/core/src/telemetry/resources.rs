@@ -31,6 +31,8 @@ pub struct Sample {
     pub cpu_percent: Option<f64>,
     /// Resident memory of all its processes now. Pages that they share count for each.
     pub rss_bytes: u64,
+    /// When the youngest process below its root was started, in clock ticks since boot.
+    pub youngest: Option<u64>,
     /// When it was looked at.
     pub at: Mono,
 }
@@ -118,7 +120,9 @@ impl Sampler {
             (span > 0.0).then(|| used as f64 / ticks_per_second.max(1) as f64 / span * 100.0)
         });
         tree.before = Some((at, ticks));
-        Some(Sample { cpu_percent, rss_bytes: usages.iter().map(|u| u.rss_bytes).sum(), at })
+        let rss_bytes = usages.iter().map(|u| u.rss_bytes).sum();
+        let youngest = usages.iter().filter(|u| u.id != root).map(|u| u.id.start_ticks).max();
+        Some(Sample { cpu_percent, rss_bytes, youngest, at })
     }
 }
 
@@ -162,7 +166,7 @@ mod tests {
         s.track(agent(1), proc_id(7), at(0));
         let usage = |pid, cpu_ticks| Usage { id: proc_id(pid), cpu_ticks, rss_bytes: 1000 };
         let first = s.looked(agent(1), proc_id(7), &[usage(7, 500), usage(8, 100)], at(0), 100).unwrap();
-        assert_eq!((first.cpu_percent, first.rss_bytes), (None, 2000));
+        assert_eq!((first.cpu_percent, first.rss_bytes, first.youngest), (None, 2000, Some(1)));
         let second = s.looked(agent(1), proc_id(7), &[usage(7, 550), usage(9, 50)], at(2000), 100).unwrap();
         assert_eq!(second.cpu_percent, Some(50.0));
         assert_eq!(

@@ -30,6 +30,9 @@ const SIZE: (u16, u16) = (200, 50);
 /// What is printed of a pane that was started.
 const LAUNCHED: &str = "#{session_id}\t#{window_id}\t#{pane_id}\t#{pane_pid}";
 
+/// What is printed of a pane beside its text.
+const LOOK_FORMAT: &str = "#{pane_width}\t#{pane_title}";
+
 /// What the other branch of an owner check prints.
 pub const NOT_OWNED: &str = "tsup-not-owned";
 
@@ -114,6 +117,15 @@ pub fn capture(pane: PaneId, history: u32) -> Line {
         0 => b.end(),
         lines => b.word("-S").word(&format!("-{lines}")).end(),
     }
+}
+
+/// What a pane shows with its attributes, and its width and title of the same moment.
+pub fn look(pane: PaneId) -> [Line; 2] {
+    let pane = pane.to_string();
+    [
+        Builder::new("capture-pane -p -e -t").word(&pane).end(),
+        Builder::new("display-message -p -t").word(&pane).own(LOOK_FORMAT).end(),
+    ]
 }
 
 /// Lets the output of a paused pane through again.

@@ -14,7 +14,7 @@ use crate::settings::PushMode;
 use crate::tmux::command::Scope;
 use crate::tmux::listing::{Listing, PaneRow, SessionRow};
 use crate::tmux::protocol::Notice;
-use crate::tmux::report::{PaneFacts, Report, ServerFacts, SessionFacts};
+use crate::tmux::report::{PaneFacts, Report, Screen, ServerFacts, SessionFacts};
 use crate::untrusted::Untrusted;
 
 mod activity;
@@ -62,19 +62,34 @@ pub enum Event {
     },
     /// A watched terminal is no more: its pane ended, or its program did.
     TtyGone(PaneId),
-    /// The answer for one pane of [`Effect::Capture`]; without text when there was none.
+    /// The answer for one pane of [`Effect::Capture`]; without anything when there was none.
     Captured {
         /// Which.
         pane: PaneId,
         /// What it shows.
-        text: Option<Untrusted>,
+        shown: Option<Shown>,
     },
+    /// Only these panes are of interest: no other is captured from now on.
+    Agents(BTreeSet<PaneId>),
+    /// This pane is to be captured though nothing was seen to be written in it.
+    Look(PaneId),
     /// The listener had no room for a report.
     Refused,
     /// The listener wants to hear everything again.
     Resync,
     /// Time has passed.
     Tick,
+}
+
+/// What was captured of a pane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its visible text.
+    pub text: Untrusted,
+    /// Its title.
+    pub title: Untrusted,
+    /// Its width in cells.
+    pub columns: Option<u16>,
 }
 
 /// What is to be done.
@@ -194,7 +209,9 @@ impl Inventory {
             }
             Event::Watched { pane, ok } => self.watched(pane, ok, now),
             Event::TtyGone(pane) => self.tty_gone(pane, now),
-            Event::Captured { pane, text } => self.captured(pane, text, now, &mut out),
+            Event::Captured { pane, shown } => self.captured(pane, shown, now, &mut out),
+            Event::Agents(panes) => self.activity.want(panes, now),
+            Event::Look(pane) if self.panes.contains_key(&pane) => self.activity.look(pane, now),
             Event::Refused => {
                 self.fresh = true;
                 self.retry_at = Some(now + REPORT_RETRY);
@@ -203,7 +220,7 @@ impl Inventory {
                 self.fresh = true;
                 self.retry_at = Some(now);
             }
-            Event::Tick => {}
+            Event::Look(_) | Event::Tick => {}
         }
         if self.connected {
             self.due(now, &mut out);
@@ -251,7 +268,7 @@ impl Inventory {
             );
             self.panes.clear();
             self.sessions.clear();
-            self.activity = Activity::default();
+            self.activity.restart();
         }
         self.server = Some(server);
         self.connected = true;
@@ -264,7 +281,7 @@ impl Inventory {
     fn disconnect(&mut self, out: &mut Vec<Effect>) {
         self.connected = false;
         self.fresh = true;
-        self.activity = Activity::default();
+        self.activity.restart();
         if !self.pushed.is_empty() {
             self.pushed.clear();
             out.push(Effect::Push(Vec::new()));
@@ -323,29 +340,12 @@ impl Inventory {
         }
     }
 
-    fn watched(&mut self, id: PaneId, ok: bool, now: Mono) {
-        let Some(pane) = self.panes.get_mut(&id) else { return };
-        if pane.watch == Watch::Asked {
-            pane.watch = if ok { Watch::On } else { Watch::Failed };
-            if !ok {
-                self.push_review = Some(now);
-            }
-        }
-    }
-
-    fn tty_gone(&mut self, id: PaneId, now: Mono) {
-        if let Some(pane) = self.panes.get_mut(&id) {
-            // A program that is started in the pane again gets another terminal.
-            pane.watch = Watch::No;
-            self.schedule.structure(now);
-        }
-    }
-
-    fn captured(&mut self, id: PaneId, text: Option<Untrusted>, now: Mono, out: &mut Vec<Effect>) {
-        self.activity.captured(id);
-        match text {
-            Some(text) if self.panes.contains_key(&id) && !self.fresh => {
-                out.push(Effect::Report(Report::Screen { pane: id, text, at: now }));
+    fn captured(&mut self, id: PaneId, shown: Option<Shown>, now: Mono, out: &mut Vec<Effect>) {
+        let calm = self.activity.captured(id);
+        match shown {
+            Some(Shown { text, title, columns }) if self.panes.contains_key(&id) && !self.fresh => {
+                let screen = Box::new(Screen { text, title, columns, calm, at: now });
+                out.push(Effect::Report(Report::Screen { pane: id, screen }));
             }
             Some(_) => {}
             None => self.schedule.structure(now),

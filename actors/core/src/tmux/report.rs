@@ -152,6 +152,21 @@ impl LostWhy {
     }
 }
 
+/// What a pane shows at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    /// The visible text with its SGR sequences, bounded.
+    pub text: Untrusted,
+    /// The title, of the same moment.
+    pub title: Untrusted,
+    /// Its width in cells, where tmux said it.
+    pub columns: Option<u16>,
+    /// Whether nothing had been written for a moment: what is shown is complete.
+    pub calm: bool,
+    /// When it was captured.
+    pub at: Mono,
+}
+
 /// What the gateway tells the roster, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
@@ -182,14 +197,12 @@ pub enum Report {
         /// When it was seen.
         at: Mono,
     },
-    /// What a pane shows, captured after it had been quiet for a moment.
+    /// What a pane shows.
     Screen {
         /// Which.
         pane: PaneId,
-        /// The visible text, bounded.
-        text: Untrusted,
-        /// When it was captured.
-        at: Mono,
+        /// What was captured.
+        screen: Box<Screen>,
     },
     /// The server is gone or does not answer. Told once; a snapshot ends it.
     Lost {

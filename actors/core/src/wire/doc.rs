@@ -12,6 +12,8 @@ use crate::fleet::state::{AgentState, Detail};
 use crate::ids::AgentId;
 use crate::untrusted::Untrusted;
 
+pub mod explain;
+
 /// Version of every document.
 pub const VERSION: u32 = 1;
 

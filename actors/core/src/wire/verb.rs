@@ -75,6 +75,11 @@ pub enum Verb {
     Reload,
     /// Drain and end the supervisor.
     Shutdown,
+    /// Why an agent is in its state.
+    Explain {
+        /// Which agent: id, unique prefix, `SESSION/NAME` or `%pane`.
+        agent: String,
+    },
 }
 
 impl Verb {
@@ -96,6 +101,7 @@ impl Verb {
             Verb::Metrics => "metrics",
             Verb::Reload => "reload",
             Verb::Shutdown => "shutdown",
+            Verb::Explain { .. } => "explain",
         }
     }
 
@@ -103,7 +109,10 @@ impl Verb {
     pub fn target(&self) -> Option<String> {
         match self {
             Verb::Crash { path } => Some(path.clone()),
-            Verb::Capture { agent } | Verb::Kill { agent } | Verb::Restart { agent } => Some(agent.clone()),
+            Verb::Capture { agent }
+            | Verb::Kill { agent }
+            | Verb::Restart { agent }
+            | Verb::Explain { agent } => Some(agent.clone()),
             Verb::Pause { target, .. } | Verb::Resume { target } => Some(target.clone()),
             Verb::Spawn(spawn) => Some(format!("{}/{}", spawn.session, spawn.name)),
             _ => None,
@@ -127,6 +136,7 @@ impl Verb {
             | Verb::Sessions
             | Verb::Agents
             | Verb::Capture { .. }
+            | Verb::Explain { .. }
             | Verb::Metrics => false,
         }
     }
@@ -187,4 +197,6 @@ pub enum Body {
     Watching,
     /// One event.
     Event(Box<Stamped>),
+    /// To [`Verb::Explain`].
+    Explained(Box<doc::explain::Explained>),
 }

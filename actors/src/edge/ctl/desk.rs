@@ -115,6 +115,7 @@ impl Desk {
             Verb::Sessions => Ok(self.sessions()),
             Verb::Agents => Ok(self.agents()),
             Verb::Capture { agent } => self.capture(agent).await,
+            Verb::Explain { agent } => self.explain(agent).await,
             Verb::Spawn(spawn) => self.spawn(spawn).await,
             Verb::Kill { agent } => self.kill(agent).await,
             Verb::Restart { agent } => self.restart(agent).await,

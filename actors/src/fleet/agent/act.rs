@@ -19,6 +19,7 @@ use tsup_core::settings::RestartPolicy;
 use tsup_core::tmux::report::{Answer, Ask, AskError, OwnerTag};
 use tsup_core::untrusted::Untrusted;
 
+use super::see;
 use super::watch as watched;
 use super::{AgentActor, Done, Msg};
 use crate::actor::Cx;
@@ -115,6 +116,9 @@ impl AgentActor {
         self.held.record.profile = member.profile.to_string();
         self.held.record.spec = spec.filter(|s| !s.declared && s.set.is_empty()).cloned();
         self.held.agent.keep_listed(spec.is_some(), self.shared.grace());
+        if let Some(profile) = see::profile(&self.shared.profiles(), &member.profile) {
+            self.held.agent.set_nature(see::nature(profile));
+        }
         self.held.relaunch.set_policy(self.shared.policy(spec.map_or(RestartPolicy::Never, |s| s.restart)));
     }
 

@@ -54,7 +54,7 @@ impl AgentActor {
         doc.state = verdict.state;
         doc.detail = verdict.detail;
         doc.since = self.held.agent.since().wall;
-        doc.confidence = self.held.agent.confidence();
+        doc.confidence = self.held.agent.confidence(now);
         doc.pid = self.held.agent.process().filter(|_| self.held.agent.is_alive()).map(|p| p.pid);
         doc.paused = self.held.relaunch.is_paused(now);
         doc.relaunches = self.held.relaunch.total();

@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::task::AbortHandle;
-use tsup_core::fleet::agent::Event;
+use tsup_core::fleet::agent::{Event, Front};
 use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::roster::Member;
 use tsup_core::ids::ProcId;
@@ -41,6 +41,7 @@ impl AgentActor {
             old.abort();
         }
         let age = proc::age(process);
+        (self.seen_front, self.tool) = (Front::default(), None);
         self.step(Event::Attached { process, age }, cx);
         self.held.record.process = Some(process);
         match hold(process, Msg::Died, cx) {

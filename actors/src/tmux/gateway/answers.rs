@@ -1,7 +1,7 @@
 //! What a gateway does with what it is told.
 
 use tsup_core::ids::PaneId;
-use tsup_core::limits::{CAPTURE_BYTES_MAX, PUSH_PAUSE_FOR};
+use tsup_core::limits::{CAPTURE_BYTES_MAX, PUSH_PAUSE_FOR, TITLE_BYTES_MAX};
 use tsup_core::tmux::command::Scope;
 use tsup_core::tmux::ledger::Answered;
 use tsup_core::tmux::protocol::{Block, Event};
@@ -157,9 +157,15 @@ fn listed(scope: Scope, blocks: &[Block]) -> inventory::Event {
     }
 }
 
+/// The text, then `WIDTH TAB TITLE`.
 fn captured(pane: PaneId, blocks: &[Block]) -> inventory::Event {
-    let text = blocks.first().filter(|b| b.ok).map(|b| screen(b, CAPTURE_BYTES_MAX));
-    inventory::Event::Captured { pane, text }
+    let shown = blocks.first().filter(|b| b.ok).map(|b| {
+        let said = blocks.get(1).filter(|b| b.ok).map(Block::lossy).unwrap_or_default();
+        let (width, title) = said.trim_end_matches('\n').split_once('\t').unwrap_or_default();
+        let title = Untrusted::bounded(title, TITLE_BYTES_MAX);
+        inventory::Shown { text: screen(b, CAPTURE_BYTES_MAX), title, columns: width.parse().ok() }
+    });
+    inventory::Event::Captured { pane, shown }
 }
 
 /// The end of a captured text, within a bound: what an agent does is said at the bottom.

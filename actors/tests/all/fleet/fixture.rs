@@ -1,6 +1,7 @@
 //! A fleet under a supervisor of its own, over a tmux that is only processes.
 #![expect(clippy::unwrap_used, reason = "a test's fixture fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tsup_actors::actor::BoxFuture;
 use tsup_actors::bus::{Bus, Subscription};
 use tsup_actors::clock::{now_mono, now_wall};
-use tsup_actors::fleet::{Fleet, Plan, Tmux, profiles};
+use tsup_actors::fleet::{Fleet, Plan, Tmux};
 use tsup_actors::gate::Gate;
 use tsup_actors::store::Store;
 use tsup_actors::supervisor::{Handle, SupervisorSpec, Tree, child, spawn};
@@ -20,6 +21,7 @@ use tsup_actors::telemetry::Metrics;
 use tsup_actors::telemetry::registry::RegistryPlan;
 use tsup_actors::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use tsup_core::event::Event;
+use tsup_core::fleet::profile::Profiles;
 use tsup_core::ids::{ActorPath, PaneId, ProcId, SessionId, SocketName, WindowId};
 use tsup_core::settings::{AgentSettings, EnvEntry, RestartPolicy, SessionSettings, Settings};
 use tsup_core::supervision::Strategy;
@@ -35,6 +37,18 @@ pub(super) fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.tmux.sockets = vec![socket()];
     settings
+}
+
+/// Profiles of programs that paint nothing: their states come from their processes and their output.
+fn plain() -> Profiles {
+    let files = ["claude", "codex"].map(|name| {
+        let text = "version = 1\nname = \"NAME\"\ntitle = \"NAME\"\n[recognise]\nnames = [\"NAME\"]\n\
+                    [launch]\ncommand = [\"NAME\"]\n";
+        (name, text.replace("NAME", name))
+    });
+    let (profiles, errors) = Profiles::parse(files.iter().map(|(name, text)| (*name, text.as_str())));
+    assert!(errors.is_empty(), "{errors:?}");
+    profiles
 }
 
 fn socket() -> SocketName {
@@ -247,6 +261,10 @@ impl Tmux for Way {
         })
     }
 
+    fn agents(&self, _: &SocketName, _: BTreeSet<PaneId>) {}
+
+    fn look(&self, _: &SocketName, _: PaneId) {}
+
     fn resync(&self, _: &SocketName) {
         if self.0.server.lock().there {
             self.0.tell();
@@ -274,7 +292,7 @@ impl Parts {
             exe: exe.into(),
             cwd: "/".into(),
             settings: watch::Sender::new(Arc::new(settings)).subscribe(),
-            profiles: Arc::new(profiles::shipped()),
+            profiles: watch::channel(Arc::new(plain())).1,
             tmux,
             bus: bus.clone(),
             store: store.clone(),

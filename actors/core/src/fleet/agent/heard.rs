@@ -2,7 +2,7 @@
 
 use crate::fleet::transcript::{Heard, Usage};
 
-use super::{Agent, Moment, Source};
+use super::{Agent, Evidence, Moment};
 
 impl Agent {
     /// What is known of its tokens and limits.
@@ -13,7 +13,11 @@ impl Agent {
     /// Takes in what its transcript says; a transcript that says nothing any more takes its word back.
     pub(super) fn heard(&mut self, heard: Heard, now: Moment) {
         self.usage = heard.usage;
-        let age = heard.at.map(|at| now.wall.since(at)).unwrap_or_default();
-        self.claimed(Source::Transcript, heard.claim, now.mono - age);
+        let ends = self.usage.limit_resets_at.map(|at| now.mono + at.since(now.wall));
+        let said = heard.claim.map(|claim| {
+            let age = heard.at.map(|at| now.wall.since(at)).unwrap_or_default();
+            Evidence { claim, at: now.mono - age }
+        });
+        self.board.heard(said, ends);
     }
 }

@@ -22,6 +22,13 @@ pub struct Change {
     pub because: Arc<str>,
 }
 
+impl Change {
+    /// Whether it belongs into the history. What a busy agent is busy with changes by the second.
+    pub fn lasts(&self) -> bool {
+        self.from != self.to.state || self.to.state != AgentState::Busy
+    }
+}
+
 /// The last [`limits::AGENT_HISTORY`] changes, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {

@@ -75,6 +75,8 @@ pub enum Event {
     Screen {
         /// What was read.
         reading: Box<Reading>,
+        /// Whether nothing had been written for a moment when it was captured.
+        calm: bool,
         /// When the screen was captured.
         at: Mono,
     },
@@ -93,6 +95,38 @@ pub enum Event {
     },
     /// Its CLI's transcript says something else than before.
     Transcript(Box<Heard>),
+    /// How its process stands, beside that it lives.
+    Front(Front),
+}
+
+/// Whose output a pane shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shows {
+    /// The agent's: its process group has the terminal, or nobody knows better.
+    #[default]
+    Agent,
+    /// That of a program which the agent started in front of itself, an editor for example.
+    Child,
+    /// That of another program: a shell, while the agent is in the background.
+    Other,
+}
+
+/// What the kernel says about the agent's process while it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Front {
+    /// Whether it is stopped (Ctrl-Z, SIGSTOP).
+    pub stopped: bool,
+    /// Who has its terminal.
+    pub shows: Shows,
+    /// When the youngest process below it was started, where one runs.
+    pub tool: Option<Mono>,
+}
+
+impl Front {
+    /// Whether what its pane shows is its own.
+    pub fn shows_agent(self) -> bool {
+        self.shows == Shows::Agent
+    }
 }
 
 /// What follows.
@@ -104,4 +138,6 @@ pub enum Effect {
     Died(ExitFacts),
     /// Nothing of it is left to watch.
     Gone,
+    /// Its screen changed and no capture of it came: look again.
+    WantScreen,
 }

@@ -1,12 +1,12 @@
 //! The words of the roster: what happens, and what follows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Mono;
 use crate::fleet::spec::AgentSpec;
-use crate::ids::{AgentId, ProcId, SocketName};
-use crate::tmux::report::Report;
-use crate::untrusted::Untrusted;
+use crate::ids::{AgentId, PaneId, ProcId, SocketName};
+use crate::tmux::report::{Report, Screen};
 
 use super::{Look, Looked, Picture};
 
@@ -79,7 +79,14 @@ pub enum Effect {
     /// Something was written in the panes of these agents.
     Activity(SessionKey, Vec<AgentId>, Mono),
     /// What an agent's pane shows.
-    Screen(SessionKey, AgentId, Untrusted, Mono),
+    Screen(SessionKey, AgentId, Box<Screen>),
+    /// These are the panes of a server that have agents.
+    Agents {
+        /// On which socket.
+        socket: SocketName,
+        /// Which panes.
+        panes: BTreeSet<PaneId>,
+    },
     /// The server of these sessions does not answer (`stalled`) or has ended.
     ServerLost {
         /// On which socket.

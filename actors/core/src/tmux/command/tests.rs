@@ -126,6 +126,9 @@ proptest! {
 fn the_lines_read_as_they_should() {
     assert_eq!(server_facts().as_str(), "display-message -p \"#{pid}\\t#{version}\"");
     assert_eq!(capture(PaneId(7), 0).as_str(), "capture-pane -p -t %7");
+    let [screen, facts] = look(PaneId(7)).map(|line| line.as_str().to_owned());
+    assert_eq!(screen, "capture-pane -p -e -t %7");
+    assert!(facts.starts_with("display-message -p -t %7 "), "{facts}");
     assert_eq!(capture(PaneId(7), u32::MAX).as_str(), "capture-pane -p -t %7 -S -5000");
     assert_eq!(
         kill(PaneId(7), &tag()).unwrap().as_str(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Effect, Inventory, Watch};
 use crate::clock::Mono;
-use crate::ids::SessionId;
+use crate::ids::{PaneId, SessionId};
 use crate::limits::{PUSH_CLIENTS_MAX, PUSH_LOYALTY, PUSH_REVIEW};
 use crate::settings::PushMode;
 
@@ -46,6 +46,24 @@ impl Inventory {
         if chosen != self.pushed {
             out.push(Effect::Push(chosen.iter().copied().collect()));
             self.pushed = chosen;
+        }
+    }
+
+    pub(super) fn watched(&mut self, id: PaneId, ok: bool, now: Mono) {
+        let Some(pane) = self.panes.get_mut(&id) else { return };
+        if pane.watch == Watch::Asked {
+            pane.watch = if ok { Watch::On } else { Watch::Failed };
+            if !ok {
+                self.push_review = Some(now);
+            }
+        }
+    }
+
+    pub(super) fn tty_gone(&mut self, id: PaneId, now: Mono) {
+        if let Some(pane) = self.panes.get_mut(&id) {
+            // A program that is started in the pane again gets another terminal.
+            pane.watch = Watch::No;
+            self.schedule.structure(now);
         }
     }
 }

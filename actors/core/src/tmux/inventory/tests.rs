@@ -36,6 +36,10 @@ fn listed(scope: Scope, sessions: &[u32], panes: &str, time: u64) -> Event {
     Event::Listed { scope, sessions, panes: listing::panes(&block(panes, time)) }
 }
 
+fn shown() -> Shown {
+    Shown { text: "x".into(), title: "t".into(), columns: Some(80) }
+}
+
 fn reports(effects: Vec<Effect>) -> Vec<Report> {
     let report = |e| if let Effect::Report(r) = e { Some(r) } else { None };
     effects.into_iter().filter_map(report).collect()
@@ -121,7 +125,7 @@ fn a_write_is_told_at_once_and_a_flood_is_bounded() {
                 }
                 Effect::Capture(panes) => {
                     for pane in panes {
-                        i.step(Event::Captured { pane, text: Some("x".into()) }, at(ms));
+                        i.step(Event::Captured { pane, shown: Some(shown()) }, at(ms));
                     }
                 }
                 _ => {}
@@ -132,18 +136,67 @@ fn a_write_is_told_at_once_and_a_flood_is_bounded() {
     assert!((10..=most).contains(&told), "{told} reports in 10 s");
 }
 
+fn captures(effects: &[Effect]) -> Vec<PaneId> {
+    let panes = |e: &Effect| if let Effect::Capture(panes) = e { panes.clone() } else { Vec::new() };
+    effects.iter().flat_map(panes).collect()
+}
+
+/// The answer to a capture: whether it is told as calm.
+fn answered(i: &mut Inventory, pane: u32, ms: u64) -> bool {
+    let told = reports(i.step(Event::Captured { pane: PaneId(pane), shown: Some(shown()) }, at(ms)));
+    let Some(Report::Screen { screen, .. }) = told.first() else { panic!("{told:?}") };
+    screen.calm
+}
+
 #[test]
-fn a_pane_is_captured_once_quiet_and_never_twice_at_a_time() {
+fn a_pane_is_captured_when_it_begins_to_move_and_again_once_it_is_quiet() {
     let mut i = standing(PushMode::Tty, 1, true);
-    let captures = |effects: Vec<Effect>| effects.iter().filter(|e| matches!(e, Effect::Capture(_))).count();
+    let one = [PaneId(0)];
     i.step(Event::Wrote(vec![PaneId(0)]), at(1000));
-    assert_eq!(captures(i.step(Event::Wrote(vec![PaneId(0)]), at(1200))), 0);
-    assert_eq!(captures(i.step(Event::Tick, at(1300))), 0);
-    assert_eq!(captures(i.step(Event::Tick, at(1500))), 1);
-    i.step(Event::Wrote(vec![PaneId(0)]), at(1600));
-    assert_eq!(captures(i.step(Event::Tick, at(2000))), 0, "the first has not come yet");
-    i.step(Event::Captured { pane: PaneId(0), text: None }, at(2000));
-    assert_eq!(captures(i.step(Event::Tick, at(2300))), 1);
+    assert_eq!(captures(&i.step(Event::Tick, at(1119))), []);
+    assert_eq!(captures(&i.step(Event::Tick, at(1120))), one);
+    assert!(!answered(&mut i, 0, 1121), "it may still be painting");
+    assert_eq!(captures(&i.step(Event::Tick, at(1299))), []);
+    assert_eq!(captures(&i.step(Event::Tick, at(1300))), one);
+    assert!(answered(&mut i, 0, 1301));
+    assert_eq!(captures(&i.step(Event::Tick, at(9000))), [], "nothing was written since");
+    i.step(Event::Wrote(vec![PaneId(0)]), at(10_000));
+    assert_eq!(captures(&i.step(Event::Tick, at(10_120))), one);
+    assert_eq!(captures(&i.step(Event::Tick, at(10_300))), [], "the first has not come yet");
+    i.step(Event::Captured { pane: PaneId(0), shown: None }, at(10_300));
+    assert_eq!(captures(&i.step(Event::Tick, at(10_600))), one);
+}
+
+#[test]
+fn a_pane_that_is_never_quiet_is_captured_ever_less_often() {
+    let mut i = standing(PushMode::Tty, 1, true);
+    let mut at_ms = Vec::new();
+    for ms in (1000..=20_000).step_by(20) {
+        let event = if ms % 100 == 0 { Event::Wrote(vec![PaneId(0)]) } else { Event::Tick };
+        if !captures(&i.step(event, at(ms))).is_empty() {
+            assert!(!answered(&mut i, 0, ms), "at {ms}");
+            at_ms.push(ms);
+        }
+    }
+    let gaps: Vec<u64> = at_ms.windows(2).map(|w| w[1] - w[0]).collect();
+    assert_eq!(at_ms[0], 1120);
+    assert_eq!(gaps, [1000, 3000, 3000, 3000, 3000, 3000]);
+}
+
+#[test]
+fn only_panes_with_agents_are_captured_and_new_ones_at_once() {
+    let mut i = standing(PushMode::Tty, 3, true);
+    let wanted = |panes: &[u32]| Event::Agents(panes.iter().map(|p| PaneId(*p)).collect());
+    assert_eq!(captures(&i.step(wanted(&[0, 1]), at(1000))), [PaneId(0), PaneId(1)]);
+    assert!(answered(&mut i, 0, 1001) && answered(&mut i, 1, 1001));
+    i.step(Event::Wrote((0..3).map(PaneId).collect()), at(2000));
+    assert_eq!(captures(&i.step(Event::Tick, at(2120))), [PaneId(0), PaneId(1)]);
+    assert_eq!(captures(&i.step(wanted(&[0, 1, 2]), at(2121))), [PaneId(2)], "the others were seen");
+    i.step(wanted(&[]), at(2122));
+    assert_eq!(captures(&i.step(Event::Look(PaneId(0)), at(9000))), []);
+    i.step(wanted(&[0]), at(9001));
+    i.step(Event::Captured { pane: PaneId(0), shown: Some(shown()) }, at(9002));
+    assert_eq!(captures(&i.step(Event::Look(PaneId(0)), at(20_000))), [PaneId(0)]);
 }
 
 #[test]
@@ -340,7 +393,7 @@ proptest! {
                         }
                         Effect::Capture(panes) => {
                             prop_assert!(panes.len() <= CAPTURES_PER_BATCH);
-                            followed.extend(panes.into_iter().map(|pane| Event::Captured { pane, text: Some("s".into()) }));
+                            followed.extend(panes.into_iter().map(|pane| Event::Captured { pane, shown: Some(shown()) }));
                         }
                         Effect::Watch { pane, .. } => {
                             prop_assert!(i.knows(pane));

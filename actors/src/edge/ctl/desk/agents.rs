@@ -21,6 +21,10 @@ impl Desk {
         Ok(Body::Capture { text: self.parts.fleet.capture(&agent).await? })
     }
 
+    pub(super) async fn explain(&self, agent: String) -> Result<Body, UserError> {
+        Ok(Body::Explained(Box::new(self.parts.fleet.explain(&agent).await?)))
+    }
+
     pub(super) async fn spawn(&self, spawn: Spawn) -> Result<Body, UserError> {
         if let Some(why) = self.parts.tmux.unfit() {
             return Err(UserError::new(Exit::Refused, why).hint(

@@ -1,0 +1,572 @@
+//! Tests of the fusion: made-up words of all sources, and what follows from them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fleet::screen::Reading;
+use crate::fleet::transcript::Heard;
+use crate::untrusted::Untrusted;
+
+const OLD: Duration = Duration::from_secs(600);
+const READS: Nature = Nature { reads_screen: true, busy_is_drawn: true };
+
+fn at(ms: u64) -> Moment {
+    Moment {
+        mono: Mono::from_origin(Duration::from_hours(24) + Duration::from_millis(ms)),
+        wall: Wall::from_unix_ms(1_000_000 + i64::try_from(ms).unwrap()),
+    }
+}
+
+fn proc(pid: u32) -> ProcId {
+    ProcId { pid, start_ticks: 7 }
+}
+
+fn verdict(word: &str) -> Verdict {
+    let (state, detail) = word.split_once('/').map_or((word, None), |(s, d)| (s, Some(d)));
+    let state = AgentState::ALL.into_iter().find(|s| s.as_str() == state).unwrap();
+    let details = [
+        Detail::Permission,
+        Detail::Trust,
+        Detail::Thinking,
+        Detail::Tool,
+        Detail::Compacting,
+        Detail::Background,
+    ];
+    Verdict::new(state, detail.map(|d| details.into_iter().find(|x| x.as_str() == d).unwrap()))
+}
+
+fn claim(source: Source, rank: Rank, says: &str, excerpt: &str) -> Claim {
+    let rule = format!("test.{says}").into();
+    Claim { source, rank, rule, says: verdict(says), excerpt: excerpt.into() }
+}
+
+/// What a screen may show, by name.
+fn shows(what: &str) -> Reading {
+    let screen = |rank, says: &str, words: &str| claim(Source::Screen, rank, says, words);
+    let claims = match what {
+        "spinner" => vec![
+            screen(Rank::Spinner, "busy/thinking", "✶ Sorting… (3s)"),
+            screen(Rank::Composer, "idle", ""),
+        ],
+        "compacting" => vec![screen(Rank::Spinner, "busy/compacting", "Compacting…")],
+        "menu" => vec![screen(Rank::Blocker, "waiting/permission", "Do you want to proceed?")],
+        "trust" => vec![screen(Rank::Gate, "waiting/trust", "Do you trust this folder?")],
+        "limit" => vec![screen(Rank::Blocker, "limited", "You've hit your limit")],
+        "composer" => vec![screen(Rank::Composer, "idle", "")],
+        "fresh" => vec![screen(Rank::Composer, "fresh", "")],
+        "typed" => vec![screen(Rank::Composer, "queued", "and then the tests")],
+        "error" => vec![screen(Rank::Composer, "error", "API Error: 500")],
+        "viewer" => {
+            let hold = Some(screen(Rank::Composer, "idle", "Showing transcript"));
+            return Reading { claims: vec![], hold, live: true };
+        }
+        "nothing" => return Reading::default(),
+        other => panic!("{other}"),
+    };
+    Reading { claims, hold: None, live: true }
+}
+
+/// An agent that is told what happens at which moment, and looks whenever that is due.
+struct Stage {
+    agent: Agent,
+    ms: u64,
+    /// Each change with its moment.
+    changes: Vec<(u64, String)>,
+    wanted: usize,
+}
+
+impl Stage {
+    fn new(nature: Nature) -> Self {
+        Stage::aged(nature, OLD)
+    }
+
+    fn aged(nature: Nature, age: Duration) -> Self {
+        let mut agent = Agent::new(at(0), false, Duration::from_secs(120));
+        agent.set_nature(nature);
+        let mut stage = Stage { agent, ms: 0, changes: Vec::new(), wanted: 0 };
+        stage.tell(Event::Attached { process: proc(5), age });
+        stage
+    }
+
+    fn tell(&mut self, event: Event) {
+        for effect in self.agent.step(event, at(self.ms)) {
+            match effect {
+                Effect::Changed(change) => self.changes.push((self.ms, word(change.to))),
+                Effect::WantScreen => self.wanted += 1,
+                Effect::Died(_) | Effect::Gone => {}
+            }
+        }
+    }
+
+    /// Lets time pass.
+    fn until(&mut self, ms: u64) -> &mut Self {
+        while let Some(after) = self.agent.next_look(at(self.ms).mono) {
+            let due = self.ms + u64::try_from(after.as_millis()).unwrap().max(1);
+            if due > ms {
+                break;
+            }
+            self.ms = due;
+            self.tell(Event::Look);
+        }
+        self.ms = ms;
+        self
+    }
+
+    fn pass(&mut self, ms: u64) -> &mut Self {
+        self.until(self.ms + ms)
+    }
+
+    fn screen(&mut self, what: &str) -> &mut Self {
+        self.capture(what, true)
+    }
+
+    fn capture(&mut self, what: &str, calm: bool) -> &mut Self {
+        let at = at(self.ms).mono;
+        self.tell(Event::Screen { reading: Box::new(shows(what)), calm, at });
+        self
+    }
+
+    /// Something is painted, and captured when the pane has been quiet for a moment.
+    fn paint(&mut self, what: &str) -> &mut Self {
+        self.write();
+        self.until(self.ms + 300).screen(what)
+    }
+
+    fn write(&mut self) -> &mut Self {
+        self.tell(Event::Activity { at: at(self.ms).mono });
+        self
+    }
+
+    /// Paints a screen again and again, as a spinner does, with a capture now and then.
+    fn animate(&mut self, what: &str, until: u64) -> &mut Self {
+        let mut captured = self.ms;
+        self.capture(what, false);
+        while self.ms + 120 <= until {
+            self.until(self.ms + 120).write();
+            if self.ms - captured >= 1_500 {
+                captured = self.ms;
+                self.capture(what, false);
+            }
+        }
+        self
+    }
+
+    fn moves(&mut self, what: &str, ms: u64) -> &mut Self {
+        self.animate(what, self.ms + ms)
+    }
+
+    fn hook(&mut self, name: &str, says: &str) -> &mut Self {
+        let v = verdict(says);
+        self.tell(Event::Hook {
+            says: HookSays::State(v.state, v.detail),
+            rule: format!("hook.{name}").into(),
+            words: "Bash".into(),
+            at: at(self.ms).mono,
+        });
+        self
+    }
+
+    fn transcript(&mut self, says: &str, resets: Option<u64>) -> &mut Self {
+        let mut heard = Heard {
+            claim: Some(claim(Source::Transcript, Rank::Transcript, says, "rate_limit")),
+            at: Some(at(self.ms).wall),
+            ..Heard::default()
+        };
+        heard.usage.limit_resets_at = resets.map(|ms| at(ms).wall);
+        self.tell(Event::Transcript(Box::new(heard)));
+        self
+    }
+
+    #[track_caller]
+    fn is(&mut self, expected: &str) -> &mut Self {
+        let now = word(self.agent.verdict());
+        assert_eq!(now, expected, "at {} ms, after {:?}", self.ms, self.changes);
+        self
+    }
+
+    fn because(&self) -> String {
+        self.agent.explain(at(self.ms).mono).because.to_string()
+    }
+
+    /// The states it went through since it was found.
+    fn story(&self) -> Vec<&str> {
+        let all = self.changes.iter().map(|(_, word)| word.as_str());
+        all.skip_while(|word| matches!(*word, "unknown" | "starting")).collect()
+    }
+}
+
+fn word(v: Verdict) -> String {
+    v.detail.map_or(v.state.to_string(), |d| format!("{}/{d}", v.state))
+}
+
+#[test]
+fn a_whole_life_is_told_in_order() {
+    let mut s = Stage::aged(READS, Duration::ZERO);
+    s.until(500).paint("trust").is("waiting/trust");
+    s.until(4_000).paint("fresh").until(6_000).is("fresh");
+    s.write().animate("spinner", 12_000).is("busy/thinking");
+    s.paint("menu").is("waiting/permission");
+    assert_eq!(s.because(), "the permission menu `Do you want to proceed?` is on its screen");
+    s.until(60_000).animate("compacting", 62_000).is("busy/compacting");
+    s.paint("composer").until(64_000).is("idle");
+    s.paint("typed").is("queued");
+    assert_eq!(
+        s.story(),
+        [
+            "waiting/trust",
+            "fresh",
+            "busy/thinking",
+            "waiting/permission",
+            "busy/compacting",
+            "idle",
+            "queued"
+        ]
+    );
+    let lasting: Vec<_> = s.agent.history().iter().map(|c| c.to.state).collect();
+    assert_eq!(lasting.len(), 7, "{lasting:?}");
+}
+
+#[test]
+fn idle_is_believed_after_about_a_second_and_no_earlier() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 5_000).is("busy/thinking");
+    let stopped = s.ms;
+    s.write().until(stopped + 300).screen("composer").is("busy/thinking");
+    s.until(stopped + 900).is("busy/thinking");
+    s.until(stopped + 1_500).is("idle");
+    // A capture between two paintings of a spinner is not rest.
+    let mut flicker = Stage::new(READS);
+    flicker.animate("spinner", 3_000);
+    for _ in 0..30 {
+        flicker.paint("composer").pass(300).paint("spinner").pass(300);
+    }
+    assert_eq!(flicker.story(), ["busy/thinking"]);
+}
+
+#[test]
+fn a_ticking_status_line_does_not_keep_it_busy_and_a_stream_of_words_does() {
+    let mut ticks = Stage::new(READS);
+    ticks.animate("spinner", 3_000).is("busy/thinking");
+    for _ in 0..4 {
+        ticks.paint("composer").pass(700);
+    }
+    ticks.is("idle");
+    let mut stream = Stage::new(READS);
+    stream.animate("spinner", 3_000).animate("composer", 9_000).is("busy/thinking");
+    stream.animate("composer", 20_000).is("idle");
+}
+
+#[test]
+fn output_alone_makes_nobody_busy_whose_screen_can_be_read() {
+    let mut s = Stage::new(READS);
+    s.paint("composer").until(3_000).is("idle");
+    for _ in 0..40 {
+        s.write().pass(100);
+    }
+    s.is("idle");
+    s.capture("typed", false).is("queued");
+    s.paint("composer").is("queued").pass(2_000).is("idle");
+    let mut unknown = Stage::new(Nature::default());
+    unknown.until(2_000).is("idle").write().is("busy/output");
+}
+
+#[test]
+fn without_a_capture_output_is_the_only_sign_and_quiet_is_no_rest() {
+    let mut s = Stage::new(READS);
+    s.write().is("busy/output").until(20_000).is("unknown");
+    assert!(s.because().contains("its screen was not seen yet"), "{}", s.because());
+    assert!((3..5).contains(&s.wanted), "{}", s.wanted);
+    s.screen("nothing").until(30_000).is("unknown");
+    assert!(s.agent.confidence(at(s.ms).mono).abs() < f64::EPSILON);
+    s.paint("menu").is("waiting/permission");
+}
+
+#[test]
+fn a_screen_that_did_not_come_is_asked_for() {
+    let mut s = Stage::new(READS);
+    s.paint("composer").until(5_000).is("idle");
+    assert_eq!((s.wanted, s.agent.next_look(at(s.ms).mono)), (0, None), "an idle agent costs nothing");
+    s.write().until(9_000);
+    assert_eq!(s.wanted, 0);
+    s.until(11_000);
+    assert_eq!(s.wanted, 1);
+    s.screen("composer").until(60_000);
+    assert_eq!(s.wanted, 1);
+}
+
+#[test]
+fn a_viewer_holds_the_state_and_a_hook_goes_on_behind_it() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 2_000).paint("viewer").until(60_000).is("busy/thinking");
+    s.hook("PermissionRequest", "waiting/permission").is("waiting/permission");
+    s.hook("PreToolUse", "busy/tool").is("busy/tool");
+    s.paint("composer").until(70_000).is("idle");
+}
+
+#[test]
+fn a_hook_is_believed_at_once_and_outranks_the_composer() {
+    let mut s = Stage::new(Nature { reads_screen: true, busy_is_drawn: false });
+    s.paint("composer").until(3_000).is("idle");
+    s.hook("UserPromptSubmit", "busy/thinking").is("busy/thinking");
+    s.until(600_000).is("busy/thinking");
+    s.hook("Stop", "idle").is("idle");
+    assert_eq!(s.because(), "its hook Stop says that its turn is over `Bash`");
+}
+
+#[test]
+fn a_stop_that_never_came_is_repaired_from_the_screen() {
+    let mut s = Stage::new(READS);
+    s.hook("UserPromptSubmit", "busy/thinking").animate("spinner", 5_000);
+    // Escape: the composer stands alone, and no hook tells.
+    s.paint("composer").pass(2_000).is("busy/thinking");
+    s.pass(5_000).is("idle");
+    assert!(s.because().starts_with("its hook UserPromptSubmit said busy (thinking)"), "{}", s.because());
+    s.until(200_000).is("idle");
+    s.hook("UserPromptSubmit", "busy/thinking").is("busy/thinking");
+    // A tool that says nothing for an hour is no rest while its spinner stands.
+    s.animate("spinner", 210_000).until(3_600_000).is("busy/thinking");
+}
+
+#[test]
+fn a_tool_that_runs_speaks_for_the_hook_that_told_of_it() {
+    let mut s = Stage::new(READS);
+    s.hook("PreToolUse", "busy/tool");
+    s.tell(Event::Front(Front { tool: Some(at(s.ms).mono), ..Front::default() }));
+    s.paint("composer").until(60_000).is("busy/tool");
+    s.tell(Event::Front(Front::default()));
+    s.until(63_000).is("idle");
+}
+
+#[test]
+fn a_parallel_tool_does_not_hide_a_question() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 2_000).hook("PermissionRequest", "waiting/permission").is("waiting/permission");
+    // The spinner was seen before the question; a capture of the same moment proves nothing either.
+    s.pass(200).capture("spinner", false).is("waiting/permission");
+    s.paint("menu").hook("PreToolUse", "busy/tool").is("waiting/permission");
+    s.pass(30_000).is("waiting/permission");
+    s.moves("spinner", 3_000).is("busy/thinking");
+}
+
+#[test]
+fn a_hook_that_waits_gives_way_to_a_spinner_seen_afterwards() {
+    let mut s = Stage::new(READS);
+    s.hook("PermissionRequest", "waiting/permission").is("waiting/permission");
+    s.until(4_000).animate("spinner", 6_000).is("busy/thinking");
+}
+
+#[test]
+fn what_works_on_after_a_stop_works_in_the_background() {
+    let mut s = Stage::new(READS);
+    s.hook("UserPromptSubmit", "busy/thinking").animate("spinner", 5_000);
+    s.hook("Stop", "idle").is("busy/thinking");
+    s.animate("spinner", 9_000).is("busy/background");
+    s.paint("composer").pass(2_000).is("idle");
+    s.until(60_000).animate("spinner", 65_000).is("busy/thinking");
+}
+
+#[test]
+fn a_limit_holds_until_its_time_or_until_work_is_seen() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 2_000).transcript("limited", Some(100_000));
+    s.paint("composer").is("limited").until(99_000).is("limited");
+    s.until(103_000).is("idle");
+    let mut worked = Stage::new(READS);
+    worked.paint("limit").is("limited").until(50_000).paint("composer").until(60_000).is("limited");
+    worked.animate("spinner", 65_000).is("busy/thinking");
+    worked.paint("composer").until(70_000).is("idle");
+}
+
+#[test]
+fn an_old_transcript_says_nothing_after_work_was_seen() {
+    let mut s = Stage::new(READS);
+    s.transcript("error", None).until(3_000).is("error");
+    s.until(10_000).animate("spinner", 14_000).is("busy/thinking");
+    s.paint("composer").pass(2_000).is("idle");
+}
+
+#[test]
+fn a_title_that_stopped_turning_is_no_work() {
+    let mut s = Stage::new(READS);
+    let title = vec![claim(Source::Title, Rank::Spinner, "busy/thinking", "⠋ working")];
+    s.paint("composer").write().tell(Event::Title(title));
+    s.is("busy/thinking").pass(3_000).is("busy/thinking");
+    s.pass(4_000).is("idle");
+}
+
+#[test]
+fn a_stopped_process_waits_for_a_person() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 3_000);
+    s.tell(Event::Front(Front { stopped: true, shows: Shows::Other, tool: None }));
+    s.is("waiting/stopped");
+    s.tell(Event::Front(Front { stopped: false, shows: Shows::Other, tool: None }));
+    s.pass(6_000).is("unknown");
+    s.tell(Event::Front(Front::default()));
+    s.paint("composer").pass(2_000).is("idle");
+}
+
+#[test]
+fn words_about_a_process_that_was_replaced_are_dropped() {
+    let mut s = Stage::new(READS);
+    s.until(60_000).paint("menu").is("waiting/permission");
+    s.tell(Event::Died { process: proc(5), facts: ExitFacts::UNKNOWN });
+    s.until(61_000).tell(Event::Attached { process: proc(6), age: Duration::ZERO });
+    s.is("starting");
+    let old = at(60_500).mono;
+    s.tell(Event::Screen { reading: Box::new(shows("menu")), calm: true, at: old });
+    let says = HookSays::State(AgentState::Waiting, Some(Detail::Permission));
+    s.tell(Event::Hook { says, rule: "hook.late".into(), words: Untrusted::default(), at: old });
+    s.is("starting");
+    assert!(s.agent.evidence(at(s.ms).mono).is_empty());
+}
+
+#[test]
+fn a_restored_state_holds_until_something_is_seen() {
+    let mut s = Stage::new(READS);
+    s.paint("menu");
+    let history = s.agent.history().clone();
+    let last = history.last().map(|c| (c.to, c.at));
+    let mut again = Agent::new(at(90_000), false, Duration::from_secs(120));
+    again.restore(history, last);
+    again.set_nature(READS);
+    let mut next = Stage { agent: again, ms: 90_000, changes: Vec::new(), wanted: 0 };
+    next.tell(Event::Attached { process: proc(5), age: OLD });
+    next.until(91_500).is("waiting/permission");
+    next.screen("menu").until(99_000).is("waiting/permission");
+    assert!(next.changes.is_empty(), "{:?}", next.changes);
+}
+
+#[test]
+fn who_agrees_makes_it_surer_and_who_contradicts_less() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 2_000);
+    let alone = s.agent.confidence(at(s.ms).mono);
+    s.hook("PreToolUse", "busy/tool");
+    let agreed = s.agent.confidence(at(s.ms).mono);
+    s.hook("Stop", "idle");
+    let contradicted = s.agent.confidence(at(s.ms).mono);
+    assert!(contradicted < alone && alone < agreed && agreed < 1.0, "{contradicted} {alone} {agreed}");
+}
+
+#[derive(Debug, Clone)]
+enum Told {
+    Screen(&'static str, bool),
+    Hook(&'static str),
+    Transcript(&'static str),
+    Title(bool),
+    Write,
+    Front(bool),
+}
+
+const SCREENS: [&str; 11] = [
+    "spinner",
+    "compacting",
+    "menu",
+    "trust",
+    "limit",
+    "composer",
+    "fresh",
+    "typed",
+    "error",
+    "viewer",
+    "nothing",
+];
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        4 => (proptest::sample::select(&SCREENS[..]), any::<bool>()).prop_map(|(s, calm)| Told::Screen(s, calm)),
+        2 => proptest::sample::select(&["busy/tool", "waiting/permission", "idle", "fresh"][..]).prop_map(Told::Hook),
+        1 => proptest::sample::select(&["busy/tool", "idle", "error", "limited"][..]).prop_map(Told::Transcript),
+        1 => any::<bool>().prop_map(Told::Title),
+        4 => Just(Told::Write),
+        1 => any::<bool>().prop_map(Told::Front),
+    ]
+}
+
+proptest! {
+    /// Whatever is said in whatever order: a question or a spinner that stands is never hidden by rest,
+    /// rest is never taken from a screen alone in less than two further looks, and looking never spins.
+    #[test]
+    fn no_interleaving_hides_work_or_a_question(
+        steps in proptest::collection::vec((told(), 0_u64..2_500), 1..60),
+        drawn in any::<bool>(),
+    ) {
+        let mut s = Stage::new(Nature { reads_screen: true, busy_is_drawn: drawn });
+        let mut standing = "nothing";
+        let (mut stopped, mut covered) = (false, false);
+        let mut worked_at = 0;
+        let mut hooked = false;
+        for (told, wait) in steps {
+            s.until(s.ms + wait);
+            match told {
+                Told::Screen("viewer", calm) => { covered = true; s.capture("viewer", calm); }
+                Told::Screen(what, calm) => {
+                    covered = false;
+                    standing = what;
+                    s.capture(what, calm);
+                    if matches!(what, "spinner" | "compacting" | "menu" | "trust") {
+                        worked_at = s.ms;
+                        hooked = false;
+                    }
+                }
+                Told::Hook(says) => { hooked = true; s.hook("x", says); }
+                Told::Transcript(says) => { hooked = true; s.transcript(says, None); }
+                Told::Title(spins) => {
+                    let spin = claim(Source::Title, Rank::Spinner, "busy/thinking", "⠋");
+                    s.tell(Event::Title(if spins { vec![spin] } else { vec![] }));
+                }
+                Told::Write => { s.write(); }
+                Told::Front(is) => {
+                    stopped = is;
+                    s.tell(Event::Front(Front { stopped: is, ..Front::default() }));
+                }
+            }
+            let state = s.agent.verdict().state;
+            if stopped {
+                prop_assert_eq!(state, AgentState::Waiting);
+            } else if !covered {
+                match standing {
+                    "menu" | "trust" => prop_assert_eq!(state, AgentState::Waiting),
+                    "spinner" | "compacting" if !hooked => {
+                        prop_assert!(matches!(state, AgentState::Busy | AgentState::Waiting), "{state}");
+                    }
+                    "spinner" | "compacting" => {
+                        let rests = matches!(state, AgentState::Idle | AgentState::Fresh | AgentState::Queued);
+                        prop_assert!(!rests, "{state}");
+                    }
+                    _ => {}
+                }
+                let rests = matches!(state, AgentState::Idle | AgentState::Fresh);
+                if rests && !hooked && worked_at > 0 {
+                    prop_assert!(s.ms >= worked_at + 700, "rest {} ms after work", s.ms - worked_at);
+                }
+            }
+            prop_assert!(!matches!(state, AgentState::Crashed | AgentState::Exited | AgentState::Missing));
+            let confidence = s.agent.confidence(at(s.ms).mono);
+            prop_assert!((0.0..=1.0).contains(&confidence));
+            prop_assert!(s.agent.explain(at(s.ms).mono).evidence.len() <= 8);
+        }
+    }
+
+    /// A source that is silent changes nothing for ever: states do not flap by themselves.
+    #[test]
+    fn time_alone_makes_few_changes(
+        steps in proptest::collection::vec((told(), 0_u64..2_500), 1..20),
+    ) {
+        let mut s = Stage::new(READS);
+        for (told, wait) in steps {
+            s.until(s.ms + wait);
+            match told {
+                Told::Screen(what, calm) => { s.capture(what, calm); }
+                Told::Hook(says) => { s.hook("x", says); }
+                Told::Transcript(says) => { s.transcript(says, Some(s.ms + 9_000)); }
+                Told::Title(_) | Told::Front(_) => {}
+                Told::Write => { s.write(); }
+            }
+        }
+        let before = s.changes.len();
+        s.until(s.ms + 7 * 3_600_000);
+        prop_assert!(s.changes.len() - before <= 3, "{:?}", &s.changes[before..]);
+    }
+}
