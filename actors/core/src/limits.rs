@@ -445,6 +445,54 @@ pub const RULES_PER_PROFILE_MAX: usize = 200;
 pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a profile's file.
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+// --- drift ----------------------------------------------------------------------------------------
+
+/// An agent's hooks and its screen may disagree for this long: a whole build takes less than its hooks.
+pub const DRIFT_QUARREL: Duration = Duration::from_secs(120);
+/// And this many hooks must have been called meanwhile: a single old word is no sign.
+pub const DRIFT_HOOKS: u32 = 3;
+/// A sign must be gone this long before its alert is resolved.
+pub const DRIFT_CLEAR: Duration = Duration::from_secs(300);
+/// A rule must have fired this often before its silence means anything.
+pub const DRIFT_RULE_TIMES: u64 = 50;
+/// It is silent after this many times the screens that it usually takes until it fires again.
+pub const DRIFT_RULE_GAPS: u64 = 100;
+/// And after this time: nobody may have used what it tells of.
+pub const DRIFT_RULE_SILENCE: Duration = Duration::from_secs(6 * 3600);
+/// Or after this time since the CLI's version changed.
+pub const DRIFT_VERSION_SILENCE: Duration = Duration::from_secs(30 * 60);
+/// How often signs of drift are looked for.
+pub const DRIFT_REVIEW: Duration = Duration::from_secs(15);
+/// Agents whose hooks are held against their screens.
+pub const DRIFT_AGENTS_MAX: usize = 8_192;
+/// Rules of one profile whose firing is counted.
+pub const DRIFT_RULES_MAX: usize = 512;
+/// Alerts of drift at the same time.
+pub const DRIFT_ALERTS_MAX: usize = 256;
+/// A disagreement between shadow profiles and active ones is logged at most this often for each profile.
+pub const SHADOW_LOG_EVERY: Duration = Duration::from_secs(60);
+
+// --- records --------------------------------------------------------------------------------------
+
+/// Bytes of one line of a record: a screen of [`CAPTURE_BYTES_MAX`], each byte of it escaped.
+pub const RECORD_LINE_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of one record. A busy agent of 200 by 50 cells takes about 10 KiB a second.
+pub const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long a record goes on when nobody says.
+pub const RECORD_FOR_DEFAULT: Duration = Duration::from_secs(10 * 60);
+/// How long one may be asked to go on.
+pub const RECORD_FOR_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Records that are written at the same time.
+pub const RECORDS_OPEN_MAX: usize = 16;
+/// Records that `HOME/records` may hold before no other is begun: they hold screens, and are the user's to
+/// remove.
+pub const RECORDS_KEPT_MAX: usize = 256;
+/// Bytes of frames that wait for the disk; what comes while they do is missing in the record, and counted.
+pub const RECORD_PENDING_BYTES: usize = 4 * 1024 * 1024;
+/// Differences that a replay tells of.
+pub const REPLAY_DIFFERENCES_MAX: usize = 1_000;
+/// Looks that a replay takes between two frames: an hour of them.
+pub const REPLAY_LOOKS_MAX: usize = 10_000;
 
 // --- roster ---------------------------------------------------------------------------------------
 
