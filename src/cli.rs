@@ -13,6 +13,7 @@ pub mod launch;
 pub mod listen;
 pub mod man;
 pub mod reload;
+pub mod replay;
 pub mod restart;
 pub mod run;
 pub mod start;
@@ -99,6 +100,8 @@ pub enum Verb {
     Hook(hook::Args),
     /// Let agent CLIs report to tsup by their hooks: install, uninstall, show
     Hooks(hooks::Args),
+    /// Run the rules again over what was recorded, and say where the verdict differs
+    Replay(replay::Args),
     /// Talk to the running supervisor
     Ctl(ctl::Args),
     /// Print a shell's completions
@@ -175,6 +178,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Listen(args) => listen::run(cx, &args),
         Verb::Hook(args) => hook::run(cx, &args),
         Verb::Hooks(args) => hooks::run(cx, &args),
+        Verb::Replay(args) => replay::run(cx, &args),
         Verb::Ctl(args) => ctl::run(cx, args),
         Verb::Completions(args) => completions::run(cx, &args),
         Verb::Man => man::run(cx),

@@ -65,7 +65,7 @@ fn anchor(settings: &mut Settings, base: &Path) {
     for agent in settings.sessions.iter_mut().flat_map(|s| &mut s.agents) {
         agent.cwd = place(&agent.cwd);
     }
-    if let Some(dir) = &mut settings.log.dir {
+    for dir in [&mut settings.log.dir, &mut settings.fleet.shadow_profiles].into_iter().flatten() {
         *dir = place(dir);
     }
 }

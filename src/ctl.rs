@@ -5,6 +5,7 @@
 pub mod agents;
 pub mod client;
 pub mod metrics;
+pub mod record;
 pub mod sessions;
 pub mod supervisor;
 pub mod tree;
@@ -28,6 +29,7 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Watching => "watching",
         Body::Event(_) => "event",
         Body::Explained(_) => "explained",
+        Body::Record(_) => "record",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

@@ -8,6 +8,7 @@ pub mod detect;
 pub mod event;
 pub mod explain;
 pub mod metrics;
+pub mod replay;
 pub mod sessions;
 pub mod status;
 pub mod table;

@@ -3,17 +3,20 @@
 //! `roster` knows which sessions and panes there are and looks for agents in them (`scan`). For each
 //! session it has a supervisor started, with a `session` worker that knows the members and, beside it, one
 //! `agent` actor each; `hands` starts and ends them. `breaker` paces relaunches over the whole fleet,
-//! `transcripts` reads what agents' CLIs write about themselves.
+//! `transcripts` reads what agents' CLIs write about themselves, `records` keeps what was seen of an agent,
+//! `drift` tells when profiles no longer fit.
 //! `directory` holds the views that everybody may read; [`Fleet`] is what the rest of the house sees.
 
 mod agent;
 mod breaker;
 mod directory;
+mod drift;
 mod gateways;
 mod hands;
 mod hooks;
 mod ops;
 pub mod profiles;
+mod records;
 mod roster;
 mod scan;
 pub mod screens;
@@ -107,6 +110,13 @@ struct Common {
     breaker: Gate<breaker::Msg>,
     transcripts: Gate<transcripts::Msg>,
     followed: Heirloom<transcripts::Followed>,
+    records: Gate<records::Msg>,
+    drift: Gate<drift::Msg>,
+    drift_memory: Heirloom<drift::Memory>,
+    /// What fires about profiles.
+    drifting: watch::Receiver<Vec<(Arc<str>, String)>>,
+    /// Profiles that are tried beside the active ones.
+    shadow: watch::Receiver<Option<Arc<Profiles>>>,
 }
 
 /// Handles that are used on every change of state.
@@ -181,7 +191,12 @@ impl Fleet {
                 .map(|s| (*s, plan.metrics.timer(metric::TIME_IN_STATE, &[("state", s.as_str())])))
                 .collect(),
         };
+        let drift = drift::Memory::default();
         let shared = Shared(Arc::new(Common {
+            drift: Gate::new(plan.path.child("(drift)")),
+            drifting: drift.firing.subscribe(),
+            shadow: drift.shadow.subscribe(),
+            drift_memory: Heirloom::new(drift),
             roster: Gate::new(plan.path.child("(roster)")),
             breaker: Gate::with_capacity(
                 plan.path.child("(breaker)"),
@@ -189,6 +204,7 @@ impl Fleet {
             ),
             transcripts: Gate::new(plan.path.child("(transcripts)")),
             followed: Heirloom::new(transcripts::Followed::new()),
+            records: Gate::with_capacity(plan.path.child("(records)"), RECORDS_CAPACITY),
             path: plan.path,
             home: plan.home,
             exe: plan.exe,
@@ -226,7 +242,13 @@ impl Fleet {
         let transcripts = child("(transcripts)", shared.transcripts.clone(), move || {
             transcripts::TranscriptsActor::new(for_transcripts.clone())
         });
-        supervise("fleet", spec.child(breaker).child(transcripts).child(roster))
+        let for_records = shared.clone();
+        let records = child("(records)", shared.records.clone(), move || {
+            records::RecordsActor::new(for_records.clone())
+        });
+        let for_drift = shared.clone();
+        let drift = child("(drift)", shared.drift.clone(), move || drift::DriftActor::new(for_drift.clone()));
+        supervise("fleet", spec.child(breaker).child(records).child(drift).child(transcripts).child(roster))
     }
 
     /// Takes a gateway's report. `false` means that there was no room: the gateway tells everything again
@@ -274,6 +296,8 @@ impl Fleet {
     }
 }
 
+/// Frames may hold whole screens, so few of them wait.
+const RECORDS_CAPACITY: Capacity = Capacity { control: 256, work: 128, telemetry: 0 };
 /// Crashes of one actor of the fleet after which it rests instead of taking others along.
 const FLEET_RESTARTS: u32 = 10;
 /// The period in which they count.

@@ -10,7 +10,7 @@ use tsup_core::wire::verb::{Spawn, Verb};
 use super::{Cx, Outcome, status};
 use crate::config::plain;
 use crate::ctl::client::Client;
-use crate::ctl::{agents, metrics, sessions, supervisor, tree, watch};
+use crate::ctl::{agents, metrics, record, sessions, supervisor, tree, watch};
 
 /// Arguments of `tsup ctl`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +62,16 @@ enum Ask {
     Explain {
         /// Id, SESSION/NAME or %pane
         agent: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Keep what is seen of an agent in a file, for `tsup replay`; prints its path
+    Record {
+        /// Id, SESSION/NAME or %pane
+        agent: String,
+        /// For how long, like 90s, 15m, 2h; 10 minutes when left out
+        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+        for_: Option<Duration>,
         #[command(flatten)]
         json: Json,
     },
@@ -145,6 +155,10 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         Ask::Agents(j) => show(Verb::Agents, j),
         Ask::Capture { agent, json } => agents::capture(cx, &mut client()?, agent, json.json),
         Ask::Explain { agent, json } => agents::explain(cx, &mut client()?, agent, json.json),
+        Ask::Record { agent, for_, json } => {
+            let for_ms = for_.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+            record::begin(cx, &mut client()?, agent, for_ms, json.json)
+        }
         Ask::Spawn(spawn) => show(spawn.verb()?, spawn.json),
         Ask::Kill(one) => show(Verb::Kill { agent: one.agent }, one.json),
         Ask::Restart(one) => show(Verb::Restart { agent: one.agent }, one.json),

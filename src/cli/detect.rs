@@ -70,7 +70,7 @@ fn answer<'p>(known: &'p Profiles, named: Option<&'p Profile>, shot: &Shot) -> (
 }
 
 /// The shipped profiles, and those of a folder over them. What is wrong with those is told.
-fn load(cx: &Cx, folder: Option<&Path>) -> Result<Profiles, UserError> {
+pub(super) fn load(cx: &Cx, folder: Option<&Path>) -> Result<Profiles, UserError> {
     let mut own = Vec::new();
     if let Some(folder) = folder {
         let failed = |e: &std::io::Error| {

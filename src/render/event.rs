@@ -1,6 +1,6 @@
 //! One event as one line, for live views.
 
-use tsup_core::event::{AgentRef, Event, Stamped};
+use tsup_core::event::{AgentRef, AlertState, Event, Stamped};
 
 use super::words::count;
 
@@ -42,6 +42,8 @@ fn what(event: &Event) -> String {
         Event::TmuxBack { socket } => format!("tmux on {socket} answers again"),
         Event::Ready => "supervisor is up".into(),
         Event::Draining => "supervisor goes down".into(),
+        Event::Alert { alert, state: AlertState::Firing, because, .. } => format!("alert {alert}: {because}"),
+        Event::Alert { alert, .. } => format!("alert {alert} is resolved"),
         Event::Lagged { missed } => format!("{missed} events missed: this reader was too slow"),
     }
 }

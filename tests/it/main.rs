@@ -15,6 +15,7 @@ mod house;
 mod lifecycle;
 mod listen;
 mod promises;
+mod record;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]

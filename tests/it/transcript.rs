@@ -46,6 +46,8 @@ fn a_claude_code_that_hits_its_limit_says_until_when() {
     let fake = w.fake("claude", "start 0.1, idle 3600");
     w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-e", &env, "-c", &at, &fake]);
     w.run();
+    // Long attached when the limit is met below.
+    let mut watch = w.watch(&["--kind", "agent_state"]);
     w.agents_when("the agent is there", |a| a.len() == 1 && a[0]["pid"].is_u64());
     let folder = sessions(&home, &cwd);
     fs::create_dir_all(&folder).unwrap();
@@ -64,7 +66,10 @@ fn a_claude_code_that_hits_its_limit_says_until_when() {
             time(0)
         ),
     );
-    let agents = w.agents_when("its limit is known", |a| !a[0]["limit_resets_at"].is_null());
+    watch.next("limited", |e| e["kind"] == "agent_state" && e["to"] == "limited");
+    let agents = w.agents_when("its limit is known", |a| {
+        a[0]["state"] == "limited" && !a[0]["limit_resets_at"].is_null()
+    });
     let end = one(&agents, "dev")["limit_resets_at"].as_str().unwrap().to_owned();
     assert!(end.ends_with("T00:00:00.000Z"), "{end}");
     // Another file takes its place: the agent went on.

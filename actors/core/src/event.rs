@@ -113,6 +113,28 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
+    /// An alert fires, or is resolved.
+    Alert {
+        /// Which: the same matter has the same id.
+        alert: String,
+        /// Which kind of alert, `profile_drift`.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Whether it fires.
+        state: AlertState,
+        /// What is the matter, in words.
+        because: String,
+    },
+}
+
+/// How an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// What it tells of is so.
+    Firing,
+    /// It is so no more.
+    Resolved,
 }
 
 impl Event {
@@ -133,11 +155,12 @@ impl Event {
             Event::Ready => "ready",
             Event::Draining => "draining",
             Event::Lagged { .. } => "lagged",
+            Event::Alert { .. } => "alert",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 15] = [
         "agent_found",
         "agent_state",
         "agent_died",
@@ -152,6 +175,7 @@ impl Event {
         "ready",
         "draining",
         "lagged",
+        "alert",
     ];
 }
 

@@ -404,6 +404,8 @@ pub const TRANSCRIPT_RECHECK: Duration = Duration::from_secs(15);
 pub const TRANSCRIPT_GATHER: Duration = Duration::from_millis(100);
 /// Files of a folder that are looked at to find the newest transcript.
 pub const TRANSCRIPT_FOLDER_MAX: usize = 4_096;
+/// Bytes of a CLI's version that are kept.
+pub const CLI_VERSION_BYTES_MAX: usize = 32;
 /// Open files of a process that are looked at for its transcript.
 pub const TRANSCRIPT_FDS_MAX: usize = 1_024;
 /// Rollouts of one day that are opened to see whose they are, newest first.
@@ -445,6 +447,8 @@ pub const RULES_PER_PROFILE_MAX: usize = 200;
 pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a profile's file.
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+/// Entries of a folder of profiles that are looked at.
+pub const PROFILE_FILES_MAX: usize = 1_024;
 // --- drift ----------------------------------------------------------------------------------------
 
 /// An agent's hooks and its screen may disagree for this long: a whole build takes less than its hooks.

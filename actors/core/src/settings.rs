@@ -92,6 +92,9 @@ pub struct FleetSettings {
     /// How long an agent stays listed after its pane is gone. Default 120 s.
     #[serde(rename = "missing_grace_seconds", with = "seconds")]
     pub missing_grace: Duration,
+    /// A folder of profiles that read every screen beside the active ones and change nothing. Absolute once
+    /// the configuration is loaded.
+    pub shadow_profiles: Option<String>,
 }
 
 impl Default for FleetSettings {
@@ -100,6 +103,7 @@ impl Default for FleetSettings {
             adopt: Adopt::Observe,
             strategy: Strategy::Event,
             missing_grace: Duration::from_mins(2),
+            shadow_profiles: None,
         }
     }
 }

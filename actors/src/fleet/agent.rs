@@ -15,6 +15,7 @@ use tsup_core::fleet::hook::HookReport;
 use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::relaunch::{self, Cause};
 use tsup_core::fleet::roster::Member;
+use tsup_core::fleet::screen::Shot;
 use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::fleet::transcript::Heard;
 use tsup_core::ids::{AgentId, PaneId, ProcId};
@@ -35,8 +36,10 @@ use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
 mod doc;
+mod drift;
 mod explain;
 mod hook;
+pub(super) mod record;
 mod see;
 mod transcript;
 mod watch;
@@ -93,6 +96,10 @@ pub(super) enum Msg {
     Pause(Option<Duration>, Done),
     /// Leave it alone no longer.
     Resume(Done),
+    /// Keep what is seen of it, for so long.
+    Record(Duration, record::Recorded),
+    /// The record of that number has ended.
+    RecordEnded(u64),
     /// Say why it is in its state.
     Explain(Reply<Box<Explained>>),
     /// A pause is stored.
@@ -110,6 +117,10 @@ pub(super) struct AgentActor {
     /// The pane it was launched into, until the roster tells of it.
     pane: Option<PaneId>,
     sample: Option<Sample>,
+    /// What the event in hand was read from.
+    shot: Option<Shot>,
+    /// When shadow profiles last read its screen otherwise, and how.
+    shadowed: Option<(Mono, String)>,
     /// Who had its terminal when that was last looked at.
     seen_front: Front,
     /// When the youngest process below it was started: by the kernel's clock, and by ours.
@@ -137,6 +148,8 @@ impl AgentActor {
             entry: entry.clone(),
             pane: None,
             sample: None,
+            shot: None,
+            shadowed: None,
             seen_front: Front::default(),
             tool: None,
             watch: None,
@@ -159,7 +172,9 @@ impl AgentActor {
     /// Steps the state and does what follows; a death is on the bus before anything else is done.
     fn step(&mut self, event: Event, cx: &mut Cx<Self>) {
         let before = (self.held.agent.verdict().state, self.held.agent.since().mono);
+        let saw = self.saw(&event);
         let effects = self.held.agent.step(event, Self::now());
+        self.recorded(saw);
         // A death is told with the process that died; everything else with what is there now.
         if !effects.iter().any(|e| matches!(e, Effect::Died(_))) {
             self.publish();
@@ -351,6 +366,8 @@ impl Actor for AgentActor {
             Msg::Restart(reply) => self.restart(reply.take(), cx),
             Msg::Pause(time, reply) => self.pause(*time, reply.take(), cx),
             Msg::Resume(reply) => self.resume(reply.take(), cx),
+            Msg::Record(for_, reply) => self.record_begins(*for_, reply.take(), cx),
+            Msg::RecordEnded(number) => self.record_ended(*number),
             Msg::Explain(reply) => reply.send(Box::new(self.explain())),
             Msg::Stored(stored, reply) => match &**stored {
                 Ok(()) => reply.send(Ok(self.doc())),

@@ -44,6 +44,8 @@ pub(super) struct Memory {
     pub(super) heed: Heed,
     /// Whether somebody was told that it is there.
     pub(super) announced: bool,
+    /// The record that is written of it.
+    pub(super) recording: Option<agent::record::Recording>,
     pub(super) view: watch::Sender<Option<AgentDoc>>,
 }
 

@@ -1,7 +1,9 @@
 //! What people ask of the fleet, by the names they use.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::spec::AgentSpec;
 use tsup_core::fleet::target;
@@ -40,6 +42,14 @@ impl Fleet {
         let entry = self.shared.directory.agent(id).ok_or_else(|| gone(target))?;
         let answer = entry.gate.call(Lane::Control, limits::CALL_TIMEOUT, agent::Msg::Explain).await;
         answer.map(|explained| *explained).map_err(|e| not_answered(&e))
+    }
+
+    /// Keeps what is seen of an agent in a file, for so long; says where, and until when.
+    pub async fn record(&self, target: &str, for_: Option<Duration>) -> Result<(PathBuf, Wall), UserError> {
+        let for_ = agent::record::duration(for_)?;
+        let entry = self.shared.directory.agent(self.one(target)?).ok_or_else(|| gone(target))?;
+        let make = |reply: Reply<_>| agent::Msg::Record(for_, reply);
+        entry.gate.call(Lane::Control, limits::CALL_TIMEOUT, make).await.map_err(|e| not_answered(&e))?
     }
 
     /// Starts an agent in a new session, or in a session of tsup's. Returns when it runs.

@@ -1,5 +1,9 @@
 //! The shipped profiles, part of the program.
 
+mod folder;
+
+pub use folder::over;
+
 use tsup_core::fleet::profile::{ProfileError, Profiles};
 
 macro_rules! files {

@@ -197,6 +197,7 @@ impl SessionActor {
         }
         let _ = self.shared.resources.control(crate::telemetry::resources::ResourcesMsg::Untrack { id });
         let _ = self.shared.transcripts.work(super::transcripts::Msg::Forget(id));
+        let _ = self.shared.records.control(super::records::Msg::End(id, "the agent is gone".to_owned()));
         self.shared.store.write_lazily(Op::ForgetAgent(id));
     }
 

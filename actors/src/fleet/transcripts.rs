@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tsup_core::clock::{Mono, Wall};
+use tsup_core::fleet::drift;
 use tsup_core::fleet::transcript::{Format, Heard, Since, place};
 use tsup_core::ids::{AgentId, Generation, ProcId};
 use tsup_core::limits;
@@ -70,7 +71,8 @@ pub(super) enum Msg {
 struct Entry {
     follow: Follow,
     since: Since,
-    home: Option<Home>,
+    /// Where its CLI may keep its files: of its process, and of those below it where a script stands before.
+    homes: Vec<Home>,
     /// In a look's hand while that runs.
     tail: Option<Tail>,
     looking: bool,
@@ -81,6 +83,7 @@ struct Entry {
     pause: Duration,
     sent: Heard,
     refused: Option<PathBuf>,
+    version: Option<Untrusted>,
 }
 
 impl Entry {
@@ -90,7 +93,7 @@ impl Entry {
         Entry {
             follow,
             since,
-            home: None,
+            homes: Vec::new(),
             tail: None,
             looking: false,
             again: false,
@@ -99,6 +102,7 @@ impl Entry {
             pause: limits::TRANSCRIPT_SEEK_FIRST,
             sent: Heard::default(),
             refused: None,
+            version: None,
         }
     }
 
@@ -107,7 +111,7 @@ impl Entry {
         let file = self.follow.told.as_deref().or_else(|| self.tail.as_ref().map(Tail::path));
         match file {
             Some(file) => file.parent().map(Path::to_path_buf),
-            None if self.follow.format == Format::Claude => self.home.as_ref()?.sessions(),
+            None if self.follow.format == Format::Claude => self.homes.iter().rev().find_map(Home::sessions),
             None => None,
         }
     }
@@ -242,8 +246,8 @@ impl TranscriptsActor {
         for (_, entry) in self.entries.iter().filter(|(id, _)| !due.contains(id)) {
             others.taken.extend(entry.tail.as_ref().map(|tail| tail.path().to_path_buf()));
             others.taken.extend(entry.follow.told.clone());
-            if entry.follow.told.is_none() && entry.follow.format == Format::Claude {
-                others.folders.extend(entry.home.as_ref().and_then(Home::sessions));
+            if entry.follow.told.is_none() {
+                others.keys.extend(find::keys(&entry.homes));
             }
         }
         let tasks = due.into_iter().filter_map(|id| {
@@ -260,7 +264,7 @@ impl TranscriptsActor {
                 since: entry.since,
                 told: entry.follow.told.clone(),
                 seek,
-                home: entry.home.clone(),
+                homes: entry.homes.clone(),
                 tail: entry.tail.take(),
                 more: false,
                 refused: None,
@@ -282,11 +286,18 @@ impl TranscriptsActor {
                 continue;
             };
             entry.looking = false;
-            entry.home = task.home;
+            entry.homes = task.homes;
             entry.since = task.since;
             entry.tail = task.tail;
             if let Some(tail) = &mut entry.tail {
                 self.figures.count(&entry.follow.cli, tail.take_counts());
+                let version = tail.transcript().version();
+                if version != entry.version.as_ref() {
+                    entry.version = version.cloned();
+                    let version = version.map(ToString::to_string).unwrap_or_default();
+                    let seen = drift::Seen::Version(Arc::clone(&entry.follow.cli), version);
+                    self.shared.drift.telemetry(super::drift::Msg::Saw(seen));
+                }
             }
             Self::refused(task.id, entry, task.refused.as_deref());
             entry.due = next(entry, task.more, self.watch.is_some(), now, wall);

@@ -167,6 +167,7 @@ pub struct Transcript {
     usage: Usage,
     counts: Counts,
     last: Option<Wall>,
+    version: Option<Untrusted>,
 }
 
 impl Transcript {
@@ -177,7 +178,7 @@ impl Transcript {
             Format::Codex => Dialect::Codex(codex::State::default()),
         };
         let (lines, usage, counts) = (Lines::default(), Usage::default(), Counts::default());
-        Transcript { since, lines, dialect, said: None, usage, counts, last: None }
+        Transcript { since, lines, dialect, said: None, usage, counts, last: None, version: None }
     }
 
     /// One whose end alone is read: what comes up to the first line's end is part of a line.
@@ -209,6 +210,13 @@ impl Transcript {
         self.counts.lines += 1;
         let at = json.get("timestamp").and_then(Value::as_str).and_then(time);
         self.last = at.max(self.last);
+        let version = match self.dialect {
+            Dialect::Claude(_) => json.get("version"),
+            Dialect::Codex(_) => json.get("payload").and_then(|p| p.get("cli_version")),
+        };
+        if let Some(version) = version.and_then(Value::as_str) {
+            self.version = Some(Untrusted::bounded(version, limits::CLI_VERSION_BYTES_MAX));
+        }
         let line = Line { json: &json, at, zones };
         let (news, spent) = match &mut self.dialect {
             Dialect::Claude(state) => state.line(&line, &mut self.usage),
@@ -254,6 +262,11 @@ impl Transcript {
     /// What was counted.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The version of the CLI that wrote the last line which says it.
+    pub fn version(&self) -> Option<&Untrusted> {
+        self.version.as_ref()
     }
 
     /// The latest time that a line was written at.

@@ -69,6 +69,8 @@ catalogue! {
     TRANSCRIPTS_FOLLOWED = Gauge "transcripts.followed" [] "transcripts" "transcripts that are read";
     TRANSCRIPT_LINES = Counter "transcript.lines" [] "lines" "lines of transcripts that were read";
     TRANSCRIPT_SKIPPED = Counter "transcript.lines_skipped" [] "lines" "lines too long, not UTF-8 or not JSON";
+    PROFILE_DRIFT = Gauge "profile.drift" [] "alerts" "signs that the rules of a profile no longer fit its CLI";
+    PROFILE_SHADOW = Counter "profile.shadow_disagreements" ["cli"] "screens" "screens that shadow profiles read otherwise";
     ACTOR_RESTARTS = Counter "actor.restarts" [] "restarts" "actors that crashed and run again";
     MAILBOX_DEPTH = Gauge "mailbox.depth" ["actor"] "messages" "messages waiting";
     MAILBOX_REFUSED = Counter "mailbox.refused" ["actor"] "messages" "messages turned away because a lane was full";

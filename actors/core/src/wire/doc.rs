@@ -255,3 +255,16 @@ pub struct StatusDoc {
     /// Jobs by state.
     pub jobs: BTreeMap<String, u64>,
 }
+
+/// `ctl record`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordDoc {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Which agent.
+    pub agent: String,
+    /// The file.
+    pub path: String,
+    /// Until when it goes on.
+    pub until: Wall,
+}

@@ -80,6 +80,13 @@ pub enum Verb {
         /// Which agent: id, unique prefix, `SESSION/NAME` or `%pane`.
         agent: String,
     },
+    /// Keep what is seen of an agent in a file.
+    Record {
+        /// Which.
+        agent: String,
+        /// For how long; `None` is the default.
+        for_ms: Option<u64>,
+    },
 }
 
 impl Verb {
@@ -102,6 +109,7 @@ impl Verb {
             Verb::Reload => "reload",
             Verb::Shutdown => "shutdown",
             Verb::Explain { .. } => "explain",
+            Verb::Record { .. } => "record",
         }
     }
 
@@ -112,7 +120,8 @@ impl Verb {
             Verb::Capture { agent }
             | Verb::Kill { agent }
             | Verb::Restart { agent }
-            | Verb::Explain { agent } => Some(agent.clone()),
+            | Verb::Explain { agent }
+            | Verb::Record { agent, .. } => Some(agent.clone()),
             Verb::Pause { target, .. } | Verb::Resume { target } => Some(target.clone()),
             Verb::Spawn(spawn) => Some(format!("{}/{}", spawn.session, spawn.name)),
             _ => None,
@@ -129,7 +138,8 @@ impl Verb {
             | Verb::Pause { .. }
             | Verb::Resume { .. }
             | Verb::Reload
-            | Verb::Shutdown => true,
+            | Verb::Shutdown
+            | Verb::Record { .. } => true,
             Verb::Status
             | Verb::Tree
             | Verb::Watch { .. }
@@ -199,4 +209,6 @@ pub enum Body {
     Event(Box<Stamped>),
     /// To [`Verb::Explain`].
     Explained(Box<doc::explain::Explained>),
+    /// To [`Verb::Record`].
+    Record(doc::RecordDoc),
 }

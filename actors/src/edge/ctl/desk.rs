@@ -124,6 +124,7 @@ impl Desk {
             Verb::Metrics => Ok(self.metrics()),
             Verb::Reload => self.reload().await,
             Verb::Shutdown => self.shutdown(),
+            Verb::Record { agent, for_ms } => self.record(agent, for_ms).await,
             // The connection turns itself into a stream before it asks the desk.
             Verb::Watch { .. } => Err(UserError::new(Exit::Bug, "a stream reached the desk")),
         };

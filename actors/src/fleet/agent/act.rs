@@ -75,6 +75,7 @@ pub(in crate::fleet) fn begin(
         launches: 0,
         heed: Heed::default(),
         announced: false,
+        recording: None,
         view: watch::Sender::new(None),
     }
 }

@@ -52,7 +52,7 @@ impl AgentActor {
                 pane: doc.pane,
                 pid: doc.pid,
                 because: why.because.to_string(),
-                notes: why.notes,
+                notes: self.with_drift(why.notes, now),
                 missing: self.missing(&why.evidence),
             },
         }

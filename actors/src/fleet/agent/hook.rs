@@ -14,6 +14,9 @@ impl AgentActor {
             tracing::debug!(agent = %self.id, event = %report.event, ?why, "a hook's report comes late");
             return self.shared.counters.hooks_late.inc();
         }
+        if let Some(path) = &report.transcript {
+            self.told_transcript(path.clone());
+        }
         let (says, rule, words) = (report.says, report.rule(), report.words.clone());
         self.step(Event::Hook { says, rule, words, at: cx.now() }, cx);
     }

@@ -17,21 +17,12 @@ use crate::os::proc;
 
 /// The profile by which an agent is read; the one of unknown programs when its own is not there.
 pub(super) fn profile<'p>(profiles: &'p Profiles, name: &str) -> Option<&'p Profile> {
-    profiles.get(name).or_else(|| profiles.get(GENERIC))
+    profiles.get(name).or_else(|| profiles.get(Nature::GENERIC))
 }
-
-/// The profile of programs that no other profile knows.
-const GENERIC: &str = "generic";
-/// The profile of a plain shell, whose programs draw what they like.
-const SHELL: &str = "shell";
 
 /// What may be concluded from the screens of a profile's CLI.
 pub(super) fn nature(profile: &Profile) -> Nature {
-    let rules = &profile.rules;
-    let known = !(rules.composers.is_empty() && rules.spinners.is_empty() && rules.rules.is_empty());
-    // What an unknown program shows has the shape of a prompt at most: its output says more.
-    let reads_screen = known && ![GENERIC, SHELL].contains(&&*profile.name);
-    Nature { reads_screen, busy_is_drawn: reads_screen && rules.screen.busy_is_drawn }
+    Nature::of(profile)
 }
 
 impl AgentActor {
@@ -44,6 +35,7 @@ impl AgentActor {
         let Some(profile) = profile(&profiles, &self.held.record.profile) else { return };
         self.held.agent.set_nature(nature(profile));
         let reading = Box::new(screen::read(profile, &shot));
+        self.shot = Some(shot);
         self.step(Event::Screen { reading, calm, at }, cx);
     }
 
@@ -58,6 +50,7 @@ impl AgentActor {
         let shot = Shot { text: Untrusted::default(), title, columns: None };
         let claims: Vec<Claim> = screen::read(profile, &shot).claims;
         let claims = claims.into_iter().filter(|claim| claim.source == Source::Title).collect();
+        self.shot = Some(shot);
         self.step(Event::Title(claims), cx);
     }
 

@@ -20,7 +20,6 @@ impl AgentActor {
     }
 
     /// A hook told where its transcript is.
-    #[expect(dead_code, reason = "hooks tell it")]
     pub(super) fn told_transcript(&self, path: Untrusted) {
         let _ = self.shared.transcripts.work(Msg::Told(self.id, path));
     }

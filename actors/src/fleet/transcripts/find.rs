@@ -24,8 +24,19 @@ pub(super) struct Home {
 }
 
 impl Home {
+    /// Of a process and of those right below it, each once.
+    pub(super) fn all(format: Format, pid: u32) -> Vec<Self> {
+        let mut homes = Vec::new();
+        for home in belongings::with_children(pid).into_iter().filter_map(|pid| Home::of(format, pid)) {
+            if !homes.contains(&home) {
+                homes.push(home);
+            }
+        }
+        homes
+    }
+
     /// Of a process; `None` when the system does not tell.
-    pub(super) fn of(format: Format, pid: u32) -> Option<Self> {
+    fn of(format: Format, pid: u32) -> Option<Self> {
         let cwd = belongings::cwd(pid)?;
         let (own, dot) = match format {
             Format::Claude => ("CLAUDE_CONFIG_DIR", ".claude"),
@@ -49,19 +60,30 @@ impl Home {
     }
 }
 
-/// The session of a Claude Code that is alone in its folder.
-pub(super) fn session(home: &Home, born: Wall, taken: &HashSet<PathBuf>) -> Option<PathBuf> {
-    let files = changed(&home.sessions()?, place::is_session);
-    place::newest(files.into_iter().filter(|(_, path)| !taken.contains(path)), born)
+/// What agents of one CLI share whose transcripts cannot be told apart: the place of their files, and where
+/// they work.
+pub(super) fn keys(homes: &[Home]) -> HashSet<PathBuf> {
+    homes.iter().filter_map(Home::sessions).collect()
+}
+
+/// The session of a Claude Code that is alone in these folders.
+pub(super) fn session(
+    folders: impl Iterator<Item = PathBuf>,
+    born: Wall,
+    taken: &HashSet<PathBuf>,
+) -> Option<PathBuf> {
+    let files = folders.flat_map(|folder| changed(&folder, place::is_session));
+    place::newest(files.filter(|(_, path)| !taken.contains(path)), born)
 }
 
 /// The rollout that a Codex has open, else the newest that was begun in its working directory.
 pub(super) fn rollout(
-    home: &Home,
+    homes: &[Home],
     pid: u32,
     born: Wall,
     now: Wall,
     taken: &HashSet<PathBuf>,
+    alone: bool,
 ) -> Option<PathBuf> {
     let named = |path: &Path| path.file_name().and_then(|n| n.to_str()).is_some_and(place::is_rollout);
     let open = belongings::with_children(pid).into_iter().flat_map(belongings::open_files);
@@ -70,12 +92,16 @@ pub(super) fn rollout(
     if first.is_some() {
         return first;
     }
-    let days: HashSet<PathBuf> = [born, now].into_iter().filter_map(|at| home.day(at)).collect();
+    let days: HashSet<PathBuf> =
+        homes.iter().flat_map(|home| [born, now].into_iter().filter_map(|at| home.day(at))).collect();
     let mut files: Vec<_> = days.iter().flat_map(|day| changed(day, place::is_rollout)).collect();
     files.sort_by(|a, b| b.cmp(a));
     let files = files.into_iter().take(limits::TRANSCRIPT_HEADS_MAX);
-    let here = files.filter(|(_, path)| !taken.contains(path) && begun_in(path, &home.cwd));
-    place::newest(here, born)
+    if !alone {
+        return None;
+    }
+    let here = |path: &Path| !taken.contains(path) && homes.iter().any(|home| begun_in(path, &home.cwd));
+    place::newest(files.filter(|(_, path)| here(path)), born)
 }
 
 /// The files of a folder whose names fit, with the time of their last change.

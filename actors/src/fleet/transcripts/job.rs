@@ -24,7 +24,7 @@ pub(in crate::fleet) struct Task {
     pub(super) told: Option<PathBuf>,
     /// Whether it is to be looked for.
     pub(super) seek: bool,
-    pub(super) home: Option<Home>,
+    pub(super) homes: Vec<Home>,
     pub(super) tail: Option<Tail>,
     /// Whether more could be read at once.
     pub(super) more: bool,
@@ -36,8 +36,8 @@ pub(in crate::fleet) struct Task {
 #[derive(Debug, Default)]
 pub(super) struct Others {
     pub(super) taken: HashSet<PathBuf>,
-    /// Folders of Claude Code's agents whose file no hook told.
-    pub(super) folders: Vec<PathBuf>,
+    /// What agents share whose file no hook told.
+    pub(super) keys: Vec<PathBuf>,
 }
 
 /// Looks for what is to be found and reads what there is to read.
@@ -46,13 +46,11 @@ pub(super) fn run(mut tasks: Vec<Task>, mut others: Others) -> Vec<Task> {
     let zones = Zones { local: TimeZone::system(), named: &named };
     for task in &mut tasks {
         others.taken.extend(task.told.clone());
-        if task.home.is_none()
-            && task.told.is_none()
-            && proc::identify(task.process.pid).is_ok_and(|id| id == task.process)
-        {
-            task.home = Home::of(task.format, task.process.pid);
+        // A script may stand before the program, and start it a moment later.
+        if task.seek && proc::identify(task.process.pid).is_ok_and(|id| id == task.process) {
+            task.homes = Home::all(task.format, task.process.pid);
         }
-        others.folders.extend(task.claude_folder());
+        others.keys.extend(task.keys());
     }
     for task in &mut tasks {
         if let Some(path) = task.wanted(&others)
@@ -72,10 +70,9 @@ pub(super) fn run(mut tasks: Vec<Task>, mut others: Others) -> Vec<Task> {
 }
 
 impl Task {
-    /// The folder in which it is looked for among others.
-    fn claude_folder(&self) -> Option<PathBuf> {
-        let seeks = self.format == Format::Claude && self.told.is_none();
-        self.home.as_ref().filter(|_| seeks)?.sessions()
+    /// What it shares with others, unless a hook tells it from them.
+    fn keys(&self) -> HashSet<PathBuf> {
+        if self.told.is_none() { find::keys(&self.homes) } else { HashSet::new() }
     }
 
     /// The file that is to be read from now on; `None` leaves it as it is.
@@ -83,16 +80,14 @@ impl Task {
         if self.told.is_some() || !self.seek {
             return self.told.clone();
         }
-        let home = self.home.as_ref()?;
+        let born = self.since.born;
+        // Of several agents in one folder nothing tells whose file is whose, but hooks.
+        let alone = |key: &PathBuf| others.keys.iter().filter(|other| *other == key).count() <= 1;
         match self.format {
-            Format::Claude => {
-                let folder = self.claude_folder()?;
-                // Of several in one folder nothing tells whose file is whose, but hooks.
-                let alone = others.folders.iter().filter(|f| **f == folder).count() <= 1;
-                alone.then(|| find::session(home, self.since.born, &others.taken))?
-            }
+            Format::Claude => find::session(self.keys().into_iter().filter(alone), born, &others.taken),
             Format::Codex => {
-                find::rollout(home, self.process.pid, self.since.born, now_wall(), &others.taken)
+                let alone = self.keys().iter().all(alone);
+                find::rollout(&self.homes, self.process.pid, born, now_wall(), &others.taken, alone)
             }
         }
     }

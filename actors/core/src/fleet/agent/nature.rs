@@ -1,5 +1,7 @@
 //! What a profile promises about its CLI: how much its silence is worth.
 
+use crate::fleet::profile::Profile;
+
 /// What may be concluded from the screen of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Nature {
@@ -9,4 +11,20 @@ pub struct Nature {
     /// Whatever it works at, its screen or its title shows it. Then a readable screen without a sign of
     /// work proves that there is none, whatever a hook said long before.
     pub busy_is_drawn: bool,
+}
+
+impl Nature {
+    /// The profile of programs that no other profile knows.
+    pub const GENERIC: &str = "generic";
+    /// The profile of a plain shell, whose programs draw what they like.
+    const SHELL: &str = "shell";
+
+    /// What may be concluded from the screens of a profile's CLI.
+    pub fn of(profile: &Profile) -> Self {
+        let rules = &profile.rules;
+        let known = !(rules.composers.is_empty() && rules.spinners.is_empty() && rules.rules.is_empty());
+        // What an unknown program shows has the shape of a prompt at most: its output says more.
+        let reads_screen = known && ![Self::GENERIC, Self::SHELL].contains(&&*profile.name);
+        Nature { reads_screen, busy_is_drawn: reads_screen && rules.screen.busy_is_drawn }
+    }
 }

@@ -133,8 +133,11 @@ fn readings_are_compared_by_what_they_say() {
         says,
         excerpt: Untrusted::default(),
     };
-    let of =
-        |claims: Vec<Claim>, hold: Option<&str>| Reading { claims, hold: hold.map(|rule| claim(rule, IDLE)), live: true };
+    let of = |claims: Vec<Claim>, hold: Option<&str>| Reading {
+        claims,
+        hold: hold.map(|rule| claim(rule, IDLE)),
+        live: true,
+    };
     let idle = of(vec![claim("a.composer", IDLE)], None);
     assert_eq!(disagreement(&idle, &of(vec![claim("b.other", IDLE)], None)), None, "other words, same state");
     let words = disagreement(&idle, &of(vec![claim("b.spinner", BUSY)], None)).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Base, FORMAT, Frame, Header, Line, Saw, Taken, rules_of};
 use crate::clock::{Mono, Wall};
-use crate::fleet::agent::{Agent, Event, History, Moment, Verdict};
+use crate::fleet::agent::{Agent, Event, History, Moment, Nature, Verdict};
 use crate::fleet::profile::{Profile, Profiles};
 use crate::limits;
 
@@ -122,7 +122,7 @@ impl<'p> Begun<'p> {
             return Err(format!("record format {} is not known, this tsup reads {FORMAT}", header.format));
         }
         let name = &header.profile;
-        let profile = profiles.get(name).or_else(|| profiles.get("generic"));
+        let profile = profiles.get(name).or_else(|| profiles.get(Nature::GENERIC));
         let profile = profile.ok_or_else(|| format!("there is no profile {name:?}"))?;
         let base = Base::new(Mono::from_origin(ORIGIN));
         let start = Moment { mono: base.mono(0), wall: header.at };
@@ -137,7 +137,8 @@ impl<'p> Begun<'p> {
             torn: false,
         };
         // It is never taken from the list, whatever happens to its pane.
-        let agent = Agent::new(start, true, limits::MISSING_GRACE.end().to_owned());
+        let mut agent = Agent::new(start, true, limits::MISSING_GRACE.end().to_owned());
+        agent.set_nature(Nature::of(profile));
         Ok(Begun { profile, agent, base, last: None, reached: start.mono, out })
     }
 
@@ -179,8 +180,7 @@ impl<'p> Begun<'p> {
         let out = &mut self.out;
         out.frames += 1;
         let verdict = self.agent.verdict();
-        let rule =
-            self.agent.evidence().iter().min_by_key(|e| e.claim.rank).map(|e| e.claim.rule.to_string());
+        let rule = self.agent.evidence(self.reached).first().map(|e| e.claim.rule.to_string());
         let now = Taken { state: verdict.state, detail: verdict.detail, rule };
         let same = |(_, then, _): &(usize, Taken, Taken)| then.agrees(&frame.then);
         if !self.last.as_ref().is_some_and(same) {
@@ -210,3 +210,6 @@ impl<'p> Begun<'p> {
         self.last = Some((line, frame.then.clone(), now));
     }
 }
+
+#[cfg(test)]
+mod tests;

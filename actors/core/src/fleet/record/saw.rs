@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Base;
 use crate::clock::Wall;
-use crate::fleet::agent::{Claim, Event, Rank, Source, Verdict};
+use crate::fleet::agent::{Claim, Event, Front, Rank, Shows, Source, Verdict};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::profile::Profile;
@@ -73,6 +73,8 @@ pub enum Saw {
         title: Untrusted,
         /// Its width.
         columns: Option<u16>,
+        /// Whether nothing had been written for a moment.
+        calm: bool,
         /// When it was captured.
         us: i64,
     },
@@ -91,6 +93,15 @@ pub enum Saw {
         words: Untrusted,
         /// When.
         us: i64,
+    },
+    /// Who has its terminal, and whether it is stopped.
+    Front {
+        /// Whether it is stopped.
+        stopped: bool,
+        /// Whose output the pane shows: `agent`, `child`, `other`.
+        shows: String,
+        /// When the youngest process below it was started.
+        tool_us: Option<i64>,
     },
     /// Its transcript said something else.
     Transcript {
@@ -141,7 +152,8 @@ impl Saw {
             Event::ServerBack => pane("back", nothing),
             Event::EndAsked => Some(Saw::Asked { what: "end".to_owned() }),
             Event::Held => Some(Saw::Asked { what: "held".to_owned() }),
-            Event::Screen { at, .. } => shot.map(|shot| Saw::Screen {
+            Event::Screen { at, calm, .. } => shot.map(|shot| Saw::Screen {
+                calm: *calm,
                 text: shot.text.clone(),
                 title: shot.title.clone(),
                 columns: shot.columns,
@@ -155,6 +167,15 @@ impl Saw {
                 us: base.us(*at),
             }),
             Event::Transcript(heard) => Some(Saw::heard(heard)),
+            Event::Front(front) => {
+                let shows = match front.shows {
+                    Shows::Agent => "agent",
+                    Shows::Child => "child",
+                    Shows::Other => "other",
+                };
+                let tool_us = front.tool.map(|at| base.us(at));
+                Some(Saw::Front { stopped: front.stopped, shows: shows.to_owned(), tool_us })
+            }
         }
     }
 
@@ -200,14 +221,23 @@ impl Saw {
                 "held" => Event::Held,
                 _ => return None,
             },
-            Saw::Screen { text, title, columns, us } => {
+            Saw::Screen { text, title, columns, calm, us } => {
                 let shot = Shot { text: text.clone(), title: title.clone(), columns: *columns };
-                Event::Screen { reading: Box::new(screen::read(profile, &shot)), at: base.mono(*us) }
+                let reading = Box::new(screen::read(profile, &shot));
+                Event::Screen { reading, calm: *calm, at: base.mono(*us) }
             }
             Saw::Title { title } => {
                 let shot = Shot { text: Untrusted::default(), title: title.clone(), columns: None };
                 let claims = screen::read(profile, &shot).claims;
                 Event::Title(claims.into_iter().filter(|c| c.source == Source::Title).collect())
+            }
+            Saw::Front { stopped, shows, tool_us } => {
+                let shows = match shows.as_str() {
+                    "child" => Shows::Child,
+                    "other" => Shows::Other,
+                    _ => Shows::Agent,
+                };
+                Event::Front(Front { stopped: *stopped, shows, tool: tool_us.map(|us| base.mono(us)) })
             }
             Saw::Hook { rule, says, words, us } => Event::Hook {
                 says: *says,

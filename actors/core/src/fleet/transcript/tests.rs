@@ -190,6 +190,8 @@ fn codex_tells_a_turn_from_its_start_to_its_end() {
     assert_says(Format::Codex, &[&start, &aborted], "transcript.codex.interrupted", "idle");
     let stream = codex("stream_error", r#","message":"Reconnecting... 1/5""#);
     assert_says(Format::Codex, &[&start, &stream], "transcript.codex.retry", "busy (thinking)");
+    let meta = r#"{"type":"session_meta","payload":{"id":"x","cli_version":"0.169.0"}}"#;
+    assert_eq!(read(Format::Codex, &[meta]).version().map(Untrusted::raw), Some("0.169.0"));
     let meta = r#"{"type":"session_meta","payload":{"id":"x","source":{"subagent":"review"}}}"#;
     assert_eq!(says(Format::Codex, &[meta, &start, &call]), None, "a subagent's rollout");
 }

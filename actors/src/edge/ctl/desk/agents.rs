@@ -25,6 +25,12 @@ impl Desk {
         Ok(Body::Explained(Box::new(self.parts.fleet.explain(&agent).await?)))
     }
 
+    pub(super) async fn record(&self, agent: String, for_ms: Option<u64>) -> Result<Body, UserError> {
+        let (path, until) = self.parts.fleet.record(&agent, for_ms.map(Duration::from_millis)).await?;
+        let path = path.display().to_string();
+        Ok(Body::Record(doc::RecordDoc { version: doc::VERSION, agent, path, until }))
+    }
+
     pub(super) async fn spawn(&self, spawn: Spawn) -> Result<Body, UserError> {
         if let Some(why) = self.parts.tmux.unfit() {
             return Err(UserError::new(Exit::Refused, why).hint(

@@ -1,0 +1,64 @@
+//! The file of a record: made so that nobody else reads it, written from its beginning to its end.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tsup_core::clock::Wall;
+use tsup_core::ids::AgentId;
+use tsup_core::limits;
+
+/// Makes `FOLDER/AGENT-DATE.jsonl` for this user only, and writes its first lines.
+pub(super) fn begin(folder: &Path, agent: AgentId, at: Wall, lines: &str) -> io::Result<(PathBuf, File)> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    if fs::read_dir(folder)?.take(limits::RECORDS_KEPT_MAX).count() >= limits::RECORDS_KEPT_MAX {
+        let max = limits::RECORDS_KEPT_MAX;
+        return Err(io::Error::other(format!("there are {max} records already: remove some")));
+    }
+    let date: String = at.to_string()[..19].chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    for n in 1..10 {
+        let more = if n == 1 { String::new() } else { format!("-{n}") };
+        let path = folder.join(format!("{agent}-{date}Z{more}.jsonl"));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                file.write_all(lines.as_bytes())?;
+                return Ok((path, file));
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tsup_core::ids::SocketName;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_private_and_has_a_name_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("records");
+        let agent = AgentId::owned(&SocketName("s".into()), "web", "dev");
+        let at = Wall::from_unix_ms(1_795_225_162_138);
+        let (first, _) = begin(&folder, agent, at, "x\n").unwrap();
+        let (second, _) = begin(&folder, agent, at, "y\n").unwrap();
+        assert_eq!(first, folder.join(format!("{agent}-20261121T013922Z.jsonl")));
+        assert_ne!(first, second);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&first)), (0o700, 0o600));
+        assert_eq!(fs::read_to_string(&second).unwrap(), "y\n");
+        for n in 2..limits::RECORDS_KEPT_MAX {
+            fs::write(folder.join(n.to_string()), "").unwrap();
+        }
+        assert!(begin(&folder, agent, at, "").unwrap_err().to_string().contains("remove some"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What was seen of an agent is kept, and taken through other rules.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually};
+
+/// Rules for Claude Code that know no sign of work: what a broken profile looks like.
+const BLIND: &str = "version = 1\nname = \"claude\"\ntitle = \"Claude Code\"\n[recognise]\nnames = [\"claude\"]\n\
+                     [launch]\ncommand = [\"claude\"]\n[screen]\nchecked = \"2\"\nbusy_is_drawn = true\n\
+                     [[composer]]\nid = \"ruled\"\nshape = \"ruled\"\nprompts = [\"❯\", \">\"]\n";
+
+fn lines(path: &str) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn one(w: &World) -> Value {
+    w.json(&["ctl", "agents", "--json"])["agents"][0].clone()
+}
+
+#[test]
+fn a_record_is_replayed_the_same_and_with_other_rules_not() {
+    let mut w = World::new();
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.run();
+    w.agents_when("it rests", |a| a.len() == 1 && matches!(a[0]["state"].as_str(), Some("idle" | "fresh")));
+    let document = w.json(&["ctl", "record", "web/dev", "--for", "60s", "--json"]);
+    let path = document["path"].as_str().unwrap().to_owned();
+    assert!(path.starts_with(w.home().join("records").to_str().unwrap()), "{path}");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(lines(&path)[0]["profile"], "claude");
+    // Only one at a time.
+    let again = w.tsup(&["ctl", "record", "web/dev"]);
+    assert_eq!(again.status.code(), Some(5), "{}", String::from_utf8_lossy(&again.stderr));
+    // A turn of two seconds.
+    w.tmux(&["send-keys", "-t", "web:dev", "hello", "Enter"]);
+    w.agents_when("it works", |a| a[0]["state"] == "busy");
+    w.agents_when("it rests again", |a| a[0]["state"] == "idle");
+    eventually("the record has seen both", || {
+        let seen = |state: &str| lines(&path).iter().any(|l| l["then"]["state"] == state);
+        (seen("busy") && seen("idle")).then_some(())
+    });
+    // An ordered end of the supervisor ends the record.
+    assert!(w.tsup(&["stop"]).status.success());
+    let all = lines(&path);
+    assert_eq!(all.last().unwrap()["line"], "end", "{:#?}", all.last());
+    assert!(all.iter().any(|l| l["saw"]["kind"] == "screen"), "no screen was recorded");
+    assert_eq!(one_of(&w, &["replay", &path, "--json"], 0)["differences"], Value::Array(Vec::new()));
+    // Rules that cannot see work.
+    let folder = w.dir.join("blind");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("claude.toml"), BLIND).unwrap();
+    let other = one_of(&w, &["replay", &path, "--profiles", folder.to_str().unwrap(), "--json"], 1);
+    assert_eq!(other["same_rules"], false);
+    let differences = other["differences"].as_array().unwrap();
+    assert!(
+        differences.iter().any(|d| d["then"]["state"] == "busy" && d["now"]["state"] != "busy"),
+        "{other:#}"
+    );
+    // A torn line is left out, a broken one is told with its number, a missing file is missing.
+    let torn = w.dir.join("torn.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&torn, &text[..text.len() - 20]).unwrap();
+    assert_eq!(one_of(&w, &["replay", torn.to_str().unwrap(), "--json"], 0)["torn"], true);
+    fs::write(&torn, text.replacen('\n', "\n{}\n", 1)).unwrap();
+    let broken = w.tsup(&["replay", torn.to_str().unwrap()]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("line 2"), "{broken:?}");
+    assert_eq!(w.tsup(&["replay", "nowhere.jsonl"]).status.code(), Some(4));
+}
+
+#[track_caller]
+fn one_of(w: &World, args: &[&str], code: i32) -> Value {
+    let out = w.tsup(args);
+    assert_eq!(
+        out.status.code(),
+        Some(code),
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+#[test]
+fn shadow_profiles_tell_where_they_disagree_and_change_nothing() {
+    let mut w = World::new();
+    fs::create_dir(w.dir.join("shadow")).unwrap();
+    fs::write(w.dir.join("shadow/claude.toml"), BLIND).unwrap();
+    w.configure("[fleet]\nshadow_profiles = \"shadow\"\n");
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, busy 3600")]);
+    w.run();
+    w.agents_when("it works", |a| a.len() == 1 && a[0]["state"] == "busy");
+    eventually("the disagreement is counted", || {
+        let metrics = w.json(&["ctl", "metrics", "--current", "--json"]);
+        metrics["counters"]["profile.shadow_disagreements;cli=claude"].as_u64().filter(|n| *n > 0)
+    });
+    let explained = String::from_utf8(w.tsup(&["ctl", "explain", "web/dev"]).stdout).unwrap();
+    assert!(explained.contains("the shadow profile disagreed"), "{explained}");
+    assert_eq!(one(&w)["state"], "busy");
+}
