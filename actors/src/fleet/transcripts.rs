@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tsup_core::clock::{Mono, Wall};
 use tsup_core::fleet::drift;
-use tsup_core::fleet::transcript::{Format, Heard, Since, place};
+use tsup_core::fleet::transcript::{Format, Heard, place};
 use tsup_core::ids::{AgentId, Generation, ProcId};
 use tsup_core::limits;
 use tsup_core::untrusted::Untrusted;
@@ -22,15 +21,15 @@ use crate::clock::{now_mono, now_wall};
 use crate::gate::Lane;
 use crate::heirloom::Held;
 use crate::os::folder::{FolderId, FolderWatch, Seen};
-use crate::os::proc;
 
+mod entry;
 mod figures;
 mod find;
 mod job;
 mod tail;
 
+use entry::{Entry, next};
 use figures::Figures;
-use find::Home;
 use job::{Others, Task};
 use tail::Tail;
 
@@ -65,61 +64,6 @@ pub(super) enum Msg {
     Turn,
     /// What was read, for the incarnation that asked.
     Looked(Generation, Vec<Task>),
-}
-
-/// One agent's transcript.
-struct Entry {
-    follow: Follow,
-    since: Since,
-    /// Where its CLI may keep its files: of its process, and of those below it where a script stands before.
-    homes: Vec<Home>,
-    /// In a look's hand while that runs.
-    tail: Option<Tail>,
-    looking: bool,
-    /// What is to be done when the look is over.
-    again: bool,
-    due: Mono,
-    seek_due: Mono,
-    pause: Duration,
-    sent: Heard,
-    refused: Option<PathBuf>,
-    version: Option<Untrusted>,
-}
-
-impl Entry {
-    fn new(follow: Follow, now: Mono) -> Self {
-        let wall = now_wall();
-        let since = Since { born: wall.minus(proc::age(follow.process)), counted: wall };
-        Entry {
-            follow,
-            since,
-            homes: Vec::new(),
-            tail: None,
-            looking: false,
-            again: false,
-            due: now,
-            seek_due: now,
-            pause: limits::TRANSCRIPT_SEEK_FIRST,
-            sent: Heard::default(),
-            refused: None,
-            version: None,
-        }
-    }
-
-    /// The folder in which its transcript lies, or will.
-    fn folder(&self) -> Option<PathBuf> {
-        let file = self.follow.told.as_deref().or_else(|| self.tail.as_ref().map(Tail::path));
-        match file {
-            Some(file) => file.parent().map(Path::to_path_buf),
-            None if self.follow.format == Format::Claude => self.homes.iter().rev().find_map(Home::sessions),
-            None => None,
-        }
-    }
-
-    fn soon(&mut self, at: Mono) {
-        self.due = self.due.min(at);
-        self.again |= self.looking;
-    }
 }
 
 /// The actor.
@@ -363,24 +307,6 @@ impl TranscriptsActor {
             self.timer = Some((due, timer));
         }
     }
-}
-
-/// When a transcript is looked at again.
-fn next(entry: &mut Entry, more: bool, watched: bool, now: Mono, wall: Wall) -> Mono {
-    if more || std::mem::take(&mut entry.again) {
-        return now;
-    }
-    let after = match &entry.tail {
-        None => {
-            let pause = entry.pause;
-            entry.pause = (pause * 2).min(limits::TRANSCRIPT_RECHECK);
-            pause
-        }
-        Some(_) if watched => limits::TRANSCRIPT_RECHECK,
-        Some(_) => limits::TRANSCRIPT_POLL,
-    };
-    let ends = entry.tail.as_ref().and_then(|tail| tail.transcript().due(wall));
-    now + ends.map_or(after, |end| after.min(end.since(wall) + limits::TRANSCRIPT_GATHER))
 }
 
 impl Actor for TranscriptsActor {
