@@ -10,6 +10,8 @@
 mod cost;
 #[path = "fleet/reaction.rs"]
 mod reaction;
+#[path = "fleet/screens.rs"]
+mod screens;
 #[path = "fleet/world.rs"]
 mod world;
 
@@ -21,18 +23,20 @@ pub(crate) struct Size {
     pub(crate) idle_seconds: u64,
     pub(crate) commands: usize,
     pub(crate) big: usize,
+    pub(crate) changes: usize,
 }
 
-const FULL: Size = Size { deaths: 200, lines: 300, idle_seconds: 30, commands: 100, big: 1000 };
-const QUICK: Size = Size { deaths: 20, lines: 30, idle_seconds: 6, commands: 20, big: 200 };
+const FULL: Size = Size { deaths: 200, lines: 300, idle_seconds: 30, commands: 100, big: 1000, changes: 40 };
+const QUICK: Size = Size { deaths: 20, lines: 30, idle_seconds: 6, commands: 20, big: 200, changes: 12 };
 
 type Question = (&'static str, fn(Size));
 
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 7] = [
     ("death", reaction::death),
     ("line", reaction::line),
     ("start", reaction::start),
     ("status", reaction::status),
+    ("screen", screens::screen),
     ("idle", cost::idle),
     ("memory", cost::memory),
 ];

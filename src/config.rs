@@ -65,7 +65,9 @@ fn anchor(settings: &mut Settings, base: &Path) {
     for agent in settings.sessions.iter_mut().flat_map(|s| &mut s.agents) {
         agent.cwd = place(&agent.cwd);
     }
-    for dir in [&mut settings.log.dir, &mut settings.fleet.shadow_profiles].into_iter().flatten() {
+    let fleet = &mut settings.fleet;
+    let dirs = [&mut settings.log.dir, &mut fleet.shadow_profiles, &mut fleet.profiles];
+    for dir in dirs.into_iter().flatten() {
         *dir = place(dir);
     }
 }

@@ -7,6 +7,7 @@ pub mod lock;
 pub mod log;
 pub mod notify;
 pub mod panic;
+pub(crate) mod profiles;
 pub mod signals;
 pub mod start;
 pub mod stop;

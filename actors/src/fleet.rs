@@ -270,6 +270,15 @@ impl Fleet {
         }
     }
 
+    /// The profiles changed: every agent's screen is looked at again.
+    pub fn read_again(&self) {
+        for doc in self.agents() {
+            if let (Some(entry), Ok(pane)) = (self.shared.directory.agent(doc.id), doc.pane.parse()) {
+                self.shared.tmux.look(&entry.socket, pane);
+            }
+        }
+    }
+
     /// All agents, sorted by session, then name. Asks nobody.
     pub fn agents(&self) -> Vec<AgentDoc> {
         self.shared.directory.agent_docs()

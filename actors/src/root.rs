@@ -60,6 +60,8 @@ pub struct RootConfig {
     pub cwd: PathBuf,
     /// The profiles of agent CLIs, followed as they change.
     pub profiles: watch::Receiver<Arc<Profiles>>,
+    /// What is wrong with the user's own profiles, for `status`.
+    pub profile_complaints: watch::Receiver<Vec<String>>,
     /// The version to tell.
     pub version: String,
 }
@@ -113,7 +115,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         exe: config.exe.display().to_string(),
         cwd: config.cwd.display().to_string(),
         settings: config.settings.clone(),
-        profiles: config.profiles,
+        profiles: config.profiles.clone(),
         tmux: Arc::new(gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect::<Gateways>()),
         bus: bus.clone(),
         store: store.clone(),
@@ -141,6 +143,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         store: store.health(),
         audit: audit.clone(),
         audit_health,
+        profile_complaints: config.profile_complaints,
         admin: admin_tx,
     });
     let hooks: Gate<Heard> = Gate::new(at_edge.child("hooks"));
@@ -167,6 +170,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         .map_err(|e| UserError::new(Exit::Failed, format!("cannot start the supervision tree: {e}")))?;
     let _ = view.set(tree.view().clone());
     tokio::spawn(announce(fleet.heard(), ready_tx, bus.clone()));
+    tokio::spawn(reread(config.profiles, fleet.clone()));
     tokio::spawn(follow(config.settings, fleet));
     Ok(RunningRoot { tree, bus, ready, admin })
 }
@@ -175,6 +179,13 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
 async fn follow(mut settings: watch::Receiver<Arc<Settings>>, fleet: Fleet) {
     while settings.changed().await.is_ok() {
         fleet.reload();
+    }
+}
+
+/// Has all screens read again with other profiles, for as long as there can be others.
+async fn reread(mut profiles: watch::Receiver<Arc<Profiles>>, fleet: Fleet) {
+    while profiles.changed().await.is_ok() {
+        fleet.read_again();
     }
 }
 

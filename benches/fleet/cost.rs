@@ -39,7 +39,7 @@ impl Meter {
 }
 
 /// Percent of one core over the next `seconds`: supervisor with its clients, and the tmux server.
-fn load(supervisor: Option<&Supervisor>, tmux: u32, seconds: u64) -> (f64, f64) {
+pub(crate) fn load(supervisor: Option<&Supervisor>, tmux: u32, seconds: u64) -> (f64, f64) {
     let mut ours = Meter::new(supervisor.map(Supervisor::processes).unwrap_or_default());
     let mut theirs = Meter::new(vec![tmux]);
     let began = Instant::now();
@@ -53,7 +53,7 @@ fn load(supervisor: Option<&Supervisor>, tmux: u32, seconds: u64) -> (f64, f64) 
 }
 
 /// Lets `seconds` pass while nothing is done.
-fn pass(seconds: u64) {
+pub(crate) fn pass(seconds: u64) {
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         std::thread::park_timeout(end.saturating_duration_since(Instant::now()));

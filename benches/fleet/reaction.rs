@@ -25,7 +25,7 @@ const FIFTY: [Shape; 3] = [
 const HEAD: &str = "| shape | n | p50 ms | p99 ms | max ms | missed |\n|---|---|---|---|---|---|";
 
 /// Events with the moment at which a client had them in hand.
-fn watch(supervisor: &Supervisor, kinds: &[&str]) -> Receiver<(Instant, Stamped)> {
+pub(crate) fn watch(supervisor: &Supervisor, kinds: &[&str]) -> Receiver<(Instant, Stamped)> {
     let client = Client::connect(&supervisor.socket).unwrap();
     let events = client.watch(kinds.iter().map(|&k| k.to_owned()).collect()).unwrap();
     let (tx, rx) = sync_channel(100_000);
@@ -41,7 +41,7 @@ fn watch(supervisor: &Supervisor, kinds: &[&str]) -> Receiver<(Instant, Stamped)
 }
 
 /// Milliseconds from `began` until an event fits, or nothing when none came.
-fn until(
+pub(crate) fn until(
     events: &Receiver<(Instant, Stamped)>,
     began: Instant,
     fits: impl Fn(&Event) -> bool,

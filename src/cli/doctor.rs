@@ -84,6 +84,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
         }
     };
     findings.extend(tmux::sockets(&settings.tmux));
+    findings.push(own_profiles(&settings));
     findings.push(match cx.global.paths() {
         Ok(paths) => host::home(&paths),
         Err(e) => Finding::fix("home", e.what, e.hint.unwrap_or_default()),
@@ -98,6 +99,24 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
         cx.out.print(&draw(&report, cx.out.look))?;
     }
     Ok(if ok { Exit::Ok } else { Exit::Failed })
+}
+
+/// The user's own profiles, read as the supervisor reads them.
+fn own_profiles(settings: &tsup_core::settings::Settings) -> Finding {
+    let Some(folder) = crate::daemon::profiles::folder(settings) else {
+        return Finding::ok("profiles", "the shipped ones");
+    };
+    let wrong = tsup_actors::fleet::profiles::Shelf::default().look(Some(&folder));
+    match wrong.map(|shelved| shelved.complaints).unwrap_or_default() {
+        none if none.is_empty() => {
+            Finding::ok("profiles", format!("the shipped ones, and {}", folder.display()))
+        }
+        wrong => Finding::fix(
+            "profiles",
+            wrong.join("; "),
+            "correct the file; meanwhile the rest of the rules holds",
+        ),
+    }
 }
 
 fn draw(report: &Report, look: Look) -> String {

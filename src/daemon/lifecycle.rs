@@ -8,7 +8,6 @@ use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tsup_actors::edge::ctl::desk::Admin;
-use tsup_actors::fleet::profiles::shipped;
 use tsup_actors::root::{self, Next, RootConfig, RunningRoot};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::limits::{DRAIN_TIMEOUT, HURRY_TIMEOUT, WORKER_THREADS_MAX};
@@ -19,7 +18,7 @@ use super::lock::{self, Identity};
 use super::log::{self, LogGuard};
 use super::notify::{Report, Starter, service_manager, watchdog_interval};
 use super::signals::{Signals, Wish, abort};
-use super::{limits, panic};
+use super::{limits, panic, profiles};
 use crate::cli::doctor::tmux;
 use crate::cli::{Cx, Fail, Outcome};
 use crate::config::paths::{Paths, open_private};
@@ -139,6 +138,7 @@ async fn live(
     let mut signals = Signals::new()
         .map_err(|e| UserError::new(Exit::Failed, format!("cannot take signals: {}", plain(&e))))?;
     let configuration = Configuration::new(loaded);
+    let followed = profiles::follow(configuration.settings.subscribe()).await;
     let mut root = root::start(RootConfig {
         settings: configuration.settings.subscribe(),
         home: paths.home.clone(),
@@ -146,7 +146,8 @@ async fn live(
         log_dir,
         exe: own_path("find its own program", std::env::current_exe())?,
         cwd: own_path("find its working directory", std::env::current_dir())?,
-        profiles: tokio::sync::watch::channel(Arc::new(shipped())).1,
+        profiles: followed.profiles,
+        profile_complaints: followed.complaints,
         version: identity.version.clone(),
     })
     .await?;

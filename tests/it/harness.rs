@@ -224,7 +224,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// The next event that fits.
     #[track_caller]
-    pub(crate) fn next(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn next(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -12,6 +12,7 @@ mod harness;
 mod hooks;
 mod hostile;
 mod house;
+mod life;
 mod lifecycle;
 mod listen;
 mod promises;

@@ -449,6 +449,11 @@ pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
 /// Entries of a folder of profiles that are looked at.
 pub const PROFILE_FILES_MAX: usize = 1_024;
+/// Files of a person's own profiles that are read.
+pub const PROFILES_MAX: usize = 256;
+/// Their folder is looked at this often: a person who edits a profile looks on.
+pub const PROFILES_LOOK: Duration = Duration::from_secs(2);
+
 // --- drift ----------------------------------------------------------------------------------------
 
 /// An agent's hooks and its screen may disagree for this long: a whole build takes less than its hooks.

@@ -95,6 +95,8 @@ pub struct FleetSettings {
     /// A folder of profiles that read every screen beside the active ones and change nothing. Absolute once
     /// the configuration is loaded.
     pub shadow_profiles: Option<String>,
+    /// The folder of the person's own profiles; `None` means `$XDG_CONFIG_HOME/tsup/profiles`.
+    pub profiles: Option<String>,
 }
 
 impl Default for FleetSettings {
@@ -104,6 +106,7 @@ impl Default for FleetSettings {
             strategy: Strategy::Event,
             missing_grace: Duration::from_mins(2),
             shadow_profiles: None,
+            profiles: None,
         }
     }
 }

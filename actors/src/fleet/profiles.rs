@@ -6,6 +6,10 @@ pub use folder::over;
 
 use tsup_core::fleet::profile::{ProfileError, Profiles};
 
+mod shelf;
+
+pub use shelf::{Shelf, Shelved};
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!("../../profiles/", $name)))),*]

@@ -55,6 +55,7 @@ pub fn diff(running: &Settings, read: &Settings) -> Changes {
     note(a.fleet.strategy != b.fleet.strategy, true, "fleet.strategy");
     note(a.fleet.missing_grace != b.fleet.missing_grace, true, "fleet.missing_grace_seconds");
     note(a.fleet.shadow_profiles != b.fleet.shadow_profiles, true, "fleet.shadow_profiles");
+    note(a.fleet.profiles != b.fleet.profiles, true, "fleet.profiles");
     note(a.sessions != b.sessions, true, "session");
     note(a.relaunch.initial_delay != b.relaunch.initial_delay, true, "relaunch.initial_delay_seconds");
     note(a.relaunch.max_delay != b.relaunch.max_delay, true, "relaunch.max_delay_seconds");
