@@ -1,8 +1,8 @@
 //! How often the screen reader is right: scores it over labelled screens.
 //!
 //! `make accuracy` runs it. A labelled directory has a `labels.tsv` of file, agent, labels (`a|b`, the first is
-//! the best; `busy/compacting` asks for the detail, too) and a reason. Screens that stand beside the
-//! profiles, `actors/profiles/screens/CLI/STATE[-DETAIL][.words].screen`, are labelled by their names.
+//! the best; `busy/compacting` asks for the detail, too) and a reason. The painted screens beside the
+//! profiles, `actors/profiles/screens/CLI/CASE.screen`, say in their headers which state they show.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use tsup_core::fleet::evidence::Verdict;
 use tsup_core::fleet::profile::{Profile, Profiles};
 use tsup_core::fleet::screen::{self, Shot};
+use tsup_core::fleet::stage::{Frame, Painted};
 use tsup_core::fleet::state::AgentState;
 
 /// One labelled screen.
@@ -92,16 +93,20 @@ fn of_table(folder: &Path, line: &str) -> Option<Case> {
     case(folder.join(file), agent, labels.collect())
 }
 
-/// `claude/waiting-permission.edit.screen`
+/// Painted screens, each in its first width: the header says which state it shows.
 fn beside_profiles(folder: &Path) -> Vec<Case> {
     let mut cases = Vec::new();
     for cli in files(folder) {
         let agent = cli.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         for file in files(&cli) {
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let Some(label) = name.strip_suffix(".screen") else { continue };
-            let label = label.split('.').next().unwrap_or(label).replacen('-', "/", 1);
-            cases.extend(case(file, &agent, vec![label]));
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let Ok(painted) = Painted::parse(&agent, &text) else { continue };
+            let columns = painted.header.columns.first().copied().unwrap_or(80);
+            let shot = painted.shot(&Frame { rows: painted.header.rows, ..Frame::of(columns) });
+            let best = painted.header.state.as_str().to_owned();
+            let more = painted.header.accept.iter().map(|state| state.as_str().to_owned());
+            let labels = std::iter::once(best).chain(more).collect();
+            cases.push(Case { file, agent: agent.clone(), labels, shot });
         }
     }
     cases

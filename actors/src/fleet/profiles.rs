@@ -17,7 +17,7 @@ macro_rules! files {
 }
 
 /// Every file in `actors/profiles/`.
-const SHIPPED: [(&str, &str); 16] = files![
+const SHIPPED: [(&str, &str); 17] = files![
     "aider.toml",
     "amp.toml",
     "auggie.toml",
@@ -33,6 +33,7 @@ const SHIPPED: [(&str, &str); 16] = files![
     "kiro.toml",
     "opencode.toml",
     "pi.toml",
+    "qwen.toml",
     "shell.toml",
 ];
 

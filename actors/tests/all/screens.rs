@@ -1,10 +1,17 @@
 //! The painted screens: all of them can be painted, and every CLI has one for each state it can show.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use tsup_actors::fleet::profiles;
 use tsup_actors::fleet::screens::{self, Screen};
+use tsup_core::fleet::evidence::Verdict;
+use tsup_core::fleet::profile::Profiles;
+use tsup_core::fleet::screen::{self, Shot};
 use tsup_core::fleet::stage::{Frame, Painted};
+use tsup_core::fleet::state::{AgentState, Detail};
+use tsup_core::untrusted::Untrusted;
 
 /// Words of a life, and the CLIs that have no such screen.
 const WORDS: [(&str, &[&str]); 16] = [
@@ -25,6 +32,15 @@ const WORDS: [(&str, &[&str]); 16] = [
     ("interrupted", &["generic", "shell"]),
     ("exit", &["shell"]),
 ];
+
+/// What the rules still read wrong on painted screens, for each CLI: screens in all their widths, with attributes and without.
+const OWN_KNOWN: [(&str, usize); 5] =
+    [("claude", 20), ("codex", 12), ("gemini", 14), ("opencode", 20), ("pi", 10)];
+/// The same for quotes. Where a CLI draws no composer while it works, a quoted menu counts as one.
+const QUOTES_KNOWN: [(&str, usize); 7] =
+    [("aider", 12), ("amp", 64), ("claude", 176), ("codex", 20), ("gemini", 8), ("goose", 44), ("kiro", 56)];
+/// The same for the cases that need a screen of their own: after a resize the old signs of work may stand in the way.
+const CASES_KNOWN: [(&str, usize); 3] = [("claude", 2), ("codex", 2), ("gemini", 2)];
 
 fn painted(screen: Screen) -> Painted {
     screen.painted().unwrap_or_else(|e| panic!("{}/{}.screen: {e}", screen.cli, screen.case))
@@ -117,4 +133,134 @@ fn the_spoof_suite_is_large_and_readable() {
         spoof(name, text);
     }
     assert!(cases.len() >= 59 && quoted().len() > 3000, "{} cases, {} quotes", cases.len(), quoted().len());
+}
+
+/// Whether a reading is right: the state always, the kind where a person must know it.
+fn is_right(painted: &Painted, said: Verdict) -> bool {
+    let kind_matters = !matches!(painted.header.detail, None | Some(Detail::Thinking | Detail::Tool));
+    painted.accepts(said.state)
+        && (!kind_matters || said.state != painted.header.state || said.detail == painted.header.detail)
+}
+
+/// Reads a screen in all its widths, with attributes and without; tells what is wrong.
+fn misreadings(profiles: &Profiles, name: &str, cli: &str, painted: &Painted) -> Vec<String> {
+    let profile = profiles.get(cli).unwrap_or_else(|| panic!("{cli} has no profile"));
+    let mut wrong = Vec::new();
+    for &columns in &painted.header.columns {
+        let frame = Frame { rows: painted.header.rows, ..Frame::of(columns) };
+        for (how, shot) in [("", painted.shot(&frame)), (", plain", painted.plain_shot(&frame))] {
+            if painted.header.attributes && !how.is_empty() {
+                continue;
+            }
+            let read = screen::classify(profile, &shot);
+            if !is_right(painted, read.verdict) {
+                let rule = read.claims.first().map_or("no rule", |c| &*c.rule);
+                let right = painted.verdict();
+                wrong.push(format!("{name} at {columns}{how}: {} by {rule}, not {right}", read.verdict));
+            }
+        }
+    }
+    wrong
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Misreadings that are known: the number for each CLI may only go down. None is a wrong death.
+fn assert_few(wrong: &[(String, String)], known: &[(&str, usize)]) {
+    let mut count = BTreeMap::<&str, Vec<&str>>::new();
+    for (cli, what) in wrong {
+        assert!(!what.contains(": crashed"), "{what}");
+        count.entry(cli).or_default().push(what);
+    }
+    for (cli, wrong) in count {
+        let most = known.iter().find(|(known, _)| *known == cli).map_or(0, |(_, most)| *most);
+        assert!(wrong.len() <= most, "{cli}: {} wrong, not {most}:\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+/// Misreadings of screens of that CLI, with its name.
+fn told(profiles: &Profiles, name: &str, cli: &str, painted: &Painted) -> Vec<(String, String)> {
+    misreadings(profiles, name, cli, painted).into_iter().map(|wrong| (cli.to_owned(), wrong)).collect()
+}
+
+#[test]
+fn every_screen_gives_its_state() {
+    let profiles = profiles::shipped();
+    let wrong: Vec<_> = screens::all()
+        .flat_map(|s| told(&profiles, &format!("{}/{}", s.cli, s.case), s.cli, &painted(s)))
+        .collect();
+    assert_few(&wrong, &OWN_KNOWN);
+}
+
+#[test]
+fn no_quote_changes_the_state() {
+    let profiles = profiles::shipped();
+    let wrong: Vec<_> =
+        quoted().iter().flat_map(|(name, cli, painted)| told(&profiles, name, cli, painted)).collect();
+    // Who works or waits for a person is never called idle, whatever words stand on the screen.
+    let calm = |what: &&str| {
+        let (said, right) = what.split_once(", not ").unwrap_or((what, ""));
+        (said.contains(": idle") || said.contains(": fresh"))
+            && (right.starts_with("busy") || right.starts_with("waiting"))
+    };
+    let calmed: Vec<String> = wrong.iter().map(|(_, w)| w.as_str()).filter(calm).map(str::to_owned).collect();
+    assert_none(&calmed);
+    assert_few(&wrong, &QUOTES_KNOWN);
+}
+
+#[test]
+fn no_spoofed_screen_is_misread() {
+    let profiles = profiles::shipped();
+    let wrong: Vec<_> = spoofs("cases")
+        .iter()
+        .flat_map(|(name, text)| {
+            let (cli, painted) = spoof(name, text);
+            told(&profiles, name, &cli, &painted)
+        })
+        .collect();
+    assert_few(&wrong, &CASES_KNOWN);
+}
+
+#[test]
+fn the_structure_of_a_screen_tells_its_cli() {
+    let profiles = profiles::shipped();
+    let mut wrong = Vec::new();
+    for screen in screens::all() {
+        let painted = painted(screen);
+        for &columns in painted.header.columns.iter().filter(|_| painted.header.tells_cli) {
+            let shot = painted.shot(&Frame { rows: painted.header.rows, ..Frame::of(columns) });
+            let guess = screen::guess(&profiles, &shot).map_or("nobody", |p| &*p.name);
+            if guess != screen.cli {
+                wrong.push(format!("{}/{} at {columns}: {guess}", screen.cli, screen.case));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// A terminal that is still being drawn shows a part of the screen: that is never a death, and no panic.
+#[test]
+fn a_part_of_a_screen_is_never_a_crash() {
+    let profiles = profiles::shipped();
+    for screen in screens::all() {
+        let painted = painted(screen);
+        let profile = profiles.get(screen.cli).unwrap();
+        let shot = painted.shot(&Frame { rows: painted.header.rows, ..Frame::of(80) });
+        let text = shot.text.raw();
+        let parts = text.char_indices().map(|(at, _)| &text[..at]);
+        for part in parts.step_by(29) {
+            let part = Shot { text: Untrusted::new(part), ..shot.clone() };
+            let said = screen::classify(profile, &part).verdict.state;
+            let dead = said == AgentState::Crashed;
+            assert!(
+                !dead || painted.header.state == said || painted.accepts(said),
+                "{}/{}:\n{}",
+                screen.cli,
+                screen.case,
+                part.text.raw()
+            );
+        }
+    }
 }
