@@ -8,6 +8,8 @@
 
 #[path = "fleet/cost.rs"]
 mod cost;
+#[path = "fleet/hook.rs"]
+mod hook;
 #[path = "fleet/reaction.rs"]
 mod reaction;
 #[path = "fleet/screens.rs"]
@@ -20,20 +22,24 @@ mod world;
 pub(crate) struct Size {
     pub(crate) deaths: usize,
     pub(crate) lines: usize,
+    pub(crate) hooks: usize,
     pub(crate) idle_seconds: u64,
     pub(crate) commands: usize,
     pub(crate) big: usize,
     pub(crate) changes: usize,
 }
 
-const FULL: Size = Size { deaths: 200, lines: 300, idle_seconds: 30, commands: 100, big: 1000, changes: 40 };
-const QUICK: Size = Size { deaths: 20, lines: 30, idle_seconds: 6, commands: 20, big: 200, changes: 12 };
+const FULL: Size =
+    Size { deaths: 200, lines: 300, hooks: 500, idle_seconds: 30, commands: 100, big: 1000, changes: 40 };
+const QUICK: Size =
+    Size { deaths: 20, lines: 30, hooks: 50, idle_seconds: 6, commands: 20, big: 200, changes: 12 };
 
 type Question = (&'static str, fn(Size));
 
-const QUESTIONS: [Question; 7] = [
+const QUESTIONS: [Question; 8] = [
     ("death", reaction::death),
     ("line", reaction::line),
+    ("hook", hook::hook),
     ("start", reaction::start),
     ("status", reaction::status),
     ("screen", screens::screen),
