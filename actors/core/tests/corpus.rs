@@ -23,3 +23,13 @@ fn the_corpus_of_control_mode_is_harmless() {
 fn the_corpus_of_listings_is_harmless() {
     each("listing", properties::listing);
 }
+
+#[test]
+fn the_corpus_of_screens_is_harmless() {
+    each("screen", properties::screen);
+}
+
+#[test]
+fn the_corpus_of_profiles_is_harmless() {
+    each("profile", properties::profile);
+}

@@ -1,7 +1,10 @@
 //! What must hold for any input. Shared by the fuzz targets and the replay of their corpus.
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
-use tsup_core::limits::{CONTROL_REPLY_BYTES_MAX, NAME_BYTES_MAX, PANES_MAX, TITLE_BYTES_MAX};
+use tsup_core::fleet::evidence::Rank;
+use tsup_core::fleet::profile::Profiles;
+use tsup_core::fleet::screen::{self, Shot};
+use tsup_core::limits::{CONTROL_REPLY_BYTES_MAX, EXCERPT_BYTES, NAME_BYTES_MAX, PANES_MAX, TITLE_BYTES_MAX};
 use tsup_core::tmux::listing;
 use tsup_core::tmux::protocol::{Block, Event, Guard, Parser, unescape};
 
@@ -46,4 +49,42 @@ pub(crate) fn listing(bytes: &[u8]) {
     let lines = block.lossy().lines().count();
     assert!(panes.rows.len() == lines || !panes.complete);
     assert!(sessions.rows.len() == lines || !sessions.complete);
+}
+
+const PROFILES: [(&str, &str); 4] = [
+    ("claude.toml", include_str!("../../../profiles/claude.toml")),
+    ("pi.toml", include_str!("../../../profiles/pi.toml")),
+    ("opencode.toml", include_str!("../../../profiles/opencode.toml")),
+    ("generic.toml", include_str!("../../../profiles/generic.toml")),
+];
+
+/// Reads the input as a screen, by every shape of composer.
+pub(crate) fn screen(bytes: &[u8]) {
+    static KNOWN: std::sync::LazyLock<Profiles> = std::sync::LazyLock::new(|| Profiles::parse(PROFILES).0);
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let shot = Shot { title: text.as_str().into(), text: text.into(), columns: None };
+    for profile in KNOWN.iter() {
+        let reading = screen::read(profile, &shot);
+        assert!(reading.claims.iter().all(|claim| claim.excerpt.raw().len() <= EXCERPT_BYTES));
+        assert!(reading.claims.is_sorted_by_key(|claim| claim.rank), "{reading:?}");
+        assert!(reading.claims.iter().all(|claim| claim.rank != Rank::Process), "a screen proves no death");
+        let alone = screen::classify(profile, &shot);
+        assert!(alone.claims.first().is_none_or(|claim| claim.says == alone.verdict));
+    }
+    assert!(screen::guess(&KNOWN, &shot).is_some());
+}
+
+/// Reads the input as a profile's file, after one that it may extend.
+pub(crate) fn profile(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (profiles, errors) = Profiles::parse([PROFILES[1], ("x.toml", &text)]);
+    let lines = text.lines().count().max(1) + 1;
+    assert!(
+        errors.iter().all(|e| e.file == "x.toml" && (1..=lines).contains(&e.line) && e.column > 0),
+        "{errors:?}"
+    );
+    let shot = Shot { text: "> a\n".into(), ..Shot::default() };
+    for profile in profiles.iter() {
+        let _ = screen::classify(profile, &shot);
+    }
 }

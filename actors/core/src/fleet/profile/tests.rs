@@ -169,3 +169,118 @@ proptest::proptest! {
         let _ = Profiles::parse([("x.toml", text.as_str())]);
     }
 }
+
+const RULES: &str = r#"
+version = 1
+name = "brew"
+[[composer]]
+id = "prompt"
+shape = "bare"
+prompts = ["brew>"]
+[[spinner]]
+id = "steeping"
+glyphs = "~"
+[[rule]]
+id = "error"
+in = "last"
+any = ["kettle", '/\Aspill (\d+)/']
+says = "error"
+"#;
+
+#[test]
+fn broken_rules_are_told_with_their_place_and_left_out() {
+    let cases = [
+        ("in = \"last\"", "in = \"attic\"", "13:6: this rule is left out: unknown variant `attic`"),
+        ("in = \"last\"", "in = []", "13:6: this rule is left out: name at least one region"),
+        (r"(\d+)/", r"(\d+/", "14:7: this rule is left out: `/\\Aspill (\\d+/`: the pattern cannot be read"),
+        ("says = \"error\"", "says = \"happy\"", "15:8: this rule is left out: `happy` is no state"),
+        ("says = \"error\"", "says = \"error/plan\"", "`error` has no details"),
+        ("says = \"error\"", "says = \"busy/plan\"", "`plan` is no detail of busy; take one of thinking"),
+        ("\"kettle\"", "\" \"", "it has no words"),
+        ("\"kettle\"", "\"/((a{1000}){1000}){1000}/\"", "the pattern cannot be read"),
+        ("any = [", "some = [", "14:1: this rule is left out: unknown field `some`"),
+        ("id = \"error\"", "id = \"An Error\"", "the id of this rule is a word"),
+        ("glyphs = \"~\"", "glyphs = 3", "this spinner is left out"),
+        ("shape = \"bare\"", "shape = \"round\"", "6:9: this composer is left out: unknown variant `round`"),
+    ];
+    for (old, new, told) in cases {
+        let (profiles, errors) = Profiles::parse([("x.toml", RULES.replacen(old, new, 1).as_str())]);
+        assert_eq!(errors.len(), 1, "{new}: {errors:?}");
+        assert!(errors[0].to_string().contains(told), "{new}: {}", errors[0]);
+        let rules = &profiles.get("brew").unwrap().rules;
+        assert_eq!(rules.composers.len() + rules.spinners.len() + rules.rules.len(), 2, "{new}");
+    }
+}
+
+#[test]
+fn a_file_extends_or_replaces_another() {
+    let over = r#"
+version = 1
+name = "brew"
+extends = "brew"
+aliases = ["tea"]
+drops = ["steeping"]
+[[rule]]
+id = "error"
+in = "dialog"
+says = "limited"
+[[rule]]
+id = "more"
+in = "title"
+any = ["x"]
+says = "busy"
+"#;
+    let (profiles, errors) = Profiles::parse([("a.toml", RULES), ("b.toml", over)]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let laid = profiles.get("tea").unwrap();
+    let ids: Vec<&str> = laid.rules.rules.iter().map(|r| &*r.name).collect();
+    assert_eq!(ids, ["brew.more", "brew.error"]);
+    assert_eq!(laid.rules.rules[1].regions, [Region::Dialog]);
+    assert_eq!((laid.rules.spinners.len(), laid.rules.composers.len()), (0, 1));
+    let new = over.replace("name = \"brew\"", "name = \"green\"");
+    let (profiles, _) = Profiles::parse([("a.toml", RULES), ("b.toml", &new)]);
+    assert_eq!(profiles.names().collect::<Vec<_>>(), ["brew", "green"]);
+    assert_eq!(&*profiles.get("green").unwrap().rules.rules[1].name, "green.error");
+    assert_eq!(profiles.get("brew").unwrap().rules.spinners.len(), 1, "the base stays as it was");
+    let lost = over.replace("extends = \"brew\"", "extends = \"coffee\"");
+    let error = errors_of(&lost).remove(0);
+    assert_eq!(error.line, 4);
+    assert!(error.what.contains("no profile `coffee` to extend"), "{}", error.what);
+    let whole = RULES.replace("id = \"error\"", "id = \"fault\"");
+    let (profiles, _) = Profiles::parse([("a.toml", RULES), ("b.toml", &whole)]);
+    assert_eq!(&*profiles.get("brew").unwrap().rules.rules[0].name, "brew.fault");
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = include_str!("../../../../../docs/reference/profiles.md");
+    let tables = ["", "[recognise]", "[launch]", "[screen]", "[[composer]]", "[[spinner]]", "[[rule]]"];
+    for table in tables {
+        let told =
+            errors_of(&format!("version = 1\nname = \"x\"\n{table}\nno_such_key = 1\n")).remove(0).what;
+        let keys: Vec<&str> = told.split('`').skip(3).step_by(2).collect();
+        assert!(!keys.is_empty(), "{table}: {told}");
+        for key in keys {
+            let known = reference.contains(&format!("`{key}`")) || reference.contains(&format!("[{key}]"));
+            assert!(known, "docs/reference/profiles.md says nothing of `{key}` in {table}");
+        }
+    }
+    let variants = errors_of(&RULES.replace("in = \"last\"", "in = \"attic\"")).remove(0).what;
+    for region in variants.split('`').skip(3).step_by(2) {
+        assert!(reference.contains(&format!("| `{region}` |")), "no region {region}");
+    }
+}
+
+#[test]
+fn the_guide_holds_what_it_says() {
+    let guide = include_str!("../../../../../docs/guides/teach-an-agent.md");
+    let blocks: Vec<&str> = guide.split("```").skip(1).step_by(2).collect();
+    let screen = blocks.iter().find(|block| block.contains("Steeping...")).unwrap();
+    let profile = blocks.iter().find(|block| block.contains("name = \"brew\"")).unwrap();
+    let (profiles, errors) = Profiles::parse([("brew.toml", profile.trim_start_matches("toml"))]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let shot = crate::fleet::screen::Shot { text: screen.trim_start().into(), ..Default::default() };
+    let read = crate::fleet::screen::classify(profiles.get("brew").unwrap(), &shot);
+    assert_eq!(read.verdict.to_string(), "busy (thinking)");
+    assert_eq!(&*read.claims[0].rule, "brew.steeping");
+}
