@@ -1,8 +1,8 @@
 //! How often the screen reader is right: scores it over labelled screens.
 //!
 //! `make accuracy` runs it. A labelled directory has a `labels.tsv` of file, agent, labels (`a|b`, the first is
-//! the best; `busy/compacting` asks for the detail, too) and a reason. The painted screens beside the
-//! profiles, `actors/profiles/screens/CLI/CASE.screen`, say in their headers which state they show.
+//! the best; `busy/compacting` asks for the detail, too) and a reason. Without one named, the painted screens
+//! beside the profiles, the spoofs, and the folder of `$TSUP_CORPUS` are scored.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -40,45 +40,93 @@ struct Score {
 
 fn main() -> ExitCode {
     let profiles = tsup_actors::fleet::profiles::shipped();
+    let named: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let mut suites: Vec<(String, Vec<Case>)> = Vec::new();
+    if named.is_empty() {
+        suites.push(("painted screens".to_owned(), painted()));
+        suites.push(("spoofs".to_owned(), spoofs()));
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let corpus = std::env::var_os("TSUP_CORPUS").filter(|path| !path.is_empty()).map(|path| here.join(path));
+    let folders = if named.is_empty() { corpus.into_iter().collect() } else { named };
+    suites.extend(folders.iter().map(|folder| (folder.display().to_string(), labelled(folder))));
     let mut failed = false;
-    for folder in folders() {
-        let cases = labelled(&folder);
-        if cases.is_empty() {
-            println!("{}: no labelled screens", folder.display());
-            continue;
-        }
+    for (name, cases) in &suites {
         for auto in [false, true] {
-            let score = score(&profiles, &cases, auto);
-            let how = if auto { "auto" } else { "agent named" };
-            print!("{}", report(&folder, how, &score));
-            let bar = if auto { 0.95 } else { 0.97 };
-            failed |= (score.right as f64) < bar * score.all as f64;
+            let score = score(&profiles, cases, auto);
+            print!("{}", report(name, if auto { "auto" } else { "agent named" }, &score));
+            failed |= (score.right as f64) < 0.97 * score.all as f64;
             failed |= score.wrongly_crashed > 0 || score.wrongly_calm > 0;
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What to score: the arguments, else the labelled screens of `$TSUP_CORPUS` and those beside the profiles.
-fn folders() -> Vec<PathBuf> {
-    let named: Vec<PathBuf> =
-        std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
-    if !named.is_empty() {
-        return named;
+/// The screens that stand beside the profiles, in each of their widths, with colours.
+fn painted() -> Vec<Case> {
+    let screens = tsup_actors::fleet::screens::all();
+    screens.flat_map(|screen| of_painted(screen.cli, screen.case, screen.painted().ok())).collect()
+}
+
+/// A painted screen in each of its widths.
+fn of_painted(cli: &str, name: &str, painted: Option<Painted>) -> Vec<Case> {
+    let Some(painted) = painted else { return Vec::new() };
+    let header = &painted.header;
+    let best = match header.detail {
+        Some(detail) => format!("{}/{detail}", header.state),
+        None => header.state.to_string(),
+    };
+    let labels: Vec<String> =
+        std::iter::once(best).chain(header.accept.iter().map(ToString::to_string)).collect();
+    let cases = header.columns.iter().map(|columns| Case {
+        file: PathBuf::from(format!("{cli}/{name} at {columns}")),
+        agent: cli.to_owned(),
+        labels: labels.clone(),
+        shot: painted.shot(&Frame { rows: header.rows, ..Frame::of(*columns) }),
+    });
+    cases.collect()
+}
+
+/// The spoofs: screens that look like something else, and every quote in every place that takes one.
+fn spoofs() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/spoofs");
+    let read = |room: &str| -> Vec<(String, String)> {
+        let files = files(&folder.join(room)).into_iter();
+        files
+            .filter_map(|file| {
+                Some((file.file_stem()?.to_string_lossy().into_owned(), std::fs::read_to_string(&file).ok()?))
+            })
+            .collect()
+    };
+    let open = |text: &str| -> Option<(String, Painted)> {
+        let cli = Painted::parse("generic", text).ok()?.header.cli?;
+        Some((cli.clone(), Painted::parse(&cli, text).ok()?))
+    };
+    let mut cases = Vec::new();
+    for (name, text) in read("cases") {
+        if let Some((cli, painted)) = open(&text) {
+            cases.extend(of_painted(&cli, &name, Some(painted)));
+        }
     }
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let corpus = std::env::var_os("TSUP_CORPUS").map(|path| here.join("..").join(path));
-    let mut folders = vec![here.join("profiles/screens")];
-    folders.extend(corpus);
-    folders.retain(|folder| folder.is_dir());
-    folders
+    let quotes = read("quotes");
+    for (base, text) in read("bases") {
+        let Some((cli, painted)) = open(&text) else { continue };
+        for (name, quote) in &quotes {
+            let header = &painted.header;
+            let long = header.one_line && quote.lines().count() > 1;
+            if !long && !header.except.contains(name) {
+                let quote = if header.one_line { quote.trim() } else { quote };
+                cases.extend(of_painted(&cli, &format!("{base} < {name}"), painted.with_quote(quote).ok()));
+            }
+        }
+    }
+    cases
 }
 
 fn labelled(folder: &Path) -> Vec<Case> {
-    match std::fs::read_to_string(folder.join("labels.tsv")) {
-        Ok(table) => table.lines().skip(1).filter_map(|line| of_table(folder, line)).collect(),
-        Err(_) => beside_profiles(folder),
-    }
+    let table = std::fs::read_to_string(folder.join("labels.tsv")).unwrap_or_default();
+    table.lines().skip(1).filter_map(|line| of_table(folder, line)).collect()
 }
 
 fn of_table(folder: &Path, line: &str) -> Option<Case> {
@@ -91,25 +139,6 @@ fn of_table(folder: &Path, line: &str) -> Option<Case> {
         None => label.to_owned(),
     });
     case(folder.join(file), agent, labels.collect())
-}
-
-/// Painted screens, each in its first width: the header says which state it shows.
-fn beside_profiles(folder: &Path) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for cli in files(folder) {
-        let agent = cli.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        for file in files(&cli) {
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            let Ok(painted) = Painted::parse(&agent, &text) else { continue };
-            let columns = painted.header.columns.first().copied().unwrap_or(80);
-            let shot = painted.shot(&Frame { rows: painted.header.rows, ..Frame::of(columns) });
-            let best = painted.header.state.as_str().to_owned();
-            let more = painted.header.accept.iter().map(|state| state.as_str().to_owned());
-            let labels = std::iter::once(best).chain(more).collect();
-            cases.push(Case { file, agent: agent.clone(), labels, shot });
-        }
-    }
-    cases
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -175,11 +204,10 @@ fn is(verdict: Verdict, label: &str) -> bool {
     }
 }
 
-fn report(folder: &Path, how: &str, score: &Score) -> String {
+fn report(suite: &str, how: &str, score: &Score) -> String {
     let mut out = String::new();
     let percent = 100.0 * score.right as f64 / score.all.max(1) as f64;
-    let _ =
-        writeln!(out, "{} · {how}: {} of {} right, {percent:.1} %", folder.display(), score.right, score.all);
+    let _ = writeln!(out, "{suite} · {how}: {} of {} right, {percent:.1} %", score.right, score.all);
     let _ = writeln!(
         out,
         "  wrongly crashed {} · idle or fresh where busy or waiting is right {} · taken for another CLI {}",

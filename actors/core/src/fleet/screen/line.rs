@@ -20,6 +20,10 @@ pub fn is_rule(line: &Line<'_>) -> bool {
     if !(chars.next().is_some_and(is_rule_char) && chars.next().is_some_and(is_rule_char)) {
         return false;
     }
+    // A label may also stand at its end.
+    if body.chars().take(12).filter(|c| is_rule_char(*c)).count() == 12 {
+        return true;
+    }
     let end = body.trim_end_matches('\u{fffd}');
     end.chars().next_back().is_some_and(is_rule_char) && chars.next().is_some_and(|_| end.len() >= 9)
 }

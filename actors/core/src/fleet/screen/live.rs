@@ -88,16 +88,20 @@ impl<'a> Live<'a> {
         Some((first, last))
     }
 
-    /// The sign of work is a paragraph's first line. What hangs below it belongs to it, and so do the few
-    /// lines into which its words wrap in a narrow pane.
+    /// The sign of work is a paragraph's first line, or stands out to the left of the line above it. What
+    /// hangs below it belongs to it, and so do the few lines into which its words wrap in a narrow pane.
     fn work_in(&self, first: usize, last: usize, rules: &Rules, region: Region) -> Option<Work> {
-        let spinner = self.spinner_at(first, rules, region)?;
+        let begins = |at: &usize| *at == first || self.lines[at - 1].indent > self.lines[*at].indent + 1;
+        let found = (first..=last).filter(begins).find_map(|line| {
+            let spinner = self.spinner_at(line, rules, region)?;
+            Some(Work { line, spinner })
+        })?;
         let hangs = |at: &usize| {
             let line = &self.lines[*at];
             line.indent >= 2 || is_between(line, rules) || self.spinner_at(*at, rules, region).is_some()
         };
-        let loose = (first + 1..=last).filter(|at| !hangs(at)).count();
-        (loose <= 3).then_some(Work { line: first, spinner })
+        let loose = (found.line + 1..=last).filter(|at| !hangs(at)).count();
+        (loose <= 3).then_some(found)
     }
 
     fn spinner_at(&self, at: usize, rules: &Rules, region: Region) -> Option<usize> {
@@ -174,7 +178,7 @@ impl<'a> Live<'a> {
                 let line = &self.lines[at];
                 is_end(line, rules) || (is_between(line, rules) && !is_marked(line, rules))
             };
-            if (first..=last).all(passed) {
+            if is_end(&self.lines[first], rules) || (first..=last).all(passed) {
                 end = first;
                 continue;
             }

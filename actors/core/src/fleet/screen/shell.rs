@@ -28,6 +28,19 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
+/// zsh's own prompt, `host folder %`: words that may also stand in prose.
+#[expect(clippy::unwrap_used, reason = "a constant pattern; a test compiles it")]
+static ZSH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[\w.-]+ [A-Za-z~/][\w.~/-]* [%#]$").unwrap());
+
+/// Whether a shell said on this line how the program before it ended.
+fn told_of_death(line: &Line<'_>) -> bool {
+    let words = line.body().strip_prefix("zsh: ").unwrap_or(line.body());
+    line.indent == 0
+        && ["killed", "terminated", "segmentation fault", "abort", "suspended", "Killed", "Terminated"]
+            .iter()
+            .any(|word| words.starts_with(word))
+}
+
 /// How sure a line is a shell's prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Prompt {
@@ -45,6 +58,9 @@ pub fn prompt(lines: &[Line<'_>]) -> Option<Prompt> {
     }
     let text = last.body();
     if NAMED.is_match(text) {
+        return Some(Prompt::Named);
+    }
+    if ZSH.is_match(text) && lines.len() > 1 && told_of_death(&lines[lines.len() - 2]) {
         return Some(Prompt::Named);
     }
     match text {

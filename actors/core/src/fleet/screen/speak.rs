@@ -23,6 +23,10 @@ pub(super) fn read(profile: &Profile, title: &Untrusted, lines: Vec<Line<'_>>) -
     let views = Views::new(&live, title, rules);
     for rule in &rules.rules {
         if let Some((region, words)) = views.find(rule) {
+            // What the last message says about work holds only while a line of work is drawn.
+            if region == Region::Last && rule.says.0.state == AgentState::Busy && live.work.is_none() {
+                continue;
+            }
             hear(&mut reading, rule, region, words);
         }
     }
@@ -74,7 +78,7 @@ fn weight(says: Verdict) -> u8 {
         (AgentState::Limited, _) => 0,
         (AgentState::Busy, Some(Detail::Compacting | Detail::Background)) => 1,
         (AgentState::Busy, Some(Detail::Tool)) => 2,
-        (AgentState::Queued, _) => 3,
+        (AgentState::Busy, Some(_)) | (AgentState::Queued, _) => 3,
         (AgentState::Error, _) => 4,
         (AgentState::Fresh, _) => 5,
         _ => 6,
