@@ -27,11 +27,7 @@ fn each_file_gets_an_answer_with_its_reasons() {
     write(&place, "asks.txt", ASKS);
     let done = place.tsup(&["detect", "busy.txt", "asks.txt"]);
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(
-        done.out.starts_with("busy.txt: busy (thinking), claude\n  claude.spinner says busy"),
-        "{}",
-        done.out
-    );
+    assert!(done.out.starts_with("busy.txt: busy (tool), claude\n  claude.tool says busy"), "{}", done.out);
     assert!(done.out.contains("asks.txt: waiting (permission), claude\n"), "{}", done.out);
     let done = place.tsup(&["detect", "--json", "--agent", "claude", "busy.txt", "asks.txt"]);
     let [busy, asks] = documents(&done).try_into().unwrap();
