@@ -180,6 +180,36 @@ fn reports_find_their_agent_and_no_other() {
 }
 
 #[test]
+fn what_the_hooks_say_is_what_the_agent_does() {
+    let mut w = World::new();
+    let script = agent_script(&w);
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &script]);
+    w.run();
+    w.agents_when("the agent has come up", |a| a.len() == 1 && a[0]["state"] != "starting");
+    for (line, state, detail) in [
+        (r#"{"hook_event_name":"UserPromptSubmit"}"#, "busy", Some("thinking")),
+        (r#"{"hook_event_name":"PreToolUse","tool_name":"Bash"}"#, "busy", Some("tool")),
+        (r#"{"hook_event_name":"PermissionRequest","tool_name":"Bash"}"#, "waiting", Some("permission")),
+        // A subagent goes on meanwhile.
+        (
+            r#"{"hook_event_name":"PostToolUse","tool_name":"Read","agent_id":"a1"}"#,
+            "waiting",
+            Some("permission"),
+        ),
+        (r#"{"hook_event_name":"SubagentStop","agent_id":"a1"}"#, "waiting", Some("permission")),
+        (r#"{"hook_event_name":"PostToolUse","tool_name":"Bash"}"#, "busy", Some("thinking")),
+        (r#"{"hook_event_name":"Stop"}"#, "idle", None),
+    ] {
+        let before = counter(&w, "hooks.received");
+        type_line(&w, "web:dev", line);
+        counted(&w, "hooks.received", before + 1);
+        w.agents_when(line, |a| a[0]["state"] == state && a[0]["detail"].as_str() == detail);
+    }
+    let explained = w.json(&["ctl", "explain", "web/dev", "--json"]).to_string();
+    assert!(explained.contains("hook.stop"), "{explained}");
+}
+
+#[test]
 fn an_agent_of_tsups_own_knows_its_supervisor() {
     let mut w = World::new();
     let out = w.dir.join("env");
