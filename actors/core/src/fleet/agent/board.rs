@@ -58,6 +58,8 @@ pub(super) struct Board {
     /// The hook's last word was overruled by the screen and counts no more.
     pub(super) hook_spent: bool,
     pub(super) transcript: Option<Evidence>,
+    /// The same of the transcript's, until it says something else.
+    pub(super) transcript_spent: bool,
     pub(super) limit: Option<Limit>,
     /// When work, or a question that comes of it, was last seen with own eyes.
     pub(super) worked: Option<Mono>,
@@ -92,10 +94,12 @@ impl Board {
 
     /// Takes in what the title says.
     pub(super) fn titled(&mut self, claims: Vec<Claim>, at: Mono) {
+        // One that nobody takes back is met with every screen, and is no work.
+        if claims != self.title {
+            self.observe(&claims, at);
+        }
         self.title = claims;
         self.title_at = at;
-        let seen = self.title.clone();
-        self.observe(&seen, at);
     }
 
     /// What follows from claims beyond their moment: that there was work, or that a limit was met.
@@ -120,7 +124,10 @@ impl Board {
 
     /// A limit was met, or is still told of.
     pub(super) fn limited(&mut self, evidence: Evidence, until: Option<Mono>) {
-        let before = self.limit.take();
+        // Words that stood on the screen before a limit ended may stand there for ever after; what a CLI
+        // writes or calls later is another limit.
+        let seen = matches!(evidence.claim.source, super::Source::Screen | super::Source::Title);
+        let before = self.limit.take().filter(|l| seen || evidence.at < l.ends());
         let met = before.as_ref().map_or(evidence.at, |l| l.met);
         let until = until.or(before.and_then(|l| l.until));
         self.limit = Some(Limit { evidence, until, met });
@@ -151,6 +158,13 @@ impl Board {
         {
             self.limited(evidence.clone(), limit_ends);
         }
+        // The same word comes again when only tokens changed, and its age is told with a little error.
+        self.transcript_spent &= match (&self.transcript, &evidence) {
+            (Some(last), Some(now)) => {
+                last.claim == now.claim && now.at <= last.at + limits::EVIDENCE_SETTLES
+            }
+            _ => false,
+        };
         self.transcript = evidence;
     }
 
@@ -158,6 +172,12 @@ impl Board {
     pub(super) fn screen_claims(&self) -> impl Iterator<Item = &Claim> {
         let shown = self.front.shows_agent() && self.cover.is_none();
         self.screen.iter().filter(move |_| shown).flat_map(|seen| &seen.claims)
+    }
+
+    /// The screen has the last word about what was said before `at`, until the next word of that source.
+    pub(super) fn overrule(&mut self, at: Mono) {
+        self.hook_spent |= self.hook.as_ref().is_some_and(|hook| hook.at < at);
+        self.transcript_spent |= self.transcript.as_ref().is_some_and(|said| said.at < at);
     }
 
     /// The hook's word, while it counts. What covers the screen since then does not hold it up.
@@ -172,7 +192,7 @@ impl Board {
         let outlived = self.worked.is_some_and(|at| at > said.at + limits::EVIDENCE_SETTLES)
             || self.hook.as_ref().is_some_and(|hook| hook.at > said.at + limits::EVIDENCE_SETTLES);
         let covered = self.cover.as_ref().is_some_and(|cover| said.at < cover.since);
-        let counts = !covered && (!rests(said.claim.says) || !outlived);
+        let counts = !covered && !self.transcript_spent && (!rests(said.claim.says) || !outlived);
         counts.then_some(said)
     }
 }

@@ -53,9 +53,8 @@ impl Agent {
     fn take(&mut self, proposal: &Proposal, now: Moment, out: &mut Vec<Effect>) {
         let because = self.because(proposal, now.mono);
         self.pending = None;
-        if let By::Outlived { said, .. } = &proposal.by {
-            // The screen has the last word until the next hook.
-            self.board.hook_spent |= said.claim.source == Source::Hook;
+        if let By::Outlived { screen, .. } = &proposal.by {
+            self.board.overrule(screen.at);
         }
         self.turn(proposal.verdict, &because, now, out);
     }
@@ -122,9 +121,10 @@ impl Agent {
             return Some(again);
         }
         let wrote = self.last_activity;
-        let outlived = self.board.hook_counts().map(|hook| {
+        let said = self.board.hook_counts().or_else(|| self.board.transcript_counts());
+        let outlived = said.map(|said| {
             let quiet = wrote.map_or(Mono::ZERO, |at| at + limits::OUTLIVED_QUIET);
-            (hook.at + limits::OUTLIVED_AFTER).max(quiet)
+            (said.at + limits::OUTLIVED_AFTER).max(quiet)
         });
         let title = wrote.filter(|_| !self.board.title.is_empty()).map(|at| at + limits::TITLE_MOVES + TICK);
         let limit = self.board.limit.as_ref().map(super::board::Limit::ends);
