@@ -101,7 +101,7 @@ impl<'p> Replay<'p> {
                 self.begun = Some(Begun::new(*header, self.profiles).map_err(|what| bad(self.line, what))?);
             }
             (Line::Frame(frame), Some(begun)) => begun.frame(&frame, self.line),
-            (Line::Gap { missed }, Some(begun)) => begun.out.missed += missed,
+            (Line::Gap { missed }, Some(begun)) => begun.out.missed = begun.out.missed.saturating_add(missed),
             (Line::End { .. }, Some(_)) => {}
             (Line::Header(_), Some(_)) => return Err(bad(self.line, "a second header".to_owned())),
             (_, None) => return Err(bad(self.line, "a record begins with its header".to_owned())),
