@@ -129,13 +129,10 @@ pub(super) fn table(cli: &str) -> Option<Table> {
     let mut table = own.and_then(|text| toml::from_str(&text).ok()).or_else(|| shipped(cli))?;
     if let Some(base) = table.extends.as_deref().and_then(shipped) {
         table.recognise = table.recognise.or(base.recognise);
-        table.hooks = match (table.hooks, base.hooks) {
-            (Some(mut own), Some(base)) => {
-                own.follow(&base);
-                Some(own)
-            }
-            (own, base) => own.or(base),
-        };
+        if let Some(base) = base.hooks {
+            let own = table.hooks.get_or_insert_default();
+            if table.extends.as_deref() == Some(cli) { own.laid_over(&base) } else { own.follow(&base) }
+        }
     }
     let hooks = table.hooks.as_mut()?;
     if let Some(other) = hooks.like.as_deref().and_then(shipped).and_then(|other| other.hooks) {

@@ -302,6 +302,8 @@ fn every_cli_takes_its_hooks_and_gives_them_back() {
     let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
     let rows = shown["hooks"].as_array().unwrap().clone();
     assert!(rows.len() >= 10, "{out}");
+    let files: std::collections::BTreeSet<_> = rows.iter().map(|row| row["file"].as_str().unwrap()).collect();
+    assert_eq!(files.len(), rows.len(), "each CLI has a file of its own: {out}");
     for row in rows {
         let (cli, file) = (row["cli"].as_str().unwrap(), row["file"].as_str().unwrap());
         assert!(!std::path::Path::new(file).exists(), "{file}");
@@ -355,5 +357,8 @@ fn what_cannot_be_edited_is_refused_and_not_touched() {
     assert_eq!(code, Some(4));
     assert!(err.contains("claude") && err.contains("codex"), "the known ones are listed: {err}");
     assert_eq!(hooks(&w, &["install", "aider", "--yes"]).0, Some(4));
-    assert_eq!(hooks(&w, &["install", "kiro", "--yes"]).0, Some(4));
+    for by_hand in ["kiro", "goose", "auggie"] {
+        assert_eq!(hooks(&w, &["install", by_hand, "--yes"]).0, Some(4), "{by_hand}");
+        assert_eq!(hooks(&w, &["show", by_hand]).0, Some(0), "{by_hand}");
+    }
 }

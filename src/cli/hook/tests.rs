@@ -52,7 +52,7 @@ const ENDS: HookSays = HookSays::Ends;
 const NOTHING: HookSays = HookSays::Nothing;
 
 /// CLIs that call as Claude Code does.
-const LIKE_CLAUDE: [&str; 5] = ["claude", "codex", "droid", "goose", "auggie"];
+const LIKE_CLAUDE: [&str; 6] = ["claude", "codex", "qwen", "droid", "goose", "auggie"];
 
 #[test]
 fn claude_and_its_like() {

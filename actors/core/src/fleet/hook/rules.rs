@@ -56,7 +56,8 @@ impl Hooks {
         !self.on.is_empty() || self.like.is_some()
     }
 
-    /// Takes the rules of `other` behind its own, and all else that it does not say itself.
+    /// Takes the rules of `other` behind its own, and all else that it does not say itself; but not where
+    /// they are installed: that is another CLI's file, unless the same CLI's table is `laid_over` this one.
     pub fn follow(&mut self, other: &Hooks) {
         self.on.extend(other.on.iter().cloned());
         let usual = Hooks::default();
@@ -74,8 +75,13 @@ impl Hooks {
         if self.like.is_none() {
             self.like.clone_from(&other.like);
         }
+    }
+
+    /// Takes all that it does not say itself from the table of the same CLI.
+    pub fn laid_over(&mut self, same: &Hooks) {
+        self.follow(same);
         if self.install.is_none() {
-            self.install.clone_from(&other.install);
+            self.install.clone_from(&same.install);
         }
     }
 }
@@ -212,10 +218,13 @@ mod tests {
              [install]\nstyle = \"plugin\"\nuser = { folder = \".x\", file = \"y\" }",
         )
         .unwrap();
+        let mut over = own.clone();
+        over.laid_over(&other);
+        assert_eq!(over.install, other.install);
         own.follow(&other);
         assert_eq!((own.event, own.session), (vec!["type".to_owned()], vec!["sid".to_owned()]));
         assert_eq!(own.on[0].says, HookSays::State(AgentState::Idle, None));
-        assert_eq!((own.on.len(), own.install), (2, other.install));
+        assert_eq!((own.on.len(), own.install), (2, None), "another CLI's settings are not its own");
     }
 
     #[test]

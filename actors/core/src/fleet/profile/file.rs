@@ -194,22 +194,20 @@ fn finish(
         recognise: frame.recognise.or_else(|| base.map(|b| b.recognise.clone())).unwrap_or_default(),
         launch: launch.or_else(|| base.map(|b| b.launch.clone())).unwrap_or_default(),
         rules: Arc::new(laid),
-        hooks: laid_hooks(hooks, base),
+        hooks: laid_hooks(&name, hooks, base),
         name,
     })
 }
 
 /// Its own rules of hooks, then those of the profile that it extends.
-fn laid_hooks(own: Option<Hooks>, base: Option<&Profile>) -> Arc<Hooks> {
-    match (own, base) {
-        (Some(mut own), Some(base)) => {
-            own.follow(&base.hooks);
-            Arc::new(own)
-        }
-        (Some(own), None) => Arc::new(own),
-        (None, Some(base)) => Arc::clone(&base.hooks),
-        (None, None) => Arc::default(),
+fn laid_hooks(name: &str, own: Option<Hooks>, base: Option<&Profile>) -> Arc<Hooks> {
+    let mut own = own.unwrap_or_default();
+    match base {
+        Some(base) if *base.name == *name => own.laid_over(&base.hooks),
+        Some(base) => own.follow(&base.hooks),
+        None => {}
     }
+    Arc::new(own)
 }
 
 fn is_word(name: &str) -> bool {
