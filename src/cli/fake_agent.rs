@@ -1,10 +1,12 @@
-//! `tsup fake-agent`: a small program that paints the screen of an agent CLI and lives a scripted life.
+//! `tsup fake-agent`: a small program that paints the screens of an agent CLI and lives a scripted life.
 //!
-//! It serves the demo, the tests and the benches. What it paints is made up after the public look of
-//! each CLI: a banner, a composer, a status line while it works, a title.
+//! It serves the demo, the tests and the benches. What it paints are the painted screens of
+//! `actors/profiles/screens`, the same that the profiles' rules are tested with.
 
+mod hooks;
 mod life;
 mod look;
+mod paint;
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -13,48 +15,65 @@ use std::time::{Duration, Instant};
 
 use tsup_core::error::{Exit, UserError};
 
+use self::hooks::Hooks;
 use self::life::{Life, Step};
 use self::look::Look;
+use self::paint::{Canvas, Moment};
 
 /// Arguments of `tsup fake-agent`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Whose screen to paint: claude, codex, gemini
+    /// Whose screens to paint: claude, codex, gemini, opencode, aider, …
     #[arg(long, default_value = "claude")]
     look: String,
-    /// What to live through, e.g. "start 0.5, busy 2, idle 3, loop" or "start 1, busy 2, crash"
+    /// What to live through, e.g. "start 0.5, busy 2, ask 5, idle 3, loop"; a step may be any screen of the look
     #[arg(long, default_value = "start 0.3, idle 3600, loop")]
     life: String,
     /// Crash only while this file is not there, and make it: a life with one crash in it
     #[arg(long, value_name = "FILE")]
     once: Option<PathBuf>,
-    /// Varies the words and lengths of a life
+    /// Varies the figures of a life
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Call `tsup hook` at each step, as the CLI's own hooks would
+    #[arg(long)]
+    hooks: bool,
+    /// Paint one screen and end
+    #[arg(long, value_name = "SCREEN")]
+    show: Option<String>,
 }
 
-/// How often a busy screen moves.
-const FRAME: Duration = Duration::from_millis(120);
+/// How often a terminal at rest is asked for its size.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// Lives the life to its end. A line typed into the terminal is answered by a busy turn.
 pub fn run(args: &Args) -> Result<(), UserError> {
     let usage = |what: String| UserError::new(Exit::Usage, what);
-    let life = Life::parse(&args.life).map_err(usage)?;
     let look = Look::named(&args.look).map_err(usage)?;
-    let mut player = Player {
-        look,
-        out: io::stdout(),
-        typed: read_lines(),
-        once: args.once.clone(),
-        seed: args.seed,
-        turn: 0,
-    };
-    match player.play(&life) {
+    let painted = |result: io::Result<()>| match result {
         Ok(()) => Ok(()),
         // The pane is gone: there is nobody to tell.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(e) => Err(UserError::new(Exit::Failed, format!("cannot paint: {e}"))),
+    };
+    if let Some(case) = &args.show {
+        if !look.cases().contains(&case.as_str()) {
+            return Err(usage(format!("no screen `{case}`: use {}", look.cases().join(", "))));
+        }
+        let screen = look.screen(case).map_err(usage)?;
+        return painted(paint::print(&mut io::stdout(), &screen));
     }
+    let life = Life::parse(&args.life, &look.cases()).map_err(usage)?;
+    let mut player = Player {
+        look,
+        canvas: Canvas::new(io::stdout()),
+        typed: read_lines(),
+        once: args.once.clone(),
+        seed: args.seed,
+        turn: 0,
+        hooks: args.hooks.then(|| Hooks::of(&args.look)),
+    };
+    painted(player.play(&life))
 }
 
 /// Lines typed into the terminal, read beside the painting.
@@ -77,40 +96,36 @@ fn read_lines() -> Receiver<String> {
 
 struct Player<W> {
     look: Look,
-    out: W,
+    canvas: Canvas<W>,
     typed: Receiver<String>,
     once: Option<PathBuf>,
     seed: u64,
     turn: u64,
+    hooks: Option<Hooks>,
 }
 
 impl<W: Write> Player<W> {
     fn play(&mut self, life: &Life) -> io::Result<()> {
         let mut at = 0;
         while let Some(step) = life.step(at) {
-            match step {
+            match *step {
                 Step::Loop => {
                     at = life.loop_start();
                     continue;
                 }
                 Step::Start(d) => {
-                    self.paint(&self.look.starting())?;
-                    self.wait(d);
-                    self.paint(&self.look.fresh())?;
+                    self.stand("starting", d, |_| false)?;
+                    self.show("fresh")?;
                 }
-                Step::Idle(d) => {
-                    self.paint(&self.look.idle(self.turn))?;
-                    self.idle(d)?;
-                }
-                Step::Busy(d) => self.busy(d)?,
-                Step::Ask(d) => {
-                    self.paint(&self.look.asking())?;
-                    self.wait(d);
-                }
+                Step::Idle(d) => self.idle(d)?,
+                Step::Busy(case, d) => self.busy(case, d)?,
+                Step::Ask(case, d) => self.stand(case, d, |_| true)?,
+                Step::Stand(case, d) => self.stand(case, d, |_| false)?,
                 Step::Flood(d) => self.flood(d)?,
                 Step::Exit(status) => {
-                    self.paint("\r\nbye\r\n")?;
-                    std::process::exit(status);
+                    self.tell("exit");
+                    self.canvas.raw("\r\nbye\r\n")?;
+                    end(status);
                 }
                 Step::Crash if self.may_crash() => crash(),
                 Step::Crash => {}
@@ -125,45 +140,80 @@ impl<W: Write> Player<W> {
         self.once.as_ref().is_none_or(|file| std::fs::File::create_new(file).is_ok())
     }
 
-    fn paint(&mut self, screen: &str) -> io::Result<()> {
-        self.out.write_all(screen.as_bytes())?;
-        self.out.flush()
+    fn tell(&self, case: &str) {
+        if let Some(hooks) = &self.hooks {
+            hooks.tell(case);
+        }
     }
 
-    /// Lets time pass and forgets what is typed.
-    fn wait(&mut self, d: Duration) {
-        let until = Instant::now() + d;
-        while self.typed_before(until).is_some() {}
+    fn moment(&self, began: Instant) -> Moment {
+        Moment { elapsed: began.elapsed(), seed: self.seed + self.turn }
     }
 
+    fn show(&mut self, case: &str) -> io::Result<()> {
+        let screen = self.look.screen(case).map_err(io::Error::other)?;
+        self.canvas.show(screen, self.moment(Instant::now()))?;
+        self.tell(case);
+        Ok(())
+    }
+
+    /// Shows a screen for that long, or until a line is typed that `answers` it.
+    fn stand(&mut self, case: &str, d: Duration, answers: fn(&str) -> bool) -> io::Result<()> {
+        self.show(case)?;
+        let began = Instant::now();
+        while let Some(line) = self.line_before(began, began + d)? {
+            if answers(&line) {
+                return Ok(());
+            }
+            self.canvas.repaint(self.moment(began))?;
+        }
+        Ok(())
+    }
+
+    /// An empty composer, until that long has passed; what is typed begins a turn.
     fn idle(&mut self, d: Duration) -> io::Result<()> {
-        let until = Instant::now() + d;
-        while let Some(line) = self.typed_before(until) {
-            if !line.trim().is_empty() {
-                self.busy(Duration::from_secs(2))?;
-                self.paint(&self.look.idle(self.turn))?;
+        self.rest()?;
+        let began = Instant::now();
+        while let Some(line) = self.line_before(began, began + d)? {
+            if line.trim().is_empty() {
+                self.canvas.repaint(self.moment(began))?;
+            } else {
+                self.busy("thinking", Duration::from_secs(2))?;
+                self.rest()?;
             }
         }
         Ok(())
     }
 
-    fn typed_before(&mut self, until: Instant) -> Option<String> {
-        let left = until.saturating_duration_since(Instant::now());
-        self.typed.recv_timeout(left).ok()
+    fn rest(&mut self) -> io::Result<()> {
+        self.show(if self.turn == 0 { "fresh" } else { "idle" })
     }
 
-    fn busy(&mut self, d: Duration) -> io::Result<()> {
+    fn busy(&mut self, case: &str, d: Duration) -> io::Result<()> {
         self.turn += 1;
+        self.show(case)?;
         let began = Instant::now();
-        let mut frame = 0;
-        while began.elapsed() < d {
-            let screen = self.look.busy(self.seed + self.turn, frame, began.elapsed().as_secs());
-            self.paint(&screen)?;
-            frame += 1;
-            let next = Instant::now() + FRAME.min(d.saturating_sub(began.elapsed()));
-            while self.typed_before(next).is_some() {}
+        while self.line_before(began, began + d)?.is_some() {
+            self.canvas.repaint(self.moment(began))?;
         }
         Ok(())
+    }
+
+    /// The next typed line, while the screen moves on; nothing when the time has come.
+    fn line_before(&mut self, began: Instant, until: Instant) -> io::Result<Option<String>> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let pace = self.canvas.pace();
+            if let Ok(line) = self.typed.recv_timeout(left.min(pace.unwrap_or(GLANCE))) {
+                return Ok(Some(line));
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            if pace.is_some() || self.canvas.resized() {
+                self.canvas.advance(self.moment(began))?;
+            }
+        }
     }
 
     /// As much output as the terminal takes.
@@ -171,16 +221,21 @@ impl<W: Write> Player<W> {
         let until = Instant::now() + d;
         let line = format!("{}\r\n", "flood ".repeat(30));
         while Instant::now() < until {
-            self.out.write_all(line.as_bytes())?;
+            self.canvas.raw(&line)?;
         }
-        self.out.flush()
+        Ok(())
     }
 }
 
-/// Ends like a program that was killed, without a word.
+/// Ends in order.
 #[expect(clippy::exit, reason = "an agent's end is the end of its process")]
+fn end(status: i32) -> ! {
+    std::process::exit(status)
+}
+
+/// Ends like a program that was killed, without a word.
 fn crash() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     // Unreachable unless the kernel refuses to kill us; end with a failure all the same.
-    std::process::exit(1)
+    end(1)
 }

@@ -25,7 +25,7 @@ fn agents_of_a_running_tmux_are_found_without_being_declared() {
     assert_eq!(dev["session"], "web");
     assert_eq!(dev["agent"], "claude");
     assert_eq!(dev["owned"], false);
-    assert_eq!(dev["title"], "✳ ready", "titles are read as UTF-8");
+    assert_eq!(dev["title"], "✳ Claude Code", "titles are read as UTF-8");
     assert!(alive(u32::try_from(dev["pid"].as_u64().unwrap()).unwrap()));
     assert_eq!(by_name(&agents, "two.0")["agent"], "codex");
     let busy = by_name(&agents, "two.1");
@@ -158,11 +158,11 @@ fn spawn_kill_restart_pause_and_resume_act_on_what_is_owned() {
         "start 0.1, idle 3600",
     ]);
     assert_eq!(spawned["agents"][0]["owned"], true);
-    let first = w.agents_when("it idles", |a| a.len() == 1 && a[0]["state"] == "idle");
+    let first = w.agents_when("it is up", |a| a.len() == 1 && a[0]["state"] == "fresh");
     assert_eq!(first[0]["role"], "qa");
     w.json(&["ctl", "restart", "extra/helper", "--json"]);
     let second =
-        w.agents_when("another process", |a| a[0]["state"] == "idle" && a[0]["pid"] != first[0]["pid"]);
+        w.agents_when("another process", |a| a[0]["state"] == "fresh" && a[0]["pid"] != first[0]["pid"]);
     assert_eq!(second[0]["id"], first[0]["id"]);
     w.json(&["ctl", "pause", "extra/helper", "--json"]);
     assert_eq!(w.agents_when("paused", |a| a[0]["paused"] == true).len(), 1);

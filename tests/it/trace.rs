@@ -61,7 +61,7 @@ fn a_watched_server_is_the_same_before_during_and_after() {
     w.tmux(&["new-session", "-d", "-s", "wide", "-n", "wide", "-x", "300", "-y", "90", "sh"]);
     eventually("both agents have set their title", || {
         let titles = w.tmux(&["list-panes", "-s", "-t", "web", "-F", "#{pane_title}"]);
-        (titles.matches("ready").count() == 2).then_some(())
+        (titles.matches("Claude Code").count() == 2).then_some(())
     });
     let before = fingerprint(&w);
     // From an environment as poor as a cron job's: titles must be right all the same.
@@ -69,9 +69,10 @@ fn a_watched_server_is_the_same_before_during_and_after() {
     let mut poor = w.command(&["run", "--foreground"]);
     poor.env_clear().env("PATH", path).env("TSUP_HOME", w.home()).env("DISPLAY", ":666");
     let mut child = poor.stderr(std::process::Stdio::null()).spawn().unwrap();
-    let agents =
-        w.agents_when("both agents at rest", |a| a.len() == 2 && a.iter().all(|x| x["state"] == "idle"));
-    assert!(agents.iter().all(|a| a["title"] == "✳ ready"), "{agents:#?}");
+    let agents = w.agents_when("both agents at rest", |a| {
+        a.len() == 2 && a.iter().all(|x| matches!(x["state"].as_str(), Some("idle" | "fresh")))
+    });
+    assert!(agents.iter().all(|a| a["title"] == "✳ Claude Code"), "{agents:#?}");
     assert_eq!(before, fingerprint(&w), "while it is watched");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

@@ -21,9 +21,9 @@ use crate::ctl::client::Client;
 const CAST: [(&str, &str, &str, &str, &str); 6] = [
     ("web", "pm", "pm", "claude", "start 1, idle 4, busy 3, loop"),
     ("web", "dev", "developer", "claude", "start 1, busy 5, idle 4, loop"),
-    ("web", "qa", "qa", "codex", "start 2, idle 2, busy 3, ask 4, busy 1, loop"),
+    ("web", "qa", "qa", "codex", "start 2, idle 2, busy 3, ask 4, tool 2, loop"),
     ("api", "dev", "developer", "codex", "start 1, busy 8, idle 5, loop"),
-    ("api", "review", "reviewer", "gemini", "start 2, idle 6, busy 2, loop"),
+    ("api", "review", "reviewer", "gemini", "start 2, idle 5, busy 2, limit 5, loop"),
     ("api", "flaky", "developer", "gemini", "start 1, busy 4, crash, idle 3, busy 4, loop"),
 ];
 
