@@ -7,7 +7,7 @@ use tsup_actors::fleet::profiles;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::profile::{Profile, Profiles};
 use tsup_core::fleet::screen::{self, Classified, Shot};
-use tsup_core::limits::{DETECT_FILE_BYTES_MAX, PROFILE_BYTES_MAX};
+use tsup_core::limits::DETECT_FILE_BYTES_MAX;
 use tsup_core::untrusted::Untrusted;
 
 use super::ctl::Json;
@@ -71,35 +71,19 @@ fn answer<'p>(known: &'p Profiles, named: Option<&'p Profile>, shot: &Shot) -> (
 
 /// The shipped profiles, and those of a folder over them. What is wrong with those is told.
 pub(super) fn load(cx: &Cx, folder: Option<&Path>) -> Result<Profiles, UserError> {
-    let mut own = Vec::new();
-    if let Some(folder) = folder {
-        let failed = |e: &std::io::Error| {
-            let exit = if e.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
+    let (profiles, errors) = match folder {
+        None => profiles::with([]),
+        Some(folder) => profiles::over(folder).map_err(|e| {
+            let missing = e.kind() == std::io::ErrorKind::NotFound;
+            let folder = Untrusted::new(folder.to_string_lossy());
             UserError::new(
-                exit,
-                format!(
-                    "cannot read the profiles in {}: {}",
-                    Untrusted::new(folder.to_string_lossy()),
-                    plain(e)
-                ),
+                if missing { Exit::NotFound } else { Exit::Failed },
+                format!("cannot read the profiles in {folder}: {}", plain(&e)),
             )
-        };
-        let entries = std::fs::read_dir(folder).map_err(|e| failed(&e))?;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
-        paths.sort();
-        for path in paths {
-            let mut text = String::new();
-            let opened = std::fs::File::open(&path);
-            opened
-                .and_then(|f| f.take(PROFILE_BYTES_MAX).read_to_string(&mut text))
-                .map_err(|e| failed(&e))?;
-            own.push((path.display().to_string(), text));
-        }
-    }
-    let (profiles, errors) = profiles::with(own.iter().map(|(file, text)| (file.as_str(), text.as_str())));
+        })?,
+    };
     for error in errors {
-        cx.out.say(&format!("tsup: {error}"));
+        cx.out.say(&format!("tsup: {}", Untrusted::new(error.to_string())));
     }
     Ok(profiles)
 }

@@ -13,6 +13,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use similar::TextDiff;
 use tsup_core::error::{Exit, UserError};
+use tsup_core::untrusted::Untrusted;
 
 use self::file::Settings;
 use self::target::Target;
@@ -125,7 +126,7 @@ fn apply(cx: &Cx, change: &Change, target: &Target, before: &Settings, after: Op
     let doc = ChangeDoc { version: 1, cli: &target.cli, file: shown.clone(), changed, diff, note };
     if changed {
         if !change.json {
-            cx.out.print(&doc.diff)?;
+            cx.out.print(&shown_lines(&doc.diff))?;
         }
         if !change.yes && !agreed(cx, &shown)? {
             return Err(UserError::new(Exit::Failed, format!("{shown} stays as it is")).into());
@@ -150,6 +151,13 @@ fn diff(file: &str, before: Option<&str>, after: Option<&str>) -> String {
         .unified_diff()
         .header(&name(before), &name(after))
         .to_string()
+}
+
+/// The lines as a terminal may have them: a project's settings are anybody's.
+fn shown_lines(text: &str) -> String {
+    let shown =
+        |line: &str| line.split('\t').map(|part| Untrusted::from(part).to_string()).collect::<Vec<_>>();
+    text.lines().map(|line| shown(line).join("\t") + "\n").collect()
 }
 
 /// Asks the person at the terminal.
@@ -258,7 +266,7 @@ fn described(row: &Row) -> String {
     let mut text = format!("{:<10} {state}\n           {file}\n", row.cli);
     if let Some(command) = &row.command {
         text.push_str("           calls ");
-        text.push_str(&tsup_core::untrusted::Untrusted::new(command.as_str()).to_string());
+        text.push_str(&Untrusted::new(command.as_str()).to_string());
         text.push('\n');
     }
     if let Some(note) = &row.note {
@@ -267,4 +275,17 @@ fn described(row: &Row) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_shown_without_what_drives_a_terminal() {
+        assert_eq!(
+            shown_lines("@@ -1 +1 @@\n+\t\"é\u{9b}2J\u{202e}\"\r\n"),
+            "@@ -1 +1 @@\n+\t\"é\\u{9b}2J\\u{202e}\"\n"
+        );
+    }
 }

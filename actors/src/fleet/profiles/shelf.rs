@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tsup_core::fleet::profile::Profiles;
-use tsup_core::limits::{PROFILE_BYTES_MAX, PROFILES_MAX};
+use tsup_core::limits::{PROFILE_BYTES_MAX, PROFILE_FILES_MAX, PROFILES_MAX};
 use tsup_core::untrusted::Untrusted;
 
 use super::with;
@@ -61,8 +61,11 @@ impl Shelf {
             };
             let before = texts.iter().map(|(file, text)| (file.as_str(), text.as_str()));
             let (_, errors) = with(before.chain([(shown.as_str(), text.as_str())]));
-            let wrong: Vec<String> =
-                errors.iter().filter(|e| e.file == shown).map(|e| format!("profile {e}")).collect();
+            let wrong: Vec<String> = errors
+                .iter()
+                .filter(|e| e.file == shown)
+                .map(|e| Untrusted::new(format!("profile {e}")).to_string())
+                .collect();
             let kept = self.good.get(path).filter(|_| !wrong.is_empty() || text.is_empty()).cloned();
             if !text.is_empty() {
                 complaints.extend(wrong.iter().cloned());
@@ -88,6 +91,7 @@ fn stamp(folder: &Path) -> Stamp {
         .into_iter()
         .flatten()
         .flatten()
+        .take(PROFILE_FILES_MAX)
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
         .filter_map(|path| {
@@ -151,5 +155,9 @@ mod tests {
         assert_eq!(shelved.complaints.len(), 2, "{:?}", shelved.complaints);
         assert!(shelved.profiles.get("claude").is_some());
         assert!(Shelf::default().look(Some(&dir.path().join("none"))).unwrap().complaints.is_empty());
+        let rule = "[[rule]]\nid = \"x\"\nin = \"last\"\nsays = \"\\u001b[2J\"\n";
+        fs::write(dir.path().join("d.toml"), format!("{OWN}{rule}")).unwrap();
+        let told = Shelf::default().look(Some(dir.path())).unwrap().complaints.join(" ");
+        assert!(told.contains("`\\u{1b}[2J` is no state"), "{told}");
     }
 }
