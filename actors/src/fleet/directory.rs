@@ -187,11 +187,11 @@ impl Directory {
     /// Agents that a hook's caller could mean: by name, by pane, or by a process above it.
     pub(super) fn named_by(&self, caller: &Caller) -> Vec<route::Candidate> {
         let place = Place::from_env();
+        let id: Option<AgentId> = caller.agent.as_deref().and_then(|agent| agent.parse().ok());
         let mut found = Vec::new();
         for session in self.sessions.borrow().values() {
             Self::each_doc(session, |doc| {
-                let named =
-                    caller.agent.as_deref().is_some_and(|a| a == doc.id.to_string() || a.contains('/'));
+                let named = id == Some(doc.id) || caller.agent.as_deref().is_some_and(|a| is_name(a, doc));
                 let here = caller.pane.as_deref().is_some_and(|pane| pane == doc.pane);
                 let above = doc.pid.is_some_and(|pid| caller.ancestors.iter().any(|p| p.pid == pid));
                 if named || here || above {
@@ -222,4 +222,10 @@ impl Directory {
     pub(super) fn loaded(&self) -> watch::Receiver<bool> {
         self.loaded.clone()
     }
+}
+
+/// Whether these words are `SESSION/NAME` of an agent.
+fn is_name(words: &str, doc: &AgentDoc) -> bool {
+    let name = words.strip_prefix(doc.session.raw()).and_then(|rest| rest.strip_prefix('/'));
+    name == Some(doc.name.raw())
 }
