@@ -1,6 +1,7 @@
 //! One look at the transcripts that are due, on a thread of its own.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -53,23 +54,31 @@ pub(super) fn run(mut tasks: Vec<Task>, mut others: Others) -> Vec<Task> {
         others.keys.extend(task.keys());
     }
     for task in &mut tasks {
-        if let Some(path) = task.wanted(&others)
-            && task.tail.as_ref().is_none_or(|tail| tail.path() != path)
-        {
-            task.since.counted = task.tail.as_ref().map_or(task.since.counted, Tail::counted);
-            task.tail = Some(Tail::new(path, task.format, task.since));
-        }
-        (task.more, task.refused) = (false, None);
-        match task.tail.as_mut().map(|tail| tail.read(&zones)) {
-            Some(Ok(more)) => task.more = more,
-            Some(Err(e)) if e.kind() != std::io::ErrorKind::NotFound => task.refused = Some(e.to_string()),
-            Some(Err(_)) | None => {}
+        // What anybody wrote is read here: a defect that it meets costs this one look, and none of the others.
+        if catch_unwind(AssertUnwindSafe(|| task.read(&others, &zones))).is_err() {
+            (task.tail, task.more) = (None, false);
         }
     }
     tasks
 }
 
 impl Task {
+    /// Looks which file it is, and reads on.
+    fn read(&mut self, others: &Others, zones: &Zones<'_>) {
+        if let Some(path) = self.wanted(others)
+            && self.tail.as_ref().is_none_or(|tail| tail.path() != path)
+        {
+            self.since.counted = self.tail.as_ref().map_or(self.since.counted, Tail::counted);
+            self.tail = Some(Tail::new(path, self.format, self.since));
+        }
+        (self.more, self.refused) = (false, None);
+        match self.tail.as_mut().map(|tail| tail.read(zones)) {
+            Some(Ok(more)) => self.more = more,
+            Some(Err(e)) if e.kind() != std::io::ErrorKind::NotFound => self.refused = Some(e.to_string()),
+            Some(Err(_)) | None => {}
+        }
+    }
+
     /// What it shares with others, unless a hook tells it from them.
     fn keys(&self) -> HashSet<PathBuf> {
         if self.told.is_none() { find::keys(&self.homes) } else { HashSet::new() }
