@@ -116,12 +116,19 @@ fn a_declared_agent_gets_the_environment_that_it_is_allowed_and_no_more() {
     let names: Vec<&str> = environment.lines().filter_map(|l| l.split_once('=')).map(|(n, _)| n).collect();
     assert!(environment.lines().any(|l| l == "MODE=fast and loose"), "{environment}");
     assert!(environment.lines().any(|l| l == "ALLOWED=yes"), "{environment}");
+    let home = format!("TSUP_HOME={}", w.home().display());
+    assert!(environment.lines().any(|l| l == home), "{environment}");
+    let id = w.agents_when("it is known", |a| a.len() == 1 && a[0]["id"].is_string())[0]["id"].clone();
+    let id = format!("TSUP_AGENT={}", id.as_str().unwrap());
+    assert!(environment.lines().any(|l| l == id), "{environment}");
     for name in names {
-        // What a shell sets by itself, and what tells a program about its pane.
+        // What a shell sets by itself, what tells a program about its pane, and the way of hooks home.
         let known = [
             "PATH",
             "ALLOWED",
             "MODE",
+            "TSUP_HOME",
+            "TSUP_AGENT",
             "PWD",
             "OLDPWD",
             "SHLVL",
