@@ -54,6 +54,8 @@ pub(super) struct Board {
     pub(super) cover: Option<Cover>,
     pub(super) title: Vec<Claim>,
     pub(super) title_at: Mono,
+    /// What the title said that the process before left behind.
+    pub(super) title_left: Vec<Claim>,
     pub(super) hook: Option<Evidence>,
     /// The hook's last word was overruled by the screen and counts no more.
     pub(super) hook_spent: bool,
@@ -93,7 +95,12 @@ impl Board {
     }
 
     /// Takes in what the title says.
-    pub(super) fn titled(&mut self, claims: Vec<Claim>, at: Mono) {
+    pub(super) fn titled(&mut self, mut claims: Vec<Claim>, at: Mono) {
+        if claims == self.title_left {
+            claims.clear();
+        } else {
+            self.title_left.clear();
+        }
         // One that nobody takes back is met with every screen, and is no work.
         if claims != self.title {
             self.observe(&claims, at);

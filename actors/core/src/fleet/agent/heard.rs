@@ -18,6 +18,7 @@ impl Agent {
             let age = heard.at.map(|at| now.wall.since(at)).unwrap_or_default();
             Evidence { claim, at: now.mono - age }
         });
-        self.board.heard(said, ends);
+        // What was under way when a process ended may come when the next one runs.
+        self.board.heard(said.filter(|said| self.is_of_now(said.at)), ends);
     }
 }

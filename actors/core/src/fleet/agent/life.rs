@@ -25,7 +25,9 @@ impl Agent {
         if self.process == Some(process) && self.life != Life::Unborn {
             return;
         }
-        self.process = Some(process);
+        // A pane keeps its title when its program is killed; the next one has not set it.
+        let before = self.process.replace(process);
+        let title_left = before.map(|_| std::mem::take(&mut self.board.title)).unwrap_or_default();
         self.life = Life::Alive;
         self.born = now.mono - age;
         self.attached_at = now.mono;
@@ -34,7 +36,7 @@ impl Agent {
         self.pane_gone = None;
         self.pane_ending = false;
         self.before_loss = None;
-        self.board = Board::default();
+        self.board = Board { title_left, ..Board::default() };
         self.pending = None;
         self.last_look = now.mono;
         self.last_activity = None;

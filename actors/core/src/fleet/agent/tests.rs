@@ -336,6 +336,27 @@ fn a_title_that_nobody_takes_back_ends_no_limit() {
 }
 
 #[test]
+fn what_the_process_before_left_says_nothing_about_the_next() {
+    let mut a = readable();
+    let title = [claim(Source::Title, Rank::Spinner, AgentState::Busy)];
+    a.step(composer(1_000, &title), at(1_000));
+    a.step(Event::Died { process: proc(5), facts: signal(9) }, at(10_000));
+    a.step(Event::Attached { process: proc(6), age: Duration::ZERO }, at(20_000));
+    a.step(written(AgentState::Limited, 9_000, Some(90_000)), at(20_100));
+    a.step(Event::Activity { at: at(21_000).mono }, at(21_000));
+    a.step(composer(21_000, &title), at(21_000));
+    assert_eq!(word(&a), "starting");
+    pass(&mut a, 21_000, 30_000);
+    assert_eq!(word(&a), "idle");
+    let other = Claim { excerpt: "another frame".into(), ..title[0].clone() };
+    a.step(Event::Activity { at: at(30_000).mono }, at(30_000));
+    a.step(composer(30_000, &[other]), at(30_000));
+    a.step(Event::Activity { at: at(30_100).mono }, at(30_100));
+    a.step(composer(30_100, &title), at(30_100));
+    assert_eq!(word(&a), "busy", "it is the new one's own by now");
+}
+
+#[test]
 fn history_is_bounded_and_says_why() {
     let mut a = agent(OLD);
     for n in 0..200 {
