@@ -204,6 +204,11 @@ impl Activity {
         self.asked.insert(pane, calm);
         if calm {
             self.dirty.remove(&pane);
+            // What moves again soon after it fell quiet shows something new: it does not wait for the slow
+            // rhythm, and one that only ticks is not looked at twice for each tick.
+            if let Some(streak) = self.streaks.get_mut(&pane) {
+                streak.captures = streak.captures.min(1);
+            }
             return;
         }
         if let Some(streak) = self.streaks.get_mut(&pane) {

@@ -184,6 +184,23 @@ fn a_pane_that_is_never_quiet_is_captured_ever_less_often() {
 }
 
 #[test]
+fn a_pane_that_fell_quiet_and_moves_again_does_not_wait_for_the_slow_rhythm() {
+    let mut i = standing(PushMode::Tty, 1, true);
+    let mut seen = Vec::new();
+    // Never quiet for ten seconds, quiet for half a second, then never quiet again.
+    for ms in (1000..=14_000).step_by(20) {
+        let writes = ms % 100 == 0 && !(11_000..11_500).contains(&ms);
+        let event = if writes { Event::Wrote(vec![PaneId(0)]) } else { Event::Tick };
+        if !captures(&i.step(event, at(ms))).is_empty() {
+            seen.push((ms, answered(&mut i, 0, ms)));
+        }
+    }
+    let calm = seen.iter().position(|(_, calm)| *calm).unwrap();
+    assert!((11_200..=11_220).contains(&seen[calm].0), "{seen:?}");
+    assert_eq!(seen[calm + 1], (12_500, false), "a second after it moved again: {seen:?}");
+}
+
+#[test]
 fn only_panes_with_agents_are_captured_and_new_ones_at_once() {
     let mut i = standing(PushMode::Tty, 3, true);
     let wanted = |panes: &[u32]| Event::Agents(panes.iter().map(|p| PaneId(*p)).collect());
