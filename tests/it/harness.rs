@@ -44,7 +44,7 @@ impl World {
         let dir = std::env::temp_dir().join(format!("tsup-it-{}-{n}", std::process::id()));
         fs::DirBuilder::new().mode(0o700).create(&dir).unwrap();
         fs::create_dir(dir.join("bin")).unwrap();
-        for name in ["claude", "codex", "gemini"] {
+        for name in ["claude", "codex", "gemini", "droid", "pi", "copilot"] {
             symlink(TSUP, dir.join("bin").join(name)).unwrap();
         }
         let world = World { dir, supervisors: Vec::new() };

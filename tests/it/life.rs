@@ -6,20 +6,16 @@ use serde_json::Value;
 
 use crate::harness::{Watch, World, eventually};
 
-/// The CLIs whose screens the fake agents can paint.
-const LOOKS: [&str; 3] = ["claude", "codex", "gemini"];
+/// The CLIs whose whole lives are watched.
+const LOOKS: [&str; 6] = ["claude", "codex", "gemini", "droid", "pi", "copilot"];
 
-/// The states an agent was told to go through, one word each, details where they matter.
+/// The states an agent was told to go through, with their details.
 fn story(watch: &Watch, name: &str) -> Vec<String> {
     let of = watch.seen.iter().filter(|e| e["kind"] == "agent_state" && e["name"] == name);
     let mut words: Vec<String> = of
         .map(|e| {
             let to = e["to"].as_str().unwrap();
-            if to == "waiting" {
-                format!("{to}/{}", e["detail"].as_str().unwrap_or("-"))
-            } else {
-                to.to_owned()
-            }
+            e["detail"].as_str().map_or_else(|| to.to_owned(), |detail| format!("{to}/{detail}"))
         })
         .collect();
     words.dedup();
@@ -30,36 +26,93 @@ fn is<'a>(name: &'a str, state: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |e: &Value| e["name"] == name && e["to"] == state
 }
 
-#[test]
-fn every_state_of_a_life_is_told_in_its_order_for_every_cli() {
-    let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "team", "-n", "keep", "sh"]);
+/// Every kind of step of a life, with the state that its screen stands for.
+const STEPS: [(&str, &str); 11] = [
+    ("trust", "waiting/trust"),
+    ("fresh", "fresh"),
+    ("thinking", "busy/thinking"),
+    ("compact", "busy/compacting"),
+    ("tool", "busy/tool"),
+    ("permission", "waiting/permission"),
+    ("question", "waiting/question"),
+    ("idle", "idle"),
+    ("background", "busy/background"),
+    ("error", "error"),
+    ("limit", "limited"),
+];
+
+/// What not every CLI has a screen for.
+const LACKS: [(&str, &[&str]); 4] = [
+    ("droid", &["background"]),
+    ("pi", &["trust", "background"]),
+    ("gemini", &["background"]),
+    ("copilot", &["background"]),
+];
+
+/// The CLIs whose screens tell a running tool from thinking.
+const TELLS_TOOLS: [&str; 2] = ["claude", "codex"];
+
+fn steps(look: &str) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    let lacks = LACKS.iter().find(|(of, _)| *of == look).map_or(&[][..], |(_, lacks)| lacks);
+    STEPS.into_iter().filter(|(step, _)| !lacks.contains(step))
+}
+
+/// Lives all lives at once, every agent in a window of its own, and answers what was told of each.
+fn lived(w: &mut World, more: &str, end: &str) -> Watch {
+    w.tmux(&["new-session", "-d", "-s", "team", "-n", "keep", "-x", "100", "-y", "40", "sh"]);
     w.run();
     let mut watch = w.watch(&["--kind", "agent_state", "--kind", "agent_died"]);
     for look in LOOKS {
-        let life = "start 1, idle 4, busy 4, ask 3, busy 3, idle 3, exit 3";
-        w.tmux(&["new-window", "-d", "-t", "team:", "-n", look, &w.fake(look, life)]);
+        // A young process is called starting for three seconds, unless its screen says more.
+        let lives: Vec<String> = steps(look).map(|(step, _)| format!("{step} 2.5")).collect();
+        let life = format!("start 2, {}, {end}", lives.join(", "));
+        let fake = format!("{}{more}", w.fake(look, &life));
+        let home = format!("TSUP_HOME={}", w.home().display());
+        w.tmux(&["new-window", "-d", "-t", "team:", "-n", look, "-e", &home, &fake]);
     }
     let mut dead = 0;
+    watch.next("the first asks", |e| e["to"] == "waiting" && e["detail"] == "permission");
+    // In the middle of it the terminals change their size.
+    for look in LOOKS {
+        w.tmux(&["resize-window", "-t", &format!("team:{look}"), "-x", "90", "-y", "36"]);
+    }
     watch.next("all have ended", move |e| {
         dead += usize::from(e["kind"] == "agent_died");
         dead == LOOKS.len()
     });
-    for look in LOOKS {
-        let told = story(&watch, look);
-        let rest = |word: &&String| matches!(word.as_str(), "idle" | "fresh" | "queued");
-        assert!(told.iter().any(|word| word == "waiting/permission"), "{look}: {told:?}");
-        let plain: Vec<&str> = told
-            .iter()
-            .filter(|word| *word != "starting" && *word != "unknown")
-            .map(|word| if rest(&word) { "rest" } else { word })
-            .collect();
-        let mut expected = vec!["rest", "busy", "waiting/permission", "busy", "rest"];
-        if plain.last().is_some_and(|last| *last == "crashed" || *last == "exited") {
-            expected.push(plain[plain.len() - 1]);
+    watch
+}
+
+/// What was told of an agent, in order, once for each state; a step that is told in other words, or
+/// through another state on the way, is an error.
+fn out_of_order(watch: &Watch, look: &str, end: &str) -> Option<String> {
+    let told = story(watch, look);
+    let plain: Vec<&str> = told.iter().map(String::as_str).filter(|w| !BEFORE.contains(w)).collect();
+    let tool = if TELLS_TOOLS.contains(&look) { "busy/tool" } else { "busy/thinking" };
+    let mut expected: Vec<&str> =
+        steps(look).map(|(step, says)| if step == "tool" { tool } else { says }).collect();
+    if steps(look).next().is_some_and(|(_, says)| says == "waiting/trust") {
+        // `start` ends with an empty composer.
+        if plain.first() == Some(&"fresh") {
+            expected.insert(0, "fresh");
         }
-        assert_eq!(plain, expected, "{look}");
     }
+    if plain.last() == Some(&end) {
+        expected.push(end);
+    }
+    (plain != expected).then(|| format!("{look}:\n told {plain:?}\n for  {expected:?}\n"))
+}
+
+/// What is told before enough is seen; a title often says that it works before the screen says at what.
+const BEFORE: [&str; 3] = ["starting", "unknown", "busy"];
+
+#[test]
+fn every_state_of_a_life_is_told_in_its_order_for_every_cli() {
+    let mut w = World::new();
+    let watch = lived(&mut w, "", "exit 3");
+    let wrong: String =
+        LOOKS.iter().filter_map(|look| out_of_order(&watch, look, "crashed/status")).collect();
+    assert!(wrong.is_empty(), "{wrong}");
     assert!(
         watch
             .seen
@@ -67,6 +120,17 @@ fn every_state_of_a_life_is_told_in_its_order_for_every_cli() {
             .filter(|e| e["to"] == "waiting")
             .all(|e| e["because"].as_str().unwrap().contains('`'))
     );
+}
+
+#[test]
+fn a_life_whose_hooks_are_called_is_told_in_the_same_order() {
+    let mut w = World::new();
+    let watch = lived(&mut w, " --hooks", "crash");
+    let wrong: String =
+        LOOKS.iter().filter_map(|look| out_of_order(&watch, look, "crashed/signal")).collect();
+    assert!(wrong.is_empty(), "{wrong}");
+    let hooked = watch.seen.iter().filter(|e| e["because"].as_str().is_some_and(|b| b.contains("its hook")));
+    assert!(hooked.count() >= 3, "{:#?}", watch.seen);
 }
 
 #[test]
