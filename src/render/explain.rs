@@ -101,9 +101,11 @@ fn age(seconds: f64) -> String {
     }
 }
 
+/// The first line with words, its runs of blanks squeezed: a screen is padded, a person reads words.
 fn first_line(text: &Untrusted) -> String {
-    let line = text.raw().lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("-");
-    Untrusted::from(line).to_string()
+    let mut lines = text.raw().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_else(|| "-".to_owned());
+    Untrusted::from(line.as_str()).to_string()
 }
 
 fn history(doc: &ExplainDoc, now: Wall, look: Look) -> String {
@@ -121,3 +123,6 @@ fn history(doc: &ExplainDoc, now: Wall, look: Look) -> String {
     }
     table.draw(look)
 }
+
+#[cfg(test)]
+mod tests;
