@@ -99,7 +99,7 @@ pub(crate) fn line(size: Size) {
         let mut quiet_since: HashMap<String, Instant> = HashMap::new();
         let agents = supervisor.agents();
         while values.len() + missed < size.lines {
-            // Only panes whose agent is idle can turn busy: take the one that rested longest.
+            // Only panes whose agent is at rest can turn busy: take the one that rested longest.
             let agent = next_quiet(&supervisor, &agents, &mut quiet_since);
             let mut tty = OpenOptions::new().write(true).open(&panes[&agent.pane]).unwrap();
             // Lines of independent agents come at moments of their own, not as answers to each other.
@@ -124,7 +124,8 @@ fn next_quiet<'a>(
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let now = supervisor.agents();
-        let idle = |id| now.iter().any(|a| a.id == id && a.state.as_str() == "idle");
+        // What these stand-ins show no profile knows, so that their rest is idle or unknown.
+        let idle = |id| now.iter().any(|a| a.id == id && ["idle", "unknown"].contains(&a.state.as_str()));
         let rested = agents.iter().filter(|a| idle(a.id)).min_by_key(|a| used.get(&a.pane).copied());
         if let Some(agent) = rested {
             used.insert(agent.pane.clone(), Instant::now());
