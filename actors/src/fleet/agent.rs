@@ -131,6 +131,8 @@ pub(super) struct AgentActor {
     pane_watch: Option<(ProcId, AbortHandle)>,
     /// A process of its pane whose end was told.
     pane_ended: Option<ProcId>,
+    /// The process that the last launch replaced.
+    replaced: Option<ProcId>,
     look_timer: Option<Timer>,
     relaunch_timer: Option<Timer>,
     enough_timer: Option<Timer>,
@@ -155,6 +157,7 @@ impl AgentActor {
             watch: None,
             pane_watch: None,
             pane_ended: None,
+            replaced: None,
             look_timer: None,
             relaunch_timer: None,
             enough_timer: None,
@@ -256,8 +259,15 @@ impl AgentActor {
     }
 
     /// Takes in what the roster knows of it.
-    fn told(&mut self, member: Box<Member>, session: Untrusted, cx: &mut Cx<Self>) {
+    fn told(&mut self, mut member: Box<Member>, session: Untrusted, cx: &mut Cx<Self>) {
         self.held.session = session;
+        // A listing from before a launch tells of the process that was replaced: its end is not this one's.
+        let replaced = self.replaced.filter(|_| self.held.agent.is_alive());
+        if replaced.is_some() && [member.process, member.pane_process].contains(&replaced) {
+            member.process = self.held.agent.process();
+            member.pane_process = member.process;
+            member.dead = None;
+        }
         if member.pane.is_some() {
             self.pane = None;
         }

@@ -232,6 +232,7 @@ impl AgentActor {
             Ok(Answer::Launched(launched)) => match proc::identify(launched.pid) {
                 Ok(process) => {
                     self.pane = Some(launched.pane);
+                    self.replaced = self.held.agent.process().filter(|old| *old != process);
                     self.describe();
                     return self.attach(process, cx);
                 }
