@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::line::{closes_box, inside, is_cursor, is_dashed, is_rule, is_side, menu_item, opens_box};
+use super::line::{closes_box, inside, is_cursor, is_dashed, is_radio, is_rule, is_side, menu_item, opens_box};
 use super::text::Line;
 use crate::limits::DIALOG_LINES_MAX;
 
@@ -82,7 +82,13 @@ fn column(line: &Line<'_>) -> usize {
     let inner = if is_side(line) { inside(line) } else { &line.text };
     let blanks = inner.chars().take_while(|c| *c == ' ').count();
     let mut chars = inner.trim_start().chars();
-    match chars.next() {
+    let mut blanks = blanks;
+    let mut first = chars.next();
+    if first.is_some_and(is_cursor) && chars.clone().next().is_some_and(is_radio) {
+        blanks += 1;
+        first = chars.next();
+    }
+    match first {
         Some(c) if is_cursor(c) || matches!(c, '↓' | '↑' | '○' | '◯' | '◇') => {
             1 + blanks + chars.take_while(|c| *c == ' ').count()
         }
@@ -161,7 +167,8 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
             // Words behind an arrow alone are a menu only with a line that says so, or the keys in them.
             let keyed =
                 after.iter().chain(&before).chain([at]).filter(|o| has_key(words(&lines[**o]))).count();
-            if keyed < 2 {
+            let radios = after.iter().chain(&before).chain([at]).all(|o| has_radio(&lines[*o]));
+            if keyed < 2 && !radios {
                 return None;
             }
         }
@@ -169,6 +176,16 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
         return Some(Dialog { kind: Kind::Menu, first, anchor: *at, words: first, framed: false });
     }
     None
+}
+
+/// Whether an option in a box carries the mark of a choice: `▸● Yes`, ` ○ No`.
+fn has_radio(line: &Line<'_>) -> bool {
+    let words = words(line);
+    is_side(line) && words.strip_prefix(is_cursor_not_radio).unwrap_or(words).starts_with(is_radio)
+}
+
+fn is_cursor_not_radio(c: char) -> bool {
+    is_cursor(c) && !is_radio(c)
 }
 
 /// Whether an option names its key: `Run (y)`, `Reject (esc or p)`.

@@ -51,8 +51,11 @@ pub fn closes_box(line: &Line<'_>) -> bool {
     let body = line.body();
     let mut chars = body.chars();
     matches!(chars.next(), Some('╰' | '└' | '┗' | '╚'))
-        && chars.next().is_some_and(is_rule_char)
-        && chars.next().is_some_and(is_rule_char)
+        && match chars.next() {
+            // A label may stand at the left of the border.
+            Some(' ') => chars.next_back().is_some_and(|c| matches!(c, '╯' | '┘' | '┛' | '╝')),
+            next => next.is_some_and(is_rule_char) && chars.next().is_some_and(is_rule_char),
+        }
 }
 
 /// Whether a line is inside a box or carries a bar.
@@ -77,6 +80,11 @@ pub fn is_cursor(c: char) -> bool {
     matches!(c, '❯' | '›' | '→' | '>' | '●' | '◉' | '▸' | '▶' | '‣' | '»' | '➜' | '➤' | '⏵' | '◆')
 }
 
+/// Marks of options of which one can be chosen, filled or not.
+pub fn is_radio(c: char) -> bool {
+    matches!(c, '●' | '○' | '◉' | '◯')
+}
+
 /// An option of a menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MenuItem {
@@ -91,7 +99,10 @@ pub fn menu_item(text: &str) -> Option<MenuItem> {
     let text = text.trim();
     let cursor = text.chars().next().filter(|c| is_cursor(*c));
     let words = match cursor {
-        Some(c) => text[c.len_utf8()..].strip_prefix(' ')?.trim_start(),
+        Some(c) => {
+            let rest = &text[c.len_utf8()..];
+            rest.strip_prefix(is_radio).unwrap_or(rest).strip_prefix(' ')?.trim_start()
+        }
         // Marks of a list that goes on beyond the pane stand where the cursor would.
         None => text.strip_prefix(['↓', '↑', '○', '◯', '◇']).map_or(text, str::trim_start),
     };

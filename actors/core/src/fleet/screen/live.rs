@@ -43,8 +43,20 @@ impl<'a> Live<'a> {
             (None, None) => lines.len(),
         };
         let mut live = Live { lines, composer, dialog, top, work: None };
+        // Where no composer is drawn while it works, the sign of work is the end of the screen, and what
+        // stands above it is output.
+        if live.dialog.is_some() && !rules.screen.composer_while_busy && live.ends_in_work(rules) {
+            live.dialog = None;
+            live.top = live.lines.len();
+        }
         live.work = live.find_work(rules);
         live
+    }
+
+    fn ends_in_work(&self, rules: &Rules) -> bool {
+        let Some(last) = self.lines.iter().rposition(|line| !line.is_blank()) else { return false };
+        let alone = last == 0 || self.lines[last - 1].is_blank();
+        alone && self.spinner_at(last, rules, Region::Bottom).is_some()
     }
 
     /// The sign of work: right above the composer, or at the bottom where there is none; else below the
@@ -91,7 +103,8 @@ impl<'a> Live<'a> {
     /// The sign of work is a paragraph's first line, or stands out to the left of the line above it. What
     /// hangs below it belongs to it, and so do the few lines into which its words wrap in a narrow pane.
     fn work_in(&self, first: usize, last: usize, rules: &Rules, region: Region) -> Option<Work> {
-        let begins = |at: &usize| *at == first || self.lines[at - 1].indent > self.lines[*at].indent + 1;
+        let begins = |at: &usize| *at == first || self.lines[at - 1].indent > self.lines[*at].indent + 1
+            || is_ask(&self.lines[at - 1], rules);
         let found = (first..=last).filter(begins).find_map(|line| {
             let spinner = self.spinner_at(line, rules, region)?;
             Some(Work { line, spinner })
@@ -235,7 +248,7 @@ fn is_ask(line: &Line<'_>, rules: &Rules) -> bool {
 }
 
 fn is_end(line: &Line<'_>, rules: &Rules) -> bool {
-    line.indent <= 2 && rules.screen.ends.iter().any(|end| end.find_in(line.body()).is_some())
+    line.indent <= 5 && rules.screen.ends.iter().any(|end| end.find_in(line.body()).is_some())
 }
 
 /// Whether a line may stand between the sign of work and the composer.
@@ -252,7 +265,9 @@ fn is_spinner(line: &Line<'_>, spinner: &Spinner, whole: impl FnOnce() -> View) 
     if line.indent > spinner.indent {
         return false;
     }
-    let drawn = spinner.glyphs.has(first) && chars.next() == Some(' ');
+    // Two cells may turn together.
+    let next = chars.next().map(|next| if spinner.glyphs.has(next) { chars.next() } else { Some(next) });
+    let drawn = spinner.glyphs.has(first) && next.flatten() == Some(' ');
     if !spinner.glyphs.is_empty() && !drawn {
         return false;
     }
