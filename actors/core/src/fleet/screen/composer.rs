@@ -157,7 +157,9 @@ fn is_barred(line: &Line<'_>, column: usize) -> bool {
 /// A prompt on a line of its own, and what was typed further down to the next blank line.
 fn bare(lines: &[Line<'_>], bottom: usize, shape: &ComposerShape) -> Option<Composer> {
     let line = &lines[bottom];
-    if line.indent > 2 || after_prompt(line.body(), shape).is_none() {
+    // A prompt that is written with blanks before it stands that far in.
+    let deep = |prompt: &String| prompt.starts_with(' ') && line.text.starts_with(prompt.as_str());
+    if (line.indent > 1 && !shape.prompts.iter().any(deep)) || after_prompt(line.body(), shape).is_none() {
         return None;
     }
     let typed = lines[bottom + 1..].iter().take(COMPOSER_LINES_MAX);
