@@ -56,7 +56,9 @@ impl<'a> Live<'a> {
     fn ends_in_work(&self, rules: &Rules) -> bool {
         let Some(last) = self.lines.iter().rposition(|line| !line.is_blank()) else { return false };
         let alone = last == 0 || self.lines[last - 1].is_blank();
-        alone && self.spinner_at(last, rules, Region::Bottom).is_some()
+        // Words alone may be the dialog's own hint about keys.
+        let drawn = |spinner: usize| !rules.spinners[spinner].glyphs.is_empty();
+        alone && self.spinner_at(last, rules, Region::Bottom).is_some_and(drawn)
     }
 
     /// The sign of work: right above the composer, or at the bottom where there is none; else below the
