@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::line::{closes_box, inside, is_bar_char, is_cursor, is_dashed, is_radio, is_rule, is_side, menu_item, opens_box};
+use super::line::{
+    closes_box, inside, is_bar_char, is_cursor, is_dashed, is_radio, is_rule, is_side, menu_item, opens_box,
+};
 use super::text::Line;
 use crate::limits::DIALOG_LINES_MAX;
 
@@ -181,7 +183,9 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
 /// Whether an option in a box carries the mark of a choice: `▸● Yes`, ` ○ No`.
 fn has_radio(line: &Line<'_>) -> bool {
     let words = words(line);
-    line.body().ends_with(is_bar_char) && is_side(line) && words.strip_prefix(is_cursor_not_radio).unwrap_or(words).starts_with(is_radio)
+    line.body().ends_with(is_bar_char)
+        && is_side(line)
+        && words.strip_prefix(is_cursor_not_radio).unwrap_or(words).starts_with(is_radio)
 }
 
 fn is_cursor_not_radio(c: char) -> bool {

@@ -105,8 +105,11 @@ impl<'a> Live<'a> {
     /// The sign of work is a paragraph's first line, or stands out to the left of the line above it. What
     /// hangs below it belongs to it, and so do the few lines into which its words wrap in a narrow pane.
     fn work_in(&self, first: usize, last: usize, rules: &Rules, region: Region) -> Option<Work> {
-        let begins = |at: &usize| *at == first || self.lines[at - 1].indent > self.lines[*at].indent + 1
-            || is_ask(&self.lines[at - 1], rules);
+        let begins = |at: &usize| {
+            *at == first
+                || self.lines[at - 1].indent > self.lines[*at].indent + 1
+                || is_ask(&self.lines[at - 1], rules)
+        };
         let found = (first..=last).filter(begins).find_map(|line| {
             let spinner = self.spinner_at(line, rules, region)?;
             Some(Work { line, spinner })
