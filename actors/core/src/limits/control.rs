@@ -1,0 +1,42 @@
+//! Limits of the control socket, its events and its audit log.
+
+use std::time::Duration;
+
+// --- control socket -------------------------------------------------------------------------------
+
+/// Bytes in one frame of the control socket. A tree of 2,000 nodes takes about 0.5 MiB.
+pub const FRAME_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Bytes in one request frame: requests are small, and a client is not trusted to be honest.
+pub const REQUEST_BYTES_MAX: u32 = 256 * 1024;
+/// A started frame must be complete within this time.
+pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that reads nothing for this long while an answer waits is cut off.
+pub const FRAME_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at the same time, all clients together.
+pub const CONNECTIONS_MAX: usize = 64;
+/// Of [`CONNECTIONS_MAX`], kept for short administrative requests when streams have taken the rest.
+pub const CONNECTIONS_RESERVED: usize = 8;
+/// Requests under way on one connection.
+pub const REQUESTS_PER_CONNECTION_MAX: usize = 32;
+/// A connection that asks nothing for this long is closed.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
+/// A connection on a reserved place has this long, all told.
+pub const SHORT_CONNECTION_MAX: Duration = Duration::from_secs(2);
+/// Time a domain may take to answer a request of the control socket.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Events written together when a reader has fallen behind.
+pub const EVENTS_PER_WRITE: usize = 64;
+/// Requests to the process itself (reload, shutdown) that may wait for its main loop.
+pub const ADMIN_WAITING_MAX: usize = 4;
+
+// --- events ---------------------------------------------------------------------------------------
+
+/// Events kept for slow live readers before they are told `lagged`.
+pub const EVENT_RING: usize = 4096;
+
+// --- audit log ------------------------------------------------------------------------------------
+
+/// Bytes of the audit log before it turns over; one older file is kept. Some 60,000 lines.
+pub const AUDIT_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Audit lines that may wait for the disk.
+pub const AUDIT_PENDING_MAX: usize = 10_000;

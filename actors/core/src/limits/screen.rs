@@ -1,0 +1,71 @@
+//! Limits of screens, profiles, and what quarrels with them.
+
+use std::time::Duration;
+
+// --- evidence -------------------------------------------------------------------------------------
+
+/// Words of a screen, a hook or a transcript that a claim quotes: one line of a wide pane.
+pub const EXCERPT_BYTES: usize = 256;
+
+// --- screens and profiles -------------------------------------------------------------------------
+
+/// Lines of a screen that are read, from its bottom: a tall pane, and what tells whether a turn was taken.
+pub const SCREEN_LINES_MAX: usize = 512;
+/// Blank lines below them that are passed over.
+pub const SCREEN_BLANK_LINES_MAX: usize = 1_024;
+/// Bytes of one line that are read: the widest terminals have some 500 cells, with escapes and wide
+/// characters.
+pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Lines that a composer may have: a pasted text in a tall pane.
+pub const COMPOSER_LINES_MAX: usize = 120;
+/// Lines that a dialog may have: a plan or a diff above its options.
+pub const DIALOG_LINES_MAX: usize = 120;
+/// Lines with words below a dialog's options and above the composer's status that are looked at.
+pub const STATUS_LINES_MAX: usize = 40;
+/// Lines of the last paragraph that rules look at.
+pub const LAST_LINES_MAX: usize = 12;
+/// Lines of the bottom that rules look at when there is neither composer nor dialog.
+pub const BOTTOM_LINES_MAX: usize = 8;
+/// Bytes of a literal or a pattern in a profile.
+pub const PATTERN_BYTES_MAX: usize = 512;
+/// Bytes that a pattern may take when compiled: a repetition of repetitions is refused.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Tables of one kind in a profile.
+pub const RULES_PER_PROFILE_MAX: usize = 200;
+/// Bytes of a captured screen's file that are read, from its end.
+pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a profile's file.
+pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+/// Entries of a folder of profiles that are looked at.
+pub const PROFILE_FILES_MAX: usize = 1_024;
+/// Files of a person's own profiles that are read.
+pub const PROFILES_MAX: usize = 256;
+/// Their folder is looked at this often: a person who edits a profile looks on.
+pub const PROFILES_LOOK: Duration = Duration::from_secs(2);
+
+// --- drift ----------------------------------------------------------------------------------------
+
+/// An agent's hooks and its screen may disagree for this long: a whole build takes less than its hooks.
+pub const DRIFT_QUARREL: Duration = Duration::from_secs(120);
+/// And this many hooks must have been called meanwhile: a single old word is no sign.
+pub const DRIFT_HOOKS: u32 = 3;
+/// A sign must be gone this long before its alert is resolved.
+pub const DRIFT_CLEAR: Duration = Duration::from_secs(300);
+/// A rule must have fired this often before its silence means anything.
+pub const DRIFT_RULE_TIMES: u64 = 50;
+/// It is silent after this many times the screens that it usually takes until it fires again.
+pub const DRIFT_RULE_GAPS: u64 = 100;
+/// And after this time: nobody may have used what it tells of.
+pub const DRIFT_RULE_SILENCE: Duration = Duration::from_secs(6 * 3600);
+/// Or after this time since the CLI's version changed.
+pub const DRIFT_VERSION_SILENCE: Duration = Duration::from_secs(30 * 60);
+/// How often signs of drift are looked for.
+pub const DRIFT_REVIEW: Duration = Duration::from_secs(15);
+/// Agents whose hooks are held against their screens.
+pub const DRIFT_AGENTS_MAX: usize = 8_192;
+/// Rules of one profile whose firing is counted.
+pub const DRIFT_RULES_MAX: usize = 512;
+/// Alerts of drift at the same time.
+pub const DRIFT_ALERTS_MAX: usize = 256;
+/// A disagreement between shadow profiles and active ones is logged at most this often for each profile.
+pub const SHADOW_LOG_EVERY: Duration = Duration::from_secs(60);
