@@ -1,9 +1,9 @@
 //! System calls and kernel files that only Linux has, each with a portable fallback beside it.
 //!
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end of a
-//! process, [`inotify`] a write to a terminal, [`folder`] a change in a folder, [`tree`] what process trees
-//! use, [`belongings`] what a process has; [`child`] makes children end with their parent, [`datagram`] knows
-//! who sent what.
+//! process, [`tty`] a write to a terminal, [`folder`] a change in a folder (both by [`inotify`]), [`tree`] what
+//! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
+//! [`datagram`] knows who sent what.
 
 pub mod belongings;
 pub mod child;
@@ -13,3 +13,4 @@ pub mod inotify;
 pub mod pidfd;
 pub mod proc;
 pub mod tree;
+pub mod tty;

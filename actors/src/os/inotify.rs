@@ -1,21 +1,29 @@
-//! Tells that something was written to a terminal device, without opening it.
-//!
-//! A write of a program to `/dev/pts/N` is a modification of that file to inotify(7), whoever reads the
-//! other end and whatever it does. When the terminal is closed for good its device goes, and that is told
-//! too. Where there is no inotify, [`TtyWatch::new`] says so and its caller does without.
+//! What inotify(7) tells of watched paths, for the two watches that are built on it: [`super::tty`] and
+//! [`super::folder`]. Where there is no inotify, [`Inotify::new`] says so and its caller does without.
 #![cfg_attr(
     target_os = "linux",
     expect(unsafe_code, reason = "registering a descriptor has no safe wrapper")
 )]
 
-/// What was seen at a watched device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Seen {
-    /// Something was written.
-    Wrote(WatchId),
-    /// The device is gone, and the watch with it.
+use std::ffi::OsStr;
+
+/// What is waited for at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Writes to a file or device, until it goes.
+    Writes,
+    /// Files of a folder that are written, made, or moved there.
+    Entries,
+}
+
+/// What was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// Something happened; the name is that of a folder's entry.
+    Changed(WatchId, Option<&'a OsStr>),
+    /// The path is gone, and the watch with it.
     Gone(WatchId),
-    /// The kernel dropped events: anything may have been written anywhere.
+    /// The kernel dropped events: anything may have happened.
     Overflow,
 }
 
@@ -23,48 +31,51 @@ pub enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(i32);
 
-pub use imp::TtyWatch;
+pub use imp::Inotify;
 
 #[cfg(target_os = "linux")]
 mod imp {
+    use std::ffi::OsStr;
     use std::io;
     use std::mem::MaybeUninit;
     use std::os::fd::OwnedFd;
-    use std::os::unix::fs::FileTypeExt as _;
+    use std::os::unix::ffi::OsStrExt as _;
     use std::path::Path;
 
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    use super::{Seen, WatchId};
+    use super::{Told, Wanted, WatchId};
 
-    /// Bytes read at a time: 256 events, which have no names.
-    const BUFFER_BYTES: usize = 4096;
+    /// Bytes read at a time: some thousand events without names, some hundred with them.
+    const BUFFER_BYTES: usize = 16 * 1024;
 
-    /// Watches terminal devices.
+    /// The kernel's list of watches.
     #[derive(Debug)]
-    pub struct TtyWatch {
+    pub struct Inotify {
         fd: AsyncFd<OwnedFd>,
     }
 
-    impl TtyWatch {
-        /// A watcher of nothing yet. Must be called within the runtime.
+    impl Inotify {
+        /// Watches nothing yet. Must be called within the runtime.
         pub fn new() -> io::Result<Self> {
             let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
             // SAFETY: the `AsyncFd` owns the descriptor, and an `OwnedFd` answers the same descriptor for as
             // long as it lives; nothing takes it out again.
             let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
-            Ok(TtyWatch { fd })
+            Ok(Inotify { fd })
         }
 
-        /// Watches a device. Two devices never share a watch.
-        pub fn add(&self, tty: &Path) -> io::Result<WatchId> {
-            if !tty.starts_with("/dev") || !std::fs::metadata(tty)?.file_type().is_char_device() {
-                return Err(io::ErrorKind::InvalidInput.into());
-            }
-            let flags = WatchFlags::MODIFY | WatchFlags::DELETE_SELF;
-            Ok(WatchId(inotify::add_watch(&self.fd, tty, flags)?))
+        /// Watches a path. The same file has the same watch, whatever path leads there.
+        pub fn add(&self, path: &Path, wanted: Wanted) -> io::Result<WatchId> {
+            let flags = match wanted {
+                Wanted::Writes => WatchFlags::MODIFY | WatchFlags::DELETE_SELF,
+                Wanted::Entries => {
+                    WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR
+                }
+            };
+            Ok(WatchId(inotify::add_watch(&self.fd, path, flags)?))
         }
 
         /// Ends a watch; nothing happens when it has ended.
@@ -72,8 +83,8 @@ mod imp {
             let _ = inotify::remove_watch(&self.fd, watch.0);
         }
 
-        /// Waits until something is seen, and gives all that has been seen by then.
-        pub async fn seen(&self, mut each: impl FnMut(Seen)) -> io::Result<()> {
+        /// Waits until something is told, and gives all that has been told by then.
+        pub async fn told(&self, mut each: impl FnMut(Told<'_>)) -> io::Result<()> {
             loop {
                 let mut ready = self.fd.readable().await?;
                 if drain(&self.fd, &mut each)? {
@@ -85,7 +96,7 @@ mod imp {
     }
 
     /// Whether there was anything.
-    fn drain(fd: &AsyncFd<OwnedFd>, each: &mut impl FnMut(Seen)) -> io::Result<bool> {
+    fn drain(fd: &AsyncFd<OwnedFd>, each: &mut impl FnMut(Told<'_>)) -> io::Result<bool> {
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(fd, &mut buffer);
         let mut any = false;
@@ -99,11 +110,11 @@ mod imp {
             any = true;
             let (watch, flags) = (WatchId(event.wd()), event.events());
             if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
-                each(Seen::Overflow);
+                each(Told::Overflow);
             } else if flags.contains(ReadFlags::IGNORED) {
-                each(Seen::Gone(watch));
-            } else if flags.contains(ReadFlags::MODIFY) {
-                each(Seen::Wrote(watch));
+                each(Told::Gone(watch));
+            } else if flags.intersects(ReadFlags::MODIFY | ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+                each(Told::Changed(watch, event.file_name().map(|n| OsStr::from_bytes(n.to_bytes()))));
             }
         }
     }
@@ -114,20 +125,20 @@ mod imp {
     use std::io;
     use std::path::Path;
 
-    use super::{Seen, WatchId};
+    use super::{Told, Wanted, WatchId};
 
-    /// Watches nothing: this system tells nothing about writes to a terminal.
+    /// Watches nothing: this system tells nothing of paths.
     #[derive(Debug)]
-    pub struct TtyWatch(());
+    pub struct Inotify(());
 
-    impl TtyWatch {
+    impl Inotify {
         /// Says that there is no such watch.
         pub fn new() -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
         /// Says that there is no such watch.
-        pub fn add(&self, _tty: &Path) -> io::Result<WatchId> {
+        pub fn add(&self, _path: &Path, _wanted: Wanted) -> io::Result<WatchId> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
@@ -135,7 +146,7 @@ mod imp {
         pub fn remove(&self, _watch: WatchId) {}
 
         /// Waits for ever.
-        pub async fn seen(&self, _each: impl FnMut(Seen)) -> io::Result<()> {
+        pub async fn told(&self, _each: impl FnMut(Told<'_>)) -> io::Result<()> {
             std::future::pending().await
         }
     }

@@ -30,7 +30,7 @@ use super::pushers::{Pushers, Told};
 use super::watch::Ttys;
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::gate::{Gate, Lane, Reply};
-use crate::os::inotify::Seen;
+use crate::os::tty::Seen;
 use crate::telemetry::{self, Counter, Metrics};
 
 mod answers;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tsup_core::ids::PaneId;
 
-use crate::os::inotify::{Seen, TtyWatch, WatchId};
+use crate::os::tty::{Seen, TtyWatch, WatchId};
 
 /// Watches on terminals, and whose they are.
 #[derive(Debug, Default)]
