@@ -5,6 +5,7 @@ pub mod ctl;
 pub mod demo;
 pub mod detect;
 pub mod doctor;
+mod duration;
 pub mod fake_agent;
 pub mod hook;
 pub mod hooks;

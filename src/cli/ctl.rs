@@ -7,7 +7,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::settings::check::is_name;
 use tsup_core::wire::verb::{Spawn, Verb};
 
-use super::{Cx, Outcome, status};
+use super::{Cx, Outcome, duration, status};
 use crate::config::plain;
 use crate::ctl::client::Client;
 use crate::ctl::{agents, metrics, record, sessions, supervisor, tree, watch};
@@ -70,7 +70,7 @@ enum Ask {
         /// Id, SESSION/NAME or %pane
         agent: String,
         /// For how long, like 90s, 15m, 2h; 10 minutes when left out
-        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true, value_parser = duration::parse)]
         for_: Option<Duration>,
         #[command(flatten)]
         json: Json,
@@ -86,7 +86,7 @@ enum Ask {
         /// Agent or session
         target: String,
         /// For how long, like 90s, 15m, 2h; until `resume` when left out
-        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true, value_parser = duration::parse)]
         for_: Option<Duration>,
         #[command(flatten)]
         json: Json,

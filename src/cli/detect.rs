@@ -12,7 +12,7 @@ use tsup_core::untrusted::Untrusted;
 
 use super::ctl::Json;
 use super::{Cx, Outcome};
-use crate::config::plain;
+use crate::config::{paths::open_plain, plain};
 use crate::render::detect::{Answer, text};
 
 /// Arguments of `tsup detect`.
@@ -101,7 +101,7 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
         std::io::stdin().lock().take(DETECT_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
         return Ok(bytes);
     }
-    let mut opened = std::fs::File::open(file)?;
+    let mut opened = open_plain(file, "; `… | tsup detect -` reads one")?;
     let length = opened.metadata()?.len();
     if length > DETECT_FILE_BYTES_MAX {
         std::io::Seek::seek(&mut opened, std::io::SeekFrom::Start(length - DETECT_FILE_BYTES_MAX))?;

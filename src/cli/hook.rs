@@ -10,7 +10,7 @@ mod input;
 mod log;
 mod send;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,26 +36,72 @@ pub struct Args {
     pub event: Option<OsString>,
 }
 
-/// The call in a command line, when it is one. Nothing of it can be wrong.
-pub fn called(args: &[OsString]) -> Option<(Args, Option<PathBuf>)> {
-    let mut rest = args.get(1..)?.iter();
-    if rest.next()? != "hook" || rest.as_slice().iter().any(|a| a == "--help" || a == "-h") {
+/// The call in a command line, when it is one. Nothing of it can be wrong: what no verb would take, before
+/// the word `hook` or behind it, is passed over. Only a person at a terminal gets help instead.
+pub fn called(args: &[OsString], at_terminal: bool) -> Option<(Args, Option<PathBuf>)> {
+    let rest = args.get(1..)?;
+    let asks = |a: &OsString| ["--help", "-h", "--version", "-V"].iter().any(|flag| a == flag);
+    if at_terminal && rest.iter().any(asks) {
         return None;
     }
+    let mut rest = rest.iter();
     let (mut call, mut home) = (Args::default(), None);
+    find_verb(&mut rest, &mut home)?;
     while let Some(arg) = rest.next() {
-        let text = arg.to_string_lossy();
-        if arg == "--home" {
-            home = rest.next().map(PathBuf::from);
-        } else if let Some(dir) = text.strip_prefix("--home=") {
-            home = Some(dir.into());
-        } else if call.name.is_none() {
-            call.name = Some(text.into_owned());
+        let is_option = arg.to_string_lossy().starts_with('-');
+        if is_global(arg, &mut rest, &mut home) || is_option {
+            continue;
+        }
+        if call.name.is_none() {
+            call.name = Some(arg.to_string_lossy().into_owned());
         } else if call.event.is_none() {
             call.event = Some(arg.clone());
         }
     }
-    Some((call, home))
+    Some((call, home.filter(|home| !home.as_os_str().is_empty())))
+}
+
+/// Goes behind the word `hook`, when it is the verb of the command line.
+fn find_verb(rest: &mut std::slice::Iter<'_, OsString>, home: &mut Option<PathBuf>) -> Option<()> {
+    // Behind an option that nobody knows stands its value, or the verb.
+    let mut unsure = false;
+    while let Some(arg) = rest.next() {
+        let before = rest.as_slice();
+        if arg == "hook" {
+            return Some(());
+        } else if is_global(arg, rest, home) {
+            // `--home $UNSET hook claude` loses a word, and `hook` stands where the folder should.
+            let swallowed = before.len() > rest.len() && before.first().is_some_and(|value| value == "hook");
+            if swallowed && !rest.as_slice().first().is_some_and(|word| is_verb(word)) {
+                *home = None;
+                return Some(());
+            }
+        } else if arg.to_string_lossy().starts_with('-') {
+            unsure = true;
+        } else if !unsure || is_verb(arg) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Goes over the value of a flag that every verb takes.
+fn is_global(arg: &OsStr, rest: &mut std::slice::Iter<'_, OsString>, home: &mut Option<PathBuf>) -> bool {
+    let text = arg.to_string_lossy();
+    let (flag, value) = text.split_once('=').map_or((&*text, None), |(flag, value)| (flag, Some(value)));
+    if !["--home", "--config", "--color"].contains(&flag) {
+        return false;
+    }
+    let value = value.map(PathBuf::from).or_else(|| rest.next().map(PathBuf::from));
+    if flag == "--home" {
+        *home = value;
+    }
+    true
+}
+
+fn is_verb(word: &OsStr) -> bool {
+    use clap::CommandFactory as _;
+    word == "help" || super::Cli::command().find_subcommand(word).is_some()
 }
 
 /// Reports the call; always a success.

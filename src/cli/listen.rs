@@ -17,7 +17,7 @@ use tsup_core::telemetry::line::{self, Received};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
 
-use super::{Cx, Fail, Outcome};
+use super::{Cx, Fail, Outcome, duration};
 use crate::config::plain;
 use crate::render::Look;
 use crate::render::table::{Column, Table};
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8125")]
     statsd: StatsdTarget,
     /// End after this time, such as 10s or 5m
-    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true, value_parser = duration::parse)]
     span: Option<Duration>,
     /// Print JSON: one object a line, or one document with --summary
     #[arg(long)]

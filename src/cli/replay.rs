@@ -1,6 +1,5 @@
 //! `tsup replay`: run the rules of now over what was recorded. No supervisor is needed.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +11,11 @@ use tsup_core::fleet::record::Taken;
 use tsup_core::fleet::record::replay::{Difference, Replay, Replayed};
 use tsup_core::ids::AgentId;
 use tsup_core::limits;
+use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
 
 use super::{Cx, Outcome, detect};
-use crate::config::plain;
+use crate::config::{paths::open_plain, plain};
 use crate::render::replay;
 
 /// Arguments of `tsup replay`.
@@ -68,19 +68,23 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
     Ok(if replayed.differences.is_empty() { Exit::Ok } else { Exit::Failed })
 }
 
+fn shown(path: &Path) -> Untrusted {
+    Untrusted::new(path.to_string_lossy())
+}
+
 fn unreadable(path: &Path, e: &std::io::Error) -> UserError {
     let exit = if e.kind() == ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    UserError::new(exit, format!("{}: {}", path.display(), plain(e)))
+    UserError::new(exit, format!("{}: {}", shown(path), plain(e)))
 }
 
 /// Takes a file through, one line in memory at a time.
 fn read(path: &Path, profiles: &Profiles) -> Result<Replayed, UserError> {
-    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    let file = open_plain(path, "; a record is a plain file").map_err(|e| unreadable(path, &e))?;
     let mut input = BufReader::new(file);
     let mut replay = Replay::new(profiles);
     let bad = |what: String| {
-        UserError::new(Exit::Failed, format!("{}: {what}", path.display()))
-            .hint("`tsup ctl record AGENT` makes records")
+        UserError::new(Exit::Failed, format!("{}: {what}", shown(path)))
+            .hint("`tsup ctl record AGENT` makes records; `tsup detect FILE` reads a captured screen")
     };
     let mut line = Vec::new();
     for number in 1_usize.. {
@@ -91,7 +95,9 @@ fn read(path: &Path, profiles: &Profiles) -> Result<Replayed, UserError> {
             break;
         }
         if line.len() > limits::RECORD_LINE_BYTES_MAX {
-            return Err(bad(format!("line {number}: this is no line of a record: it is too long")));
+            return Err(bad(format!(
+                "line {number}: this is no line of a record: no such line is that long"
+            )));
         }
         let whole = line.last() == Some(&b'\n');
         let text = String::from_utf8_lossy(&line);

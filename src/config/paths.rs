@@ -171,6 +171,21 @@ pub fn open_existing(path: &Path) -> std::io::Result<File> {
     }
 }
 
+/// Opens a plain file for reading, and nothing else: whatever else has a name may wait for ever, never end,
+/// or must not be replaced. `instead` says what a person may do who named a pipe.
+pub fn open_plain(path: &Path, instead: &str) -> std::io::Result<File> {
+    let refused = |what: String| Err(std::io::Error::other(what));
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_fifo() {
+        return refused(format!("it is a pipe, and must be a plain file{instead}"));
+    }
+    let file = if kind.is_socket() { None } else { Some(open_existing(path)?) };
+    match file {
+        Some(file) if file.metadata()?.is_file() => Ok(file),
+        _ => refused("it is not a plain file".to_owned()),
+    }
+}
+
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
 }

@@ -74,6 +74,27 @@ fn bytes_of_any_kind_come_on_the_standard_input() {
 }
 
 #[test]
+fn what_is_no_plain_file_is_refused_instead_of_waited_for() {
+    let place = Place::new();
+    let pipe = place.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let _socket = std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();
+    for verb in ["detect", "replay"] {
+        for (file, says) in [
+            ("pipe", "pipe: it is a pipe, and must be a plain file"),
+            ("socket", "it is not a plain file"),
+            ("/dev/zero", "/dev/zero: it is not a plain file"),
+            (".", ".: is a directory"),
+        ] {
+            let done = place.tsup(&[verb, file]);
+            assert_eq!(done.code, 1, "{verb} {file}: {done:?}");
+            assert!(done.err.contains(says), "{verb} {file}: {}", done.err);
+        }
+    }
+}
+
+#[test]
 fn own_profiles_add_to_the_shipped_ones() {
     let place = Place::new();
     let folder = place.path().join("profiles");

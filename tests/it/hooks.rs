@@ -77,6 +77,10 @@ fn a_hook_is_silent_and_succeeds_whatever_happens() {
         &["hook"][..],
         &["hook", "nobody"],
         &["hook", "--what", "x"],
+        &["--bogus", "hook", "claude"],
+        &["--color", "nope", "hook", "claude"],
+        &["--home", "", "hook", "claude"],
+        &["hook", "claude", "--help"],
         &["hook", "../../etc/passwd"],
         &["hook", ""],
     ] {
@@ -358,7 +362,9 @@ fn what_cannot_be_edited_is_refused_and_not_touched() {
     assert!(err.contains("claude") && err.contains("codex"), "the known ones are listed: {err}");
     assert_eq!(hooks(&w, &["install", "aider", "--yes"]).0, Some(4));
     for by_hand in ["kiro", "goose", "auggie"] {
-        assert_eq!(hooks(&w, &["install", by_hand, "--yes"]).0, Some(4), "{by_hand}");
+        let (code, _, err) = hooks(&w, &["install", by_hand, "--yes"]);
+        assert_eq!(code, Some(5), "there is such a CLI, and its file is not edited: {err}");
+        assert!(err.contains(&format!("tsup hook {by_hand}")), "{err}");
         assert_eq!(hooks(&w, &["show", by_hand]).0, Some(0), "{by_hand}");
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
+use crate::command::Place;
 use crate::harness::{World, eventually};
 
 /// Rules for Claude Code that know no sign of work: what a broken profile looks like.
@@ -70,6 +71,43 @@ fn a_record_is_replayed_the_same_and_with_other_rules_not() {
     assert_eq!(broken.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&broken.stderr).contains("line 2"), "{broken:?}");
     assert_eq!(w.tsup(&["replay", "nowhere.jsonl"]).status.code(), Some(4));
+}
+
+#[test]
+fn what_is_no_record_is_told_as_such() {
+    let place = Place::new();
+    let long = "x".repeat(600 * 1024);
+    for (name, bytes) in [
+        ("text", &b"hello\n"[..]),
+        ("other.json", b"{\"a\":1}\n"),
+        ("frame.jsonl", b"{\"line\":\"gap\",\"missed\":1}\n"),
+        ("bytes", b"\xff\x00\xfe\n"),
+        ("empty", b""),
+        ("long", long.as_bytes()),
+    ] {
+        fs::write(place.path().join(name), bytes).unwrap();
+        let done = place.tsup(&["replay", name]);
+        assert_eq!((done.code, done.out.as_str()), (1, ""), "{name}: {done:?}");
+        assert!(done.err.starts_with(&format!("tsup: {name}: line 1: ")), "{name}: {}", done.err);
+        let said = done.err.contains("is no record") || done.err.contains("no line of a record");
+        assert!(said && !done.err.contains("column"), "{name}: {}", done.err);
+        assert!(done.err.contains("tsup ctl record AGENT"), "{name}: {}", done.err);
+    }
+    assert_eq!(place.tsup(&["replay", "."]).code, 1);
+}
+
+#[test]
+fn a_time_to_record_is_some_time() {
+    let place = Place::new();
+    for (time, says) in
+        [("0", "no time at all"), ("-1s", "cannot be negative"), ("soon", "write it like 90s")]
+    {
+        for verb in [&["ctl", "record", "a"][..], &["ctl", "pause", "a"], &["listen"]] {
+            let done = place.tsup(&[verb, &["--for", time]].concat());
+            assert_eq!(done.code, 2, "{verb:?} {time}: {done:?}");
+            assert!(done.err.contains(says), "{verb:?} {time}: {}", done.err);
+        }
+    }
 }
 
 #[track_caller]

@@ -11,19 +11,61 @@ fn words(line: &str) -> Vec<OsString> {
     line.split(' ').map(OsString::from).collect()
 }
 
+/// Name, event and home of a call that nobody types; `None` when it is another verb.
+fn read(line: &str) -> Option<[Option<String>; 3]> {
+    let (call, home) = called(&words(line), false)?;
+    let text = |word: OsString| word.into_string().unwrap();
+    Some([call.name, call.event.map(text), home.map(|home| text(home.into()))])
+}
+
 #[test]
 fn a_call_is_told_from_other_verbs() {
-    assert!(called(&words("tsup")).is_none());
-    assert!(called(&words("tsup run")).is_none());
-    assert!(called(&words("tsup hooks show")).is_none());
-    assert!(called(&words("tsup hook --help")).is_none());
-    let (call, home) = called(&words("tsup hook --home /h claude Stop more --what")).unwrap();
-    assert_eq!(
-        (call.name.as_deref(), call.event, home),
-        (Some("claude"), Some("Stop".into()), Some("/h".into()))
-    );
-    let (call, home) = called(&words("tsup hook --home=/h")).unwrap();
-    assert_eq!((call.name, home), (None, Some("/h".into())));
+    for other in [
+        "tsup",
+        "tsup run",
+        "tsup hooks show",
+        "tsup ctl explain hook",
+        "tsup --home /h run hook",
+        "tsup --home hook status",
+        "tsup --home=hook status",
+        "tsup --bogus run hook",
+        "tsup help hook",
+        "tsup frobnicate hook",
+    ] {
+        assert_eq!(read(other), None, "{other}");
+    }
+}
+
+#[test]
+fn nothing_in_a_call_can_be_wrong() {
+    for (line, name, event, home) in [
+        ("tsup hook", None, None, None),
+        ("tsup hook --home /h claude Stop more --what", Some("claude"), Some("Stop"), Some("/h")),
+        ("tsup hook --home=/h", None, None, Some("/h")),
+        ("tsup --home /h hook claude", Some("claude"), None, Some("/h")),
+        ("tsup --bogus hook claude", Some("claude"), None, None),
+        ("tsup --bogus value hook claude", Some("claude"), None, None),
+        ("tsup --color nope hook claude", Some("claude"), None, None),
+        ("tsup --color=nope --config=x hook claude", Some("claude"), None, None),
+        ("tsup hook --color nope --config /c claude Stop", Some("claude"), Some("Stop"), None),
+        ("tsup --home  hook claude", Some("claude"), None, None),
+        ("tsup --home= hook claude", Some("claude"), None, None),
+        ("tsup --home hook claude", Some("claude"), None, None),
+        ("tsup hook --bogus claude", Some("claude"), None, None),
+        ("tsup hook claude --home", Some("claude"), None, None),
+    ] {
+        let want = [name, event, home].map(|word: Option<&str>| word.map(str::to_owned));
+        assert_eq!(read(line), Some(want), "{line}");
+    }
+}
+
+#[test]
+fn only_a_person_gets_help() {
+    for line in ["tsup hook --help", "tsup hook claude -h", "tsup --help hook claude", "tsup hook -V"] {
+        assert!(called(&words(line), true).is_none(), "{line}");
+        assert!(called(&words(line), false).is_some(), "{line}");
+    }
+    assert!(called(&words("tsup --bogus hook claude"), true).is_some());
 }
 
 /// What a call means by the shipped table.

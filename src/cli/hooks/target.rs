@@ -58,7 +58,7 @@ impl Target {
     pub(super) fn find(name: &str, place: &Place, cx: &Cx) -> Result<Target, UserError> {
         has_table(name)?;
         let how = install_of(name).ok_or_else(|| {
-            UserError::new(Exit::NotFound, format!("tsup does not edit the settings of {name}"))
+            UserError::new(Exit::Refused, format!("tsup does not edit the settings of {name}"))
                 .hint(format!("put `tsup hook {name}` into its hooks by hand; see docs/guides/hooks.md"))
         })?;
         let file = std::path::absolute(file_of(name, &how, place)?).map_err(|e| {

@@ -134,7 +134,10 @@ pub(in crate::fleet) fn duration(asked: Option<Duration>) -> Result<Duration, Us
     let for_ = asked.unwrap_or(limits::RECORD_FOR_DEFAULT);
     if for_.is_zero() || for_ > limits::RECORD_FOR_MAX {
         let hours = limits::RECORD_FOR_MAX.as_secs() / 3600;
-        return Err(UserError::new(Exit::Usage, format!("a record goes on for at most {hours} hours")));
+        return Err(UserError::new(
+            Exit::Usage,
+            format!("a record goes on for some time, and for at most {hours} hours"),
+        ));
     }
     Ok(for_)
 }

@@ -73,6 +73,8 @@ struct Begun<'p> {
     out: Replayed,
 }
 
+/// What is said of another kind of file.
+const FOREIGN: &str = "this file is no record: a record begins with a header, as `tsup ctl record` writes it";
 /// A timer that the supervisor missed by this much did not fire: the machine is looked at in its stead.
 const LATE: Duration = Duration::from_millis(250);
 /// Where a record's time begins on the machine's clock: what is told may be older than the record.
@@ -94,7 +96,10 @@ impl<'p> Replay<'p> {
                 self.begun.iter_mut().for_each(|begun| begun.out.torn = true);
                 return Ok(());
             }
-            Err(e) => return Err(bad(self.line, format!("this is no line of a record: {e}"))),
+            Err(_) if self.begun.is_none() => return Err(bad(self.line, FOREIGN.to_owned())),
+            Err(_) => {
+                return Err(bad(self.line, "this is no line of a record; somebody changed it".to_owned()));
+            }
         };
         match (line, &mut self.begun) {
             (Line::Header(header), None) => {
@@ -103,15 +108,17 @@ impl<'p> Replay<'p> {
             (Line::Frame(frame), Some(begun)) => begun.frame(&frame, self.line),
             (Line::Gap { missed }, Some(begun)) => begun.out.missed = begun.out.missed.saturating_add(missed),
             (Line::End { .. }, Some(_)) => {}
-            (Line::Header(_), Some(_)) => return Err(bad(self.line, "a second header".to_owned())),
-            (_, None) => return Err(bad(self.line, "a record begins with its header".to_owned())),
+            (Line::Header(_), Some(_)) => {
+                return Err(bad(self.line, "a second record begins here; a file holds one".to_owned()));
+            }
+            (_, None) => return Err(bad(self.line, FOREIGN.to_owned())),
         }
         Ok(())
     }
 
     /// What came of it.
     pub fn end(self) -> Result<Replayed, Unreadable> {
-        let nothing = Unreadable { line: 1, what: "there is no record in it".to_owned() };
+        let nothing = Unreadable { line: 1, what: "the file is empty; it is no record".to_owned() };
         self.begun.map(|begun| begun.out).ok_or(nothing)
     }
 }
