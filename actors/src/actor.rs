@@ -9,7 +9,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct Cx<A: Actor> {
     cell: ActorCell,
     generation: Generation,
     tasks: JoinSet<()>,
+    /// The panic of a task of this incarnation: whoever waits for it would wait for ever.
+    broken: Arc<OnceLock<Failure>>,
     ready: Option<Ready>,
     stopping: bool,
 }
@@ -102,21 +104,27 @@ impl<A: Actor> Cx<A> {
         let gate = self.gate.clone();
         let abort = self.spawn(async move {
             tokio::time::sleep(delay).await;
-            if let Err(full) = gate.send(lane, message) {
-                tracing::error!(actor = %full.path, "timer lost: the mailbox is full");
-            }
+            insist(&gate, lane, message).await;
         });
         Timer { abort: Some(abort) }
     }
 
-    /// Runs a task that ends with this incarnation.
+    /// Runs a task that ends with this incarnation. If it panics, so does the incarnation: it may be
+    /// waiting for what the task would have told.
     pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(task)
+        let (broken, gate) = (Arc::clone(&self.broken), self.gate.clone());
+        self.tasks.spawn(async move {
+            if let Err(panic) = caught(std::pin::pin!(task)).await {
+                let _ = broken.set(Failure(format!("its work panicked: {}", words_of(panic))));
+                gate.wake();
+            }
+        })
     }
 
     /// Runs something that blocks on a thread of its own; what comes of it arrives as a control message,
-    /// unless this incarnation has ended by then. What the thread does is not called off by that.
+    /// unless this incarnation has ended by then. What the thread does is not called off by that. A panic
+    /// there is a panic here, as of any task.
     pub fn offload<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -124,14 +132,9 @@ impl<A: Actor> Cx<A> {
     ) {
         let gate = self.gate.clone();
         self.spawn(async move {
-            match tokio::task::spawn_blocking(work).await {
-                Ok(out) => {
-                    // The result of work asked for must not be lost, so it has the reserve to itself.
-                    if let Err(full) = gate.control(message(out)) {
-                        tracing::error!(actor = %full.path, "result lost: the mailbox is full");
-                    }
-                }
-                Err(e) => tracing::error!(actor = %gate.path(), error = %e, "offloaded work failed"),
+            if let Some(out) = blocking(work).await {
+                // The result of work asked for must not be lost, so it has the reserve to itself.
+                insist(&gate, Lane::Control, message(out)).await;
             }
         });
     }
@@ -147,6 +150,26 @@ impl<A: Actor> Cx<A> {
     pub fn stop(&mut self) {
         self.stopping = true;
         self.cell.stop(None);
+    }
+}
+
+/// Sends, and again while there is no room: an actor that waits for a message must not lose it. The pause is
+/// a pace; what ends the waiting is room.
+async fn insist<M: Send + 'static>(gate: &Gate<M>, lane: Lane, mut message: M) {
+    while let Err(full) = gate.send(lane, message) {
+        message = full.message;
+        tokio::time::sleep(full.retry_after).await;
+    }
+}
+
+/// Runs something on a thread that may block. Its panic goes on in the caller; `None` when the runtime ends.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(out) => Some(out),
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
     }
 }
 
@@ -231,16 +254,10 @@ async fn step<A: Actor>(
 ) -> Result<(), ActorProcessingErr> {
     let Some(mut running) = life.take() else { return Ok(()) };
     let result = {
-        let mut future = std::pin::pin!(step(&mut running));
-        std::future::poll_fn(move |cx| {
-            // What a panic leaves half done is dropped below. What is passed on is an heirloom, whose
-            // owner must be ready for it.
-            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                Ok(poll) => poll,
-                Err(panic) => Poll::Ready(Err(panicked(panic))),
-            }
-        })
-        .await
+        let future = std::pin::pin!(step(&mut running));
+        // What a panic leaves half done is dropped below. What is passed on is an heirloom, whose owner must
+        // be ready for it.
+        caught(future).await.unwrap_or_else(|panic| Err(Box::new(Failure(words_of(panic)))))
     };
     if result.is_ok() {
         *life = Some(running);
@@ -248,13 +265,19 @@ async fn step<A: Actor>(
     result
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> ActorProcessingErr {
+/// Runs a future to its end, or to its panic.
+async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+fn words_of(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
-        Ok(words) => Box::new(Failure(*words)),
-        Err(panic) => {
-            let words = panic.downcast::<&str>().map_or("panicked without words", |words| *words);
-            Box::new(Failure::new(words))
-        }
+        Ok(words) => *words,
+        Err(panic) => panic.downcast::<&str>().map_or("panicked without words", |words| *words).to_owned(),
     }
 }
 
@@ -274,6 +297,7 @@ impl<A: Actor> ractor::Actor for Shell<A> {
             cell: myself.get_cell(),
             generation: start.generation,
             tasks: JoinSet::new(),
+            broken: Arc::default(),
             ready: Some(start.ready),
             stopping: false,
         };
@@ -324,6 +348,9 @@ async fn drain<A: Actor>(running: &mut Running<A>) -> Result<(), ActorProcessing
     let gate = running.cx.gate.clone();
     gate.begin_drain();
     for _ in 0..MESSAGES_PER_WAKE {
+        if let Some(failure) = running.cx.broken.get() {
+            return Err(Box::new(failure.clone()));
+        }
         let Some(envelope) = gate.next() else { return Ok(()) };
         let mut in_hand = gate.hold(envelope);
         running.actor.handle(in_hand.message(), &mut running.cx).await?;

@@ -45,6 +45,10 @@ enum Say {
     Panic,
     Hold(Reply<()>, tokio::sync::oneshot::Receiver<()>),
     Seen(Reply<Vec<u32>>),
+    /// Have this done on a thread; a note comes of it.
+    Offload(Option<Box<dyn FnOnce() -> u32 + Send>>),
+    /// Have a task panic.
+    Task,
     Stop,
 }
 
@@ -64,6 +68,8 @@ impl Actor for Scribe {
                 let _ = go.await;
             }
             Say::Seen(reply) => reply.send(std::mem::take(&mut self.seen)),
+            Say::Offload(work) => cx.offload(work.take().unwrap(), Say::Note),
+            Say::Task => drop(cx.spawn(async { panic!("a task was asked to") })),
             Say::Stop => cx.stop(),
         }
         Ok(())
@@ -106,6 +112,11 @@ impl Bench {
         go
     }
 
+    async fn end(&mut self) -> String {
+        let end = tokio::time::timeout(Duration::from_secs(20), self.ends.recv()).await;
+        end.expect("it ends").unwrap()
+    }
+
     async fn seen(&self) -> Vec<u32> {
         self.gate.call(Lane::Telemetry, Duration::from_secs(5), Say::Seen).await.unwrap()
     }
@@ -125,6 +136,43 @@ async fn control_overtakes_a_thousand_queued_work_messages() {
     assert_eq!(seen.len(), 1001);
     assert_eq!(seen[0], 9999, "control is handled next");
     assert!(seen[1..].windows(2).all(|w| w[0] < w[1]), "work keeps its order");
+}
+
+#[tokio::test]
+async fn work_that_panics_ends_who_waits_for_it() {
+    let mut bench = Bench::new(Capacity::default()).await;
+    bench.gate.work(Say::Offload(Some(Box::new(|| panic!("the disk is square"))))).unwrap();
+    assert_eq!(bench.end().await, "its work panicked: the disk is square");
+    bench.start().await;
+    bench.gate.work(Say::Task).unwrap();
+    assert_eq!(bench.end().await, "its work panicked: a task was asked to");
+    // What waited meanwhile is not lost, and the message that asked for the work is not done again.
+    bench.gate.work(Say::Note(7)).unwrap();
+    bench.start().await;
+    assert_eq!(bench.seen().await, [7]);
+}
+
+#[tokio::test]
+async fn a_result_waits_for_room_in_a_full_mailbox() {
+    let bench = Bench::new(Capacity { control: 2, work: 4, telemetry: 4 }).await;
+    let (finish, finished) = std::sync::mpsc::sync_channel::<()>(1);
+    let work = move || finished.recv().map_or(0, |()| 5);
+    bench.gate.work(Say::Offload(Some(Box::new(work)))).unwrap();
+    assert!(bench.seen().await.is_empty(), "what was asked before has begun");
+    let go = bench.hold().await;
+    while bench.gate.control(Say::Note(1)).is_ok() {}
+    let refused = bench.gate.mailbox().refused;
+    finish.send(()).unwrap();
+    let patience = Duration::from_secs(20);
+    let refusal = async {
+        while bench.gate.mailbox().refused == refused {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(patience, refusal).await.expect("the result finds no room");
+    go.send(()).unwrap();
+    let result = async { while !bench.seen().await.contains(&5) {} };
+    tokio::time::timeout(patience, result).await.expect("the result comes all the same");
 }
 
 #[tokio::test]

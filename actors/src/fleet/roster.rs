@@ -19,7 +19,7 @@ use tsup_core::tmux::report::Report;
 use super::directory::{RosterMemory, SessionEntry, Stored};
 use super::hands::Hands;
 use super::{Shared, agent, declared, scan, session};
-use crate::actor::{Actor, Cx, Failure, Timer};
+use crate::actor::{Actor, Cx, Failure, Timer, blocking};
 use crate::gate::{Gate, Lane};
 use crate::heirloom::Held;
 use crate::os::proc;
@@ -255,7 +255,7 @@ async fn load(shared: Shared) -> Result<Loaded, StoreError> {
     let mut loaded = shared.store.load().await?;
     let same_boot = loaded.same_boot;
     let agents = std::mem::take(&mut loaded.agents);
-    let kept = tokio::task::spawn_blocking(move || {
+    let kept = blocking(move || {
         agents.into_iter().partition(|(record, _)| {
             let lives = || record.process.is_some_and(|p| proc::identify(p.pid).is_ok_and(|now| now == p));
             record.owned || (same_boot && lives())

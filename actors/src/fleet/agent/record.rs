@@ -77,7 +77,7 @@ impl AgentActor {
         let mut known = vec![Saw::Begin { process, age_us }];
         known.extend(Saw::of(&Event::Front(self.seen_front), None, base));
         let now = Self::now();
-        for evidence in self.held.agent.evidence(now.mono) {
+        for evidence in self.held.agent.evidence() {
             let (claim, at) = (evidence.claim, evidence.at);
             let event = match claim.source {
                 Source::Hook => {
@@ -115,7 +115,7 @@ impl AgentActor {
     fn line(&self, saw: Saw, recording: Recording) -> String {
         let now = Self::now();
         let verdict = self.held.agent.verdict();
-        let rule = self.held.agent.evidence(now.mono).first().map(|e| e.claim.rule.to_string());
+        let rule = self.held.agent.evidence().first().map(|e| e.claim.rule.to_string());
         let then = Taken { state: verdict.state, detail: verdict.detail, rule };
         let at_us = i64::try_from(now.mono.since(recording.begun).as_micros()).unwrap_or(i64::MAX);
         write(&Line::Frame(Box::new(Frame { at: now.wall, at_us, saw, then })))

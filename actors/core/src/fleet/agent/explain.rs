@@ -25,7 +25,7 @@ pub struct Explanation {
 
 impl Agent {
     /// What every source said last, strongest first; words that were outlived among them.
-    pub fn evidence(&self, now: Mono) -> Vec<Evidence> {
+    pub fn evidence(&self) -> Vec<Evidence> {
         let board = &self.board;
         let mut all: Vec<Evidence> = Vec::new();
         if let Some(seen) = &board.screen {
@@ -40,7 +40,6 @@ impl Agent {
         all.extend(board.limit.as_ref().map(|limit| limit.evidence.clone()));
         all.sort_by_key(|e| (e.claim.rank, e.claim.source));
         all.dedup_by(|a, b| a.claim == b.claim);
-        debug_assert!(all.iter().all(|e| e.at <= now.max(e.at)));
         all
     }
 
@@ -50,7 +49,7 @@ impl Agent {
             verdict: self.verdict,
             because: Arc::clone(&self.reason),
             confidence: self.confidence(now),
-            evidence: self.evidence(now),
+            evidence: self.evidence(),
             notes: self.notes(now),
         }
     }

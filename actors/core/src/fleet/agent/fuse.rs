@@ -9,7 +9,7 @@ use crate::fleet::evidence::{Claim, Evidence, Rank, Source, Verdict};
 use crate::fleet::state::{AgentState, Detail};
 use crate::limits;
 
-use super::board::rests;
+use super::board::{Limit, rests};
 use super::{Agent, Life};
 
 /// What decides.
@@ -27,6 +27,8 @@ pub(super) enum By {
     Stopped,
     /// Something covers its screen; what was known before holds.
     Cover,
+    /// The same, but what was known before was a usage limit, which has ended.
+    CoverAfterLimit,
     /// Its pane changes.
     Output,
     /// Its pane is quiet.
@@ -169,11 +171,15 @@ impl Agent {
     fn rest(&self, now: Mono) -> Proposal {
         let writes = self.quiet_for(now) < limits::QUIET_LOOK_INTERVAL;
         if let Some(cover) = &self.board.cover {
-            let unknown = matches!(self.verdict.state, AgentState::Unknown | AgentState::Starting);
-            return if unknown {
-                Proposal::claim(Evidence { claim: cover.claim.clone(), at: cover.at })
-            } else {
-                Proposal { sure: true, ..Proposal::new(self.verdict, Rank::Composer, By::Cover) }
+            return match self.verdict.state {
+                AgentState::Unknown | AgentState::Starting => {
+                    Proposal::claim(Evidence { claim: cover.claim.clone(), at: cover.at })
+                }
+                AgentState::Limited if now >= self.limit_ends() => {
+                    let idle = Verdict::new(AgentState::Idle, None);
+                    Proposal::new(idle, Rank::Composer, By::CoverAfterLimit)
+                }
+                _ => Proposal { sure: true, ..Proposal::new(self.verdict, Rank::Composer, By::Cover) },
             };
         }
         // Without rules for the screen, output is the only sign of work there is.
@@ -195,6 +201,12 @@ impl Agent {
             "no rule of its profile knows what its screen shows"
         };
         Proposal::new(Verdict::new(AgentState::Unknown, None), Rank::Unknown, By::Nothing(why))
+    }
+
+    /// When the limit is over that it is known for. After a restart of the supervisor its end may not be known
+    /// yet.
+    pub(super) fn limit_ends(&self) -> Mono {
+        self.board.limit.as_ref().map_or(self.since.mono + limits::LIMIT_HOLD, Limit::ends)
     }
 
     /// What the composer says. A limit that is over is no more than rest.

@@ -175,6 +175,18 @@ fn what_works_on_after_a_stop_works_in_the_background() {
 }
 
 #[test]
+fn a_limit_ends_at_its_time_though_a_viewer_covers_the_screen() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 2_000).transcript("limited", Some(100_000)).paint("composer").is("limited");
+    s.paint("viewer").until(99_000).is("limited").until(104_000).is("idle");
+    assert_eq!(s.because(), "its usage limit is over, and something covers its screen");
+    let mut seen = Stage::new(READS);
+    seen.animate("spinner", 2_000).paint("limit").is("limited").paint("viewer");
+    let six_hours = u64::try_from(crate::limits::LIMIT_HOLD.as_millis()).unwrap();
+    seen.until(six_hours).is("limited").pass(5_000).is("idle");
+}
+
+#[test]
 fn a_limit_holds_until_its_time_or_until_work_is_seen() {
     let mut s = Stage::new(READS);
     s.animate("spinner", 2_000).transcript("limited", Some(100_000));
@@ -227,7 +239,7 @@ fn words_about_a_process_that_was_replaced_are_dropped() {
     let says = HookSays::State(AgentState::Waiting, Some(Detail::Permission));
     s.tell(Event::Hook { says, rule: "hook.late".into(), words: Untrusted::default(), at: old });
     s.is("starting");
-    assert!(s.agent.evidence(at(s.ms).mono).is_empty());
+    assert!(s.agent.evidence().is_empty());
 }
 
 #[test]

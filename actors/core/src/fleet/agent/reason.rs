@@ -39,6 +39,7 @@ impl Agent {
             },
             By::Stopped => "its process is stopped; `fg` in its pane lets it go on".to_owned(),
             By::Cover => "something covers its screen; what was known before holds".to_owned(),
+            By::CoverAfterLimit => "its usage limit is over, and something covers its screen".to_owned(),
             By::Output if self.verdict.state == AgentState::Starting => {
                 "its pane changes since it started".to_owned()
             }

@@ -127,7 +127,8 @@ impl Agent {
             (said.at + limits::OUTLIVED_AFTER).max(quiet)
         });
         let title = wrote.filter(|_| !self.board.title.is_empty()).map(|at| at + limits::TITLE_MOVES + TICK);
-        let limit = self.board.limit.as_ref().map(super::board::Limit::ends);
+        let limited = self.board.limit.is_some() || self.verdict.state == AgentState::Limited;
+        let limit = limited.then(|| self.limit_ends());
         [outlived, title, limit, self.screen_due()].into_iter().flatten().filter(|at| *at > now).min()
     }
 

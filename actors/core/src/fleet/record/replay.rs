@@ -187,7 +187,7 @@ impl<'p> Begun<'p> {
         let out = &mut self.out;
         out.frames += 1;
         let verdict = self.agent.verdict();
-        let rule = self.agent.evidence(self.reached).first().map(|e| e.claim.rule.to_string());
+        let rule = self.agent.evidence().first().map(|e| e.claim.rule.to_string());
         let now = Taken { state: verdict.state, detail: verdict.detail, rule };
         let same = |(_, then, _): &(usize, Taken, Taken)| then.agrees(&frame.then);
         if !self.last.as_ref().is_some_and(same) {
