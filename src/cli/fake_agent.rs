@@ -4,18 +4,20 @@
 //! `actors/profiles/screens`, the same that the profiles' rules are tested with.
 
 mod hooks;
+mod input;
 mod life;
 mod look;
 mod paint;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tsup_core::error::{Exit, UserError};
 
 use self::hooks::Hooks;
+use self::input::Input;
 use self::life::{Life, Step};
 use self::look::Look;
 use self::paint::{Canvas, Moment};
@@ -43,9 +45,6 @@ pub struct Args {
     show: Option<String>,
 }
 
-/// How often a terminal at rest is asked for its size.
-const GLANCE: Duration = Duration::from_secs(2);
-
 /// Lives the life to its end. A line typed into the terminal is answered by a busy turn.
 pub fn run(args: &Args) -> Result<(), UserError> {
     let usage = |what: String| UserError::new(Exit::Usage, what);
@@ -67,7 +66,7 @@ pub fn run(args: &Args) -> Result<(), UserError> {
     let mut player = Player {
         look,
         canvas: Canvas::new(io::stdout()),
-        typed: read_lines(),
+        input: input::listen(),
         once: args.once.clone(),
         seed: args.seed,
         turn: 0,
@@ -76,28 +75,10 @@ pub fn run(args: &Args) -> Result<(), UserError> {
     painted(player.play(&life))
 }
 
-/// Lines typed into the terminal, read beside the painting.
-fn read_lines() -> Receiver<String> {
-    let (tx, rx) = sync_channel(16);
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if tx.send(line).is_err() {
-                return;
-            }
-        }
-        // The end of input is not the end of the agent: keep the channel open.
-        loop {
-            std::thread::park();
-        }
-    });
-    rx
-}
-
 struct Player<W> {
     look: Look,
     canvas: Canvas<W>,
-    typed: Receiver<String>,
+    input: Receiver<Input>,
     once: Option<PathBuf>,
     seed: u64,
     turn: u64,
@@ -203,14 +184,16 @@ impl<W: Write> Player<W> {
     fn line_before(&mut self, began: Instant, until: Instant) -> io::Result<Option<String>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let pace = self.canvas.pace();
-            if let Ok(line) = self.typed.recv_timeout(left.min(pace.unwrap_or(GLANCE))) {
-                return Ok(Some(line));
-            }
+            let pace = self.canvas.pace().unwrap_or(left);
+            let resized = match self.input.recv_timeout(left.min(pace)) {
+                Ok(Input::Line(line)) => return Ok(Some(line)),
+                Ok(Input::Resized) => true,
+                Err(_) => false,
+            };
             if Instant::now() >= until {
                 return Ok(None);
             }
-            if pace.is_some() || self.canvas.resized() {
+            if resized || pace < left {
                 self.canvas.advance(self.moment(began))?;
             }
         }

@@ -44,7 +44,23 @@ impl World {
         let dir = std::env::temp_dir().join(format!("tsup-it-{}-{n}", std::process::id()));
         fs::DirBuilder::new().mode(0o700).create(&dir).unwrap();
         fs::create_dir(dir.join("bin")).unwrap();
-        for name in ["claude", "codex", "gemini", "droid", "pi", "copilot"] {
+        for name in [
+            "aider",
+            "amp",
+            "auggie",
+            "claude",
+            "codex",
+            "copilot",
+            "cursor-agent",
+            "droid",
+            "gemini",
+            "goose",
+            "kimi",
+            "kiro-cli",
+            "opencode",
+            "pi",
+            "qwen",
+        ] {
             symlink(TSUP, dir.join("bin").join(name)).unwrap();
         }
         let world = World { dir, supervisors: Vec::new() };
@@ -67,12 +83,14 @@ impl World {
         fs::write(self.dir.join("tsup.toml"), text).unwrap();
     }
 
-    /// A fake agent's command line, `program` being one of the linked names.
-    pub(crate) fn fake(&self, program: &str, life: &str) -> String {
-        format!(
-            "{} fake-agent --look {program} --life '{life}'",
-            self.dir.join("bin").join(program).display()
-        )
+    /// A fake agent's command line: the look's name is the program's, but where the real one has another.
+    pub(crate) fn fake(&self, look: &str, life: &str) -> String {
+        let program = match look {
+            "cursor" => "cursor-agent",
+            "kiro" => "kiro-cli",
+            own => own,
+        };
+        format!("{} fake-agent --look {look} --life '{life}'", self.dir.join("bin").join(program).display())
     }
 
     /// Runs tmux on the private socket.

@@ -7,7 +7,10 @@ use serde_json::Value;
 use crate::harness::{Watch, World, eventually};
 
 /// The CLIs whose whole lives are watched.
-const LOOKS: [&str; 6] = ["claude", "codex", "gemini", "droid", "pi", "copilot"];
+const LOOKS: [&str; 15] = [
+    "aider", "amp", "auggie", "claude", "codex", "copilot", "cursor", "droid", "gemini", "goose", "kimi",
+    "kiro", "opencode", "pi", "qwen",
+];
 
 /// The states an agent was told to go through, with their details.
 fn story(watch: &Watch, name: &str) -> Vec<String> {
@@ -41,12 +44,23 @@ const STEPS: [(&str, &str); 11] = [
     ("limit", "limited"),
 ];
 
-/// What not every CLI has a screen for.
-const LACKS: [(&str, &[&str]); 4] = [
-    ("droid", &["background"]),
-    ("pi", &["trust", "background"]),
-    ("gemini", &["background"]),
+/// Seconds of a step. A pane that always moves is looked at every three seconds, and some ask while they move.
+const STEP: f64 = 3.6;
+
+/// What not every CLI has a screen for, or none that differs: Goose and Kiro show the same line at a tool.
+const LACKS: [(&str, &[&str]); 12] = [
+    ("aider", &["trust", "tool", "background"]),
+    ("amp", &["trust", "question", "background"]),
+    ("auggie", &["background"]),
     ("copilot", &["background"]),
+    ("droid", &["background"]),
+    ("gemini", &["background"]),
+    ("goose", &["trust", "tool", "background"]),
+    ("kimi", &["trust"]),
+    ("kiro", &["tool", "background"]),
+    ("opencode", &["trust", "background"]),
+    ("pi", &["trust", "background"]),
+    ("qwen", &["trust", "question", "background"]),
 ];
 
 fn steps(look: &str) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
@@ -61,14 +75,15 @@ fn lived(w: &mut World, more: &str, end: &str) -> Watch {
     let mut watch = w.watch(&["--kind", "agent_state", "--kind", "agent_died"]);
     for look in LOOKS {
         // A young process is called starting for three seconds, unless its screen says more.
-        let lives: Vec<String> = steps(look).map(|(step, _)| format!("{step} 2.5")).collect();
+        let lives: Vec<String> = steps(look).map(|(step, _)| format!("{step} {STEP}")).collect();
         let life = format!("start 2, {}, {end}", lives.join(", "));
         let fake = format!("{}{more}", w.fake(look, &life));
         let home = format!("TSUP_HOME={}", w.home().display());
         w.tmux(&["new-window", "-d", "-t", "team:", "-n", look, "-e", &home, &fake]);
     }
     let mut dead = 0;
-    watch.next("the first asks", |e| e["to"] == "waiting" && e["detail"] == "permission");
+    let asks = |e: &Value| e["name"] == "claude" && e["to"] == "waiting" && e["detail"] == "permission";
+    watch.next("a permission is asked for", asks);
     // In the middle of it the terminals change their size.
     for look in LOOKS {
         w.tmux(&["resize-window", "-t", &format!("team:{look}"), "-x", "90", "-y", "36"]);

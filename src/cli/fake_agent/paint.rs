@@ -41,7 +41,7 @@ impl<W: Write> Canvas<W> {
         let mut sheet = screen.sheet(&moment.frame(&screen, size));
         sheet.clip(usize::from(size.1));
         let first = self.shown.is_none();
-        self.write(&sheet, first)?;
+        self.write(&sheet, first, usize::from(size.1))?;
         self.shown = Some(Shown { screen, sheet, size });
         Ok(())
     }
@@ -74,11 +74,6 @@ impl<W: Write> Canvas<W> {
         }
     }
 
-    /// Whether the terminal has another size than the one that was painted for.
-    pub(super) fn resized(&self) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.size != size())
-    }
-
     /// Time between two moments of what is shown; nothing when it stands still.
     pub(super) fn pace(&self) -> Option<Duration> {
         let shown = self.shown.as_ref().filter(|s| s.screen.is_live())?;
@@ -91,28 +86,29 @@ impl<W: Write> Canvas<W> {
         self.out.flush()
     }
 
-    fn write(&mut self, sheet: &Sheet, first: bool) -> io::Result<()> {
+    fn write(&mut self, sheet: &Sheet, first: bool, height: usize) -> io::Result<()> {
         // Each row is cleared before it is written: behind a full row a terminal would clear its last cell.
         let rows: Vec<String> = sheet.rows.iter().map(|row| format!("\x1b[2K{row}")).collect();
         let clear = if first { "\x1b[2J\x1b[H" } else { "\x1b[H" };
         let below = if rows.is_empty() { "\x1b[J" } else { "" };
         let mut text = format!("{clear}{}{below}", rows.join("\r\n"));
-        let next = sheet.rows.len() + 1;
-        let _ = write!(text, "\x1b[{next};1H\x1b[J");
+        // There is nothing below the last row: a terminal would take the cursor back into it, and clear it.
+        if sheet.rows.len() < height {
+            let _ = write!(text, "\x1b[{};1H\x1b[J", sheet.rows.len() + 1);
+        }
         text += &cursor(sheet);
         text += &self.titled(sheet);
         self.raw(&text)
     }
 
-    /// Sets the title where it changed.
+    /// Sets the title where it changed. A screen without one takes the last one away; a terminal whose title
+    /// was never set keeps what its owner gave it.
     fn titled(&mut self, sheet: &Sheet) -> String {
-        match &sheet.title {
-            Some(title) if self.title.as_ref() != Some(title) => {
-                self.title = Some(title.clone());
-                format!("\x1b]2;{title}\x07")
-            }
-            _ => String::new(),
+        if self.title == sheet.title {
+            return String::new();
         }
+        self.title.clone_from(&sheet.title);
+        format!("\x1b]2;{}\x07", sheet.title.as_deref().unwrap_or_default())
     }
 }
 
@@ -148,5 +144,45 @@ impl Moment {
             elapsed_seconds: self.elapsed.as_secs(),
             tokens: 40 + self.seed % 40 + ms / 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn painted(text: &str) -> Painted {
+        Painted::parse("opencode", text).unwrap()
+    }
+
+    fn written(sheets: &[Sheet], height: usize) -> String {
+        let mut canvas = Canvas::new(Vec::new());
+        for (n, sheet) in sheets.iter().enumerate() {
+            canvas.write(sheet, n == 0, height).unwrap();
+        }
+        String::from_utf8(canvas.out).unwrap()
+    }
+
+    #[test]
+    fn a_screen_that_fills_the_terminal_keeps_its_last_row() {
+        let screen = painted("---\nstate = \"idle\"\n---\ntop\n{bottom}\nlast");
+        let frame = Frame { rows: 5, ..Frame::of(20) };
+        let sheet = screen.sheet(&frame);
+        assert_eq!(sheet.rows.len(), 5);
+        let full = written(std::slice::from_ref(&sheet), 5);
+        assert!(!full[full.find("last").unwrap()..].contains("\x1b[J"), "{full:?}");
+        let taller = written(&[sheet], 6);
+        assert!(taller.contains("last\x1b[6;1H\x1b[J"), "{taller:?}");
+    }
+
+    #[test]
+    fn a_screen_without_a_title_takes_the_last_one_away_once() {
+        let with = painted("---\nstate = \"idle\"\ntitle = \"OC\"\n---\ntop");
+        let without = painted("---\nstate = \"idle\"\n---\ntop");
+        let sheets = [&without, &with, &without, &without].map(|s| s.sheet(&Frame::of(20)));
+        let text = written(&sheets, 24);
+        let titles: Vec<&str> =
+            text.split("\x1b]2;").skip(1).map(|t| t.split('\x07').next().unwrap()).collect();
+        assert_eq!(titles, ["OC", ""]);
     }
 }
