@@ -9,20 +9,18 @@ mod caller;
 mod input;
 mod log;
 mod send;
+mod table;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use serde::Deserialize;
-use tsup_actors::fleet::profiles;
 use tsup_core::error::Exit;
 use tsup_core::fleet::hook::condense::{Call, condense};
-use tsup_core::fleet::hook::rules::Hooks;
-use tsup_core::fleet::profile::Recognise;
 use tsup_core::limits;
 
+pub(super) use self::table::{Table, own_names, table};
 use super::{Cx, Outcome};
 use crate::config::paths::Paths;
 
@@ -131,7 +129,11 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
     let at = tsup_actors::clock::now_wall();
     let log = log::Log::from_env();
     let Some(cli) = call.name.as_deref() else { return log.write("?", "no name was given", &[]) };
-    let Some(table) = table(cli) else { return log.write(cli, "no profile has hooks under this name", &[]) };
+    let paths = Paths::resolve(home);
+    let own = paths.as_ref().ok().and_then(|paths| table::folder(&paths.profiles));
+    let Some(table) = table(cli, own.as_deref(), began + limits::HOOK_PROFILES_WAIT) else {
+        return log.write(cli, "no profile has hooks under this name", &[]);
+    };
     let given = call.event.as_ref().map(|event| event.to_string_lossy());
     let json = given.as_deref().filter(|event| event.trim_start().starts_with('{'));
     let payload = match json {
@@ -145,7 +147,7 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
     let Some(report) = condense(&hooks, &call, whence, at, order) else {
         return log.write(cli, "it names no event", &payload);
     };
-    let sent = match Paths::resolve(home) {
+    let sent = match paths {
         Ok(paths) => send::send(&paths.home.join("hook.sock"), &report),
         Err(e) => Err(e.to_string()),
     };
@@ -153,38 +155,6 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
         Ok(()) => log.write(cli, &format!("sent: {:?} means {:?}", report.event, report.says), &payload),
         Err(why) => log.write(cli, &format!("not sent: {why}"), &payload),
     }
-}
-
-/// What a profile says about hooks; the rest of it is passed over.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Table {
-    extends: Option<String>,
-    recognise: Option<Recognise>,
-    pub(super) hooks: Option<Hooks>,
-}
-
-/// The table of a CLI, by the user's own profile or the shipped one, with the rules of those it follows.
-pub(super) fn table(cli: &str) -> Option<Table> {
-    if !tsup_core::settings::check::is_name(cli) {
-        return None;
-    }
-    let own = crate::config::profile_folder().map(|folder| folder.join(format!("{cli}.toml")));
-    let own = own.and_then(|path| input::small_file(&path, limits::HOOK_PROFILE_BYTES_MAX));
-    let shipped = |name: &str| profiles::text(name).and_then(|text| toml::from_str::<Table>(text).ok());
-    let mut table = own.and_then(|text| toml::from_str(&text).ok()).or_else(|| shipped(cli))?;
-    if let Some(base) = table.extends.as_deref().and_then(shipped) {
-        table.recognise = table.recognise.or(base.recognise);
-        if let Some(base) = base.hooks {
-            let own = table.hooks.get_or_insert_default();
-            if table.extends.as_deref() == Some(cli) { own.laid_over(&base) } else { own.follow(&base) }
-        }
-    }
-    let hooks = table.hooks.as_mut()?;
-    if let Some(other) = hooks.like.as_deref().and_then(shipped).and_then(|other| other.hooks) {
-        hooks.follow(&other);
-    }
-    hooks.is_known().then_some(table)
 }
 
 #[cfg(test)]

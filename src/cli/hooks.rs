@@ -16,7 +16,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::untrusted::Untrusted;
 
 use self::file::Settings;
-use self::target::Target;
+use self::target::{Known, Target};
 use super::{Cx, Outcome};
 
 /// Arguments of `tsup hooks`.
@@ -90,13 +90,13 @@ pub(super) enum Scope {
 pub fn run(cx: &Cx, args: &Args) -> Outcome {
     match &args.what {
         What::Install(change) => {
-            let target = Target::find(&change.name, &change.place, cx)?;
+            let target = Target::find(&change.name, &change.place, cx, &Known::find(cx)?)?;
             let settings = Settings::read(&target.file)?;
             let after = target.with(&settings)?;
             apply(cx, change, &target, &settings, Some(&after))
         }
         What::Uninstall(change) => {
-            let target = Target::find(&change.name, &change.place, cx)?;
+            let target = Target::find(&change.name, &change.place, cx, &Known::find(cx)?)?;
             let settings = Settings::read(&target.file)?;
             let after = target.without(&settings)?;
             apply(cx, change, &target, &settings, after.as_deref())
@@ -198,18 +198,20 @@ struct Row {
 }
 
 fn show(cx: &Cx, ask: &Show) -> Outcome {
+    let known = Known::find(cx)?;
     let names = match &ask.name {
         Some(name) => vec![name.clone()],
-        None => target::known(),
+        None => known.editable(),
     };
     let mut hooks = Vec::new();
     for name in names {
-        if target::has_table(&name)? && !target::known().contains(&name) {
-            let note = Some("its hooks are understood, but must be put in by hand".to_owned());
+        let table = known.hooks(&name)?;
+        if table.hooks.as_ref().is_none_or(|hooks| hooks.install.is_none()) {
+            let note = Some(target::by_hand(&name, &table));
             hooks.push(Row { note, ..empty(&name, ask.place.scope) });
             continue;
         }
-        hooks.push(row(&Target::find(&name, &ask.place, cx)?, ask.place.scope));
+        hooks.push(row(&Target::find(&name, &ask.place, cx, &known)?, ask.place.scope));
     }
     if ask.json {
         cx.out.json(&ShowDoc { version: 1, hooks })?;

@@ -23,6 +23,9 @@ pub struct Paths {
     pub lock: PathBuf,
     /// The database.
     pub database: PathBuf,
+    /// A symbolic link to the folder of the user's own profiles that the supervisor reads: a hook, which
+    /// knows nothing of the configuration, follows it.
+    pub profiles: PathBuf,
 }
 
 impl Paths {
@@ -52,7 +55,13 @@ impl Paths {
             )
             .hint("choose a shorter `--home`, or set TSUP_SOCKET to a shorter path"));
         }
-        Ok(Paths { lock: home.join("tsup.lock"), database: home.join("tsup.db"), socket, home })
+        Ok(Paths {
+            lock: home.join("tsup.lock"),
+            database: home.join("tsup.db"),
+            profiles: home.join("profiles"),
+            socket,
+            home,
+        })
     }
 
     /// Makes the home when it is not there, and makes sure that it is private: a directory, not a

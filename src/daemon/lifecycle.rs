@@ -138,7 +138,7 @@ async fn live(
     let mut signals = Signals::new()
         .map_err(|e| UserError::new(Exit::Failed, format!("cannot take signals: {}", plain(&e))))?;
     let configuration = Configuration::new(loaded);
-    let followed = profiles::follow(configuration.settings.subscribe()).await;
+    let followed = profiles::follow(configuration.settings.subscribe(), paths.profiles.clone()).await;
     let mut root = root::start(RootConfig {
         settings: configuration.settings.subscribe(),
         home: paths.home.clone(),

@@ -126,4 +126,19 @@ says = "idle"
         done.err
     );
     assert_eq!(place.tsup(&["detect", "--profiles", "nowhere", "a.txt"]).code, 4);
+
+    // Of a folder, what can be used is used, and each other file is named.
+    std::fs::write(folder.join("bytes.toml"), b"version = 1\n\xff").unwrap();
+    std::fs::write(folder.join("huge.toml"), vec![b'#'; 300 * 1024]).unwrap();
+    std::fs::write(folder.join("two.toml"), profile).unwrap();
+    let done = place.tsup(&["detect", "--profiles", "profiles", "--agent", "brew", "--json", "a.txt"]);
+    assert_eq!((done.code, &done.json()["state"]), (0, &"error".into()), "{done:?}");
+    for told in [
+        "tsup: profiles/bytes.toml:2:1: it is not text in UTF-8\n",
+        "tsup: profiles/huge.toml: it is larger than 256 KiB\n",
+        "tsup: profiles/two.toml:2:8: the file is left out: profiles/brew.toml has the name `brew`, too",
+    ] {
+        assert!(done.err.contains(told), "{}", done.err);
+    }
+    assert_eq!(place.tsup(&["detect", "--profiles", "a.txt", "a.txt"]).code, 1);
 }

@@ -214,6 +214,43 @@ fn what_the_hooks_say_is_what_the_agent_does() {
 }
 
 #[test]
+fn a_profile_that_extends_another_has_its_hooks_and_its_transcripts() {
+    let mut w = World::new();
+    w.configure("[fleet]\nprofiles = \"own\"\n");
+    fs::create_dir(w.dir.join("own")).unwrap();
+    let profile = "version = 1\nname = \"my-claude\"\nextends = \"claude\"\n[recognise]\nscripts = [\"my-claude\"]\n\
+                   [hooks]\non = [{ event = \"Own\", state = \"waiting\", detail = \"plan\" }]\n";
+    fs::write(w.dir.join("own/some.toml"), profile).unwrap();
+    let script = w.dir.join("my-claude");
+    let text = format!(
+        "#!/bin/sh\nexport TSUP_HOME={}\nwhile read -r cli line; do printf '%s' \"$line\" | {TSUP} hook $cli; done\n",
+        w.home().display()
+    );
+    fs::write(&script, text).unwrap();
+    let (user, run) = (w.dir.join("user"), format!("sh {}", script.display()));
+    let (env, cwd) = (format!("HOME={}", user.display()), w.dir.display().to_string());
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-e", &env, "-c", &cwd, &run]);
+    w.run();
+    w.agents_when("it is found", |a| a.len() == 1 && a[0]["agent"] == "my-claude" && a[0]["pid"].is_u64());
+    assert_eq!(fs::read_link(w.home().join("profiles")).unwrap(), w.dir.join("own"));
+    for (line, state, detail) in [
+        (r#"claude {"hook_event_name":"UserPromptSubmit"}"#, "busy", Some("thinking")),
+        (r#"my-claude {"hook_event_name":"Own"}"#, "waiting", Some("plan")),
+        (r#"my-claude {"hook_event_name":"PreToolUse","tool_name":"Bash"}"#, "busy", Some("tool")),
+    ] {
+        type_line(&w, "web:dev", line);
+        w.agents_when(line, |a| a[0]["state"] == state && a[0]["detail"].as_str() == detail);
+    }
+    let folder = crate::transcript::sessions(&user, &w.dir);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("s.jsonl"), crate::transcript::answer("m1", "end_turn", 50_000) + "\n").unwrap();
+    w.agents_when("its transcript is read", |a| a[0]["context_tokens"] == 50_007);
+    let (code, _, err) = hooks(&w, &["install", "my-claude", "--yes"]);
+    assert_eq!(code, Some(5), "{err}");
+    assert!(err.contains("`tsup hooks install claude` serves both"), "{err}");
+}
+
+#[test]
 fn an_agent_of_tsups_own_knows_its_supervisor() {
     let mut w = World::new();
     let out = w.dir.join("env");

@@ -15,7 +15,7 @@ fn time(minutes: i64) -> String {
 }
 
 /// Where Claude Code keeps the sessions of a folder.
-fn sessions(home: &Path, cwd: &Path) -> PathBuf {
+pub(crate) fn sessions(home: &Path, cwd: &Path) -> PathBuf {
     let name: String =
         cwd.to_str().unwrap().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     home.join(".claude/projects").join(name)
@@ -26,7 +26,7 @@ fn append(file: &Path, line: &str) {
     writeln!(file, "{line}").unwrap();
 }
 
-fn answer(id: &str, stop: &str, tokens: u64) -> String {
+pub(crate) fn answer(id: &str, stop: &str, tokens: u64) -> String {
     format!(
         r#"{{"type":"assistant","isSidechain":false,"timestamp":"{}","message":{{"id":"{id}","model":"claude-sonnet-4-5","stop_reason":"{stop}","usage":{{"input_tokens":{tokens},"output_tokens":7}},"content":[{{"type":"text","text":"ok"}}]}}}}"#,
         time(0)

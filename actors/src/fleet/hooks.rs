@@ -9,7 +9,7 @@ use super::{Fleet, agent};
 impl Fleet {
     /// Which agent a report is about. Asks nobody.
     pub fn way_of(&self, report: &HookReport) -> Way {
-        route(report, &self.shared.directory.named_by(&report.caller))
+        route(report, &self.shared.directory.named_by(&report.caller), &self.shared.profiles())
     }
 
     /// Hands an agent a report. `false` means that there was no room, or that the agent is gone.

@@ -2,7 +2,9 @@
 
 mod folder;
 
-pub use folder::over;
+pub use folder::{files, over, text_of};
+
+use std::sync::LazyLock;
 
 use tsup_core::fleet::profile::{ProfileError, Profiles};
 
@@ -37,9 +39,19 @@ const SHIPPED: [(&str, &str); 17] = files![
     "shell.toml",
 ];
 
-/// Reads the shipped profiles, then other files over them; tells what is wrong with any of them.
+/// The shipped profiles, read once.
+static READ: LazyLock<Profiles> = LazyLock::new(|| {
+    let (profiles, errors) = Profiles::parse(SHIPPED);
+    debug_assert!(errors.is_empty(), "{errors:?}");
+    for error in errors {
+        tracing::error!(%error, "a shipped profile cannot be read");
+    }
+    profiles
+});
+
+/// Lays files of name and text over the shipped profiles; tells what is wrong with any of them.
 pub fn with<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Profiles, Vec<ProfileError>) {
-    Profiles::parse(SHIPPED.into_iter().chain(files))
+    READ.over(files)
 }
 
 /// The text of a shipped profile.
@@ -52,14 +64,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().filter_map(|(file, _)| file.strip_suffix(".toml"))
 }
 
-/// Reads the shipped profiles.
+/// The shipped profiles.
 pub fn shipped() -> Profiles {
-    let (profiles, errors) = with([]);
-    debug_assert!(errors.is_empty(), "{errors:?}");
-    for error in errors {
-        tracing::error!(%error, "a shipped profile cannot be read");
-    }
-    profiles
+    READ.clone()
 }
 
 #[cfg(test)]

@@ -1,15 +1,11 @@
 //! What the CLI writes, with an end to patience and to size.
 
-use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use tsup_core::limits::HOOK_INPUT_BYTES_MAX;
-
-use crate::config::paths::open_existing;
 
 /// Reads standard input to its end, or until `deadline`. What is over the limit is read and let go, so that
 /// the CLI is not cut off in the middle of its writing.
@@ -39,12 +35,4 @@ pub(super) fn read(deadline: Instant) -> Vec<u8> {
         }
     }
     kept
-}
-
-/// The text of a plain file of at most `max` bytes; `None` when there is none.
-pub(super) fn small_file(path: &Path, max: u64) -> Option<String> {
-    let mut text = String::new();
-    let file = open_existing(path).ok()?;
-    file.take(max + 1).read_to_string(&mut text).ok()?;
-    (text.len() as u64 <= max).then_some(text)
 }

@@ -68,6 +68,11 @@ fn only_a_person_gets_help() {
     assert!(called(&words("tsup --bogus hook claude"), true).is_some());
 }
 
+/// The shipped table of a CLI.
+fn table(cli: &str) -> Option<Table> {
+    super::table(cli, None, Instant::now())
+}
+
 /// What a call means by the shipped table.
 fn says(cli: &str, named: Option<&str>, json: &str) -> HookSays {
     let table = table(cli).unwrap_or_else(|| panic!("{cli} has no table"));

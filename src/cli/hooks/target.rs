@@ -1,15 +1,22 @@
 //! Which file of which CLI, and what it holds with and without the calls.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tsup_actors::fleet::profiles;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::hook::rules::{Install, Style};
 use tsup_core::fleet::hook::settings::{self, EditError, Entry};
+use tsup_core::untrusted::Untrusted;
 
 use super::file::Settings;
 use super::{Place, Scope};
+use crate::cli::hook::Table;
 use crate::cli::{Cx, hook};
+
+/// A person may wait for their own profiles longer than a hook.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A CLI's settings file.
 pub(super) struct Target {
@@ -30,36 +37,64 @@ const PLUGINS: [(&str, &str); 3] = [
 /// In a plugin, where the call goes.
 const CALL: &str = "[\"@CALL@\"]";
 
-/// The CLIs whose settings can be edited, sorted.
-pub(super) fn known() -> Vec<String> {
-    profiles::names().filter(|name| install_of(name).is_some()).map(str::to_owned).collect()
+/// The CLIs that are known: the shipped ones, and the user's own.
+pub(super) struct Known {
+    own: Option<PathBuf>,
 }
 
-fn install_of(name: &str) -> Option<Install> {
-    hook::table(name)?.hooks?.install
-}
-
-/// Whether a CLI's hooks are understood. A name that no profile has is an error.
-pub(super) fn has_table(name: &str) -> Result<bool, UserError> {
-    if hook::table(name).is_some() {
-        return Ok(true);
+impl Known {
+    /// With the folder of the configuration that a supervisor would take here.
+    pub(super) fn find(cx: &Cx) -> Result<Known, UserError> {
+        let file = crate::config::find(cx.global.config.as_deref())?;
+        let settings = crate::config::load(file.as_deref())?.settings;
+        Ok(Known { own: crate::daemon::profiles::folder(&settings) })
     }
-    let shown = tsup_core::untrusted::Untrusted::bounded(name, 80);
-    let what = if profiles::text(name).is_some() {
-        format!("{shown} has no hooks that tsup knows")
+
+    fn table(&self, name: &str) -> Option<Table> {
+        hook::table(name, self.own.as_deref(), Instant::now() + PATIENCE)
+    }
+
+    /// Those whose settings can be edited, sorted.
+    pub(super) fn editable(&self) -> Vec<String> {
+        let own = self.own.as_deref().map(hook::own_names).unwrap_or_default();
+        let all: BTreeSet<String> = profiles::names().map(str::to_owned).chain(own).collect();
+        let can_be = |name: &String| self.table(name).and_then(|table| table.hooks?.install).is_some();
+        all.into_iter().filter(can_be).collect()
+    }
+
+    /// What is known of a CLI's hooks. A name that no profile has is an error.
+    pub(super) fn hooks(&self, name: &str) -> Result<Table, UserError> {
+        if let Some(table) = self.table(name) {
+            return Ok(table);
+        }
+        let shown = Untrusted::bounded(name, 80);
+        let own = self.own.as_deref().map(hook::own_names).unwrap_or_default();
+        let what = if profiles::text(name).is_some() || own.iter().any(|known| known == name) {
+            format!("{shown} has no hooks that tsup knows")
+        } else {
+            format!("no CLI {shown:?} is known")
+        };
+        Err(UserError::new(Exit::NotFound, what).hint(format!("one of {}", self.editable().join(", "))))
+    }
+}
+
+/// Why a CLI's settings are not edited, and what to do.
+pub(super) fn by_hand(name: &str, table: &Table) -> String {
+    if table.family == name {
+        format!("put `tsup hook {name}` into its hooks by hand; see docs/guides/hooks.md")
     } else {
-        format!("no CLI {shown:?} is known")
-    };
-    Err(UserError::new(Exit::NotFound, what).hint(format!("one of {}", known().join(", "))))
+        let family = &table.family;
+        format!("{name} is {family} under another name: `tsup hooks install {family}` serves both")
+    }
 }
 
 impl Target {
     /// The file that is meant.
-    pub(super) fn find(name: &str, place: &Place, cx: &Cx) -> Result<Target, UserError> {
-        has_table(name)?;
-        let how = install_of(name).ok_or_else(|| {
+    pub(super) fn find(name: &str, place: &Place, cx: &Cx, known: &Known) -> Result<Target, UserError> {
+        let mut table = known.hooks(name)?;
+        let how = table.hooks.as_mut().and_then(|hooks| hooks.install.take()).ok_or_else(|| {
             UserError::new(Exit::Refused, format!("tsup does not edit the settings of {name}"))
-                .hint(format!("put `tsup hook {name}` into its hooks by hand; see docs/guides/hooks.md"))
+                .hint(by_hand(name, &table))
         })?;
         let file = std::path::absolute(file_of(name, &how, place)?).map_err(|e| {
             UserError::new(

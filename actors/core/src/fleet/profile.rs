@@ -18,6 +18,7 @@ use crate::untrusted::Untrusted;
 
 mod command;
 mod file;
+mod layer;
 mod pattern;
 mod rules;
 
@@ -34,6 +35,9 @@ pub const FORMAT: u32 = 1;
 pub struct Profile {
     /// The word by which configuration and documents name it.
     pub name: Arc<str>,
+    /// The profile at the end of what it extends, its own name when it extends none: whose program this
+    /// is, whose hooks it calls and whose transcripts it writes.
+    pub family: Arc<str>,
     /// What people call it.
     pub title: String,
     /// Other words by which it may be named.
@@ -92,24 +96,30 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Reads files of name and text, in order. A later file replaces an earlier one of the same profile
-    /// name, or with `extends` is laid over it. What cannot be used is told and left out: a rule, or where
-    /// the file's frame is broken, the file.
+    /// Reads files of name and text. What cannot be used is told and left out: a rule, or where the file's
+    /// frame is broken, the file.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<ProfileError>) {
-        let mut profiles = Profiles::default();
+        Profiles::default().over(files)
+    }
+
+    /// Reads files as `parse` does, over these profiles: a file replaces the profile of the same name, or
+    /// with `extends` is laid over one.
+    pub fn over<'a>(&self, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Self, Vec<ProfileError>) {
         let mut errors = Vec::new();
-        for (file, text) in files {
-            if let Some(profile) = file::read(file, text, &profiles, &mut errors) {
-                profiles.by_name.insert(Arc::clone(&profile.name), profile);
-            }
-        }
-        (profiles, errors)
+        let laid = layer::lay(files, self, &mut errors);
+        errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        (laid, errors)
     }
 
     /// The profile of that name or alias.
     pub fn get(&self, name: &str) -> Option<&Profile> {
         let known = |profile: &&Profile| profile.aliases.iter().any(|alias| alias == name);
         self.by_name.get(name).or_else(|| self.by_name.values().find(known))
+    }
+
+    /// The family of a profile; of one that is not known its own name.
+    pub fn family<'n>(&'n self, name: &'n str) -> &'n str {
+        self.get(name).map_or(name, |profile| &profile.family)
     }
 
     /// Every profile, by name.

@@ -67,9 +67,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the CLI of a profile writes, if it writes a known one.
-    pub fn of(profile: &str) -> Option<Self> {
-        match profile {
+    /// The format that the CLI of a family of profiles writes, if it writes a known one.
+    pub fn of(family: &str) -> Option<Self> {
+        match family {
             "claude" => Some(Format::Claude),
             "codex" => Some(Format::Codex),
             _ => None,

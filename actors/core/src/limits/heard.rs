@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const HOOK_DEADLINE: Duration = Duration::from_millis(85);
 /// How long a hook waits for its CLI to write. A CLI may keep the pipe open for ever.
 pub const HOOK_INPUT_WAIT: Duration = Duration::from_millis(60);
+/// How long a hook looks through the user's own profiles; then the shipped ones do.
+pub const HOOK_PROFILES_WAIT: Duration = Duration::from_millis(20);
 /// How long a hook waits for room in the supervisor's socket.
 pub const HOOK_SEND_WAIT: Duration = Duration::from_millis(15);
 /// Bytes of a CLI's JSON that are looked at; what comes behind them is read and let go. The names stand in
@@ -41,8 +43,6 @@ pub const HOOK_LOG_PAYLOAD_BYTES: usize = 4096;
 pub const HOOK_SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Objects and lists in each other, in such settings.
 pub const HOOK_SETTINGS_DEPTH: usize = 64;
-/// Bytes of a hook's table that a person wrote: the shipped ones take a few kilobytes.
-pub const HOOK_PROFILE_BYTES_MAX: u64 = 256 * 1024;
 
 // --- transcripts ----------------------------------------------------------------------------------
 

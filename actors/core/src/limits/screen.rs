@@ -36,6 +36,10 @@ pub const RULES_PER_PROFILE_MAX: usize = 200;
 pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a profile's file.
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+/// Things that are told about one profile's file: nobody reads more at once.
+pub const PROFILE_ERRORS_MAX: usize = 32;
+/// Profiles that may extend one another in a row: each is laid over the one before.
+pub const PROFILE_EXTENDS_MAX: usize = 8;
 /// Entries of a folder of profiles that are looked at.
 pub const PROFILE_FILES_MAX: usize = 1_024;
 /// Files of a person's own profiles that are read.

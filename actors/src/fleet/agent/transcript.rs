@@ -12,7 +12,8 @@ impl AgentActor {
     /// Has the transcript of its process followed, when its CLI writes one that can be read.
     pub(super) fn follow_transcript(&self, process: ProcId) {
         let Some(member) = &self.held.member else { return };
-        let Some(format) = Format::of(&member.profile) else { return };
+        let profiles = self.shared.profiles();
+        let Some(format) = Format::of(profiles.family(&member.profile)) else { return };
         let follow = Follow { format, cli: member.profile.clone(), process, told: None };
         if self.shared.transcripts.work(Msg::Follow(self.id, follow)).is_err() {
             tracing::warn!(agent = %self.id, "its transcript is not followed: too many wait");

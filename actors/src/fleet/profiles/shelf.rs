@@ -1,20 +1,20 @@
 //! A person's own profiles: a folder of files over the shipped ones, read again when it changes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tsup_core::fleet::profile::Profiles;
-use tsup_core::limits::{PROFILE_BYTES_MAX, PROFILE_FILES_MAX, PROFILES_MAX};
+use tsup_core::fleet::profile::{ProfileError, Profiles};
 use tsup_core::untrusted::Untrusted;
 
+use super::folder::{self, shown};
 use super::with;
 
 /// By what a change of a file shows: its name, when it was written, its size.
-type Stamp = Vec<(PathBuf, Option<SystemTime>, u64)>;
+type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// What the folder holds now.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Shelved {
 /// The folder, and what was read of it last.
 #[derive(Debug, Default)]
 pub struct Shelf {
-    read: Option<(Option<PathBuf>, Stamp)>,
+    read: Option<(Option<PathBuf>, Stamp, Vec<ProfileError>)>,
     /// The last text of each file that had nothing wrong: it goes on while a file is broken.
     good: BTreeMap<PathBuf, String>,
 }
@@ -37,84 +37,81 @@ impl Shelf {
     /// Reads the folder when it is another one, or something in it changed since the last time. Touches
     /// the disk: not for an actor's thread. A folder that is not there holds nothing.
     pub fn look(&mut self, folder: Option<&Path>) -> Option<Shelved> {
-        let now = (folder.map(Path::to_owned), folder.map(stamp).unwrap_or_default());
+        let (files, errors) = folder.map(listed).unwrap_or_default();
+        let now = (folder.map(Path::to_owned), stamp(&files), errors.clone());
         if self.read.as_ref() == Some(&now) {
             return None;
         }
-        let files: Vec<PathBuf> = now.1.iter().map(|(path, _, _)| path.clone()).collect();
         self.read = Some(now);
-        Some(self.take(&files))
+        Some(self.take(&files, errors))
     }
 
-    fn take(&mut self, files: &[PathBuf]) -> Shelved {
-        let mut complaints = Vec::new();
-        let mut texts: Vec<(String, String)> = Vec::new();
+    /// Reads all files, and where something is wrong with one, what it held before instead.
+    fn take(&mut self, files: &[PathBuf], mut errors: Vec<ProfileError>) -> Shelved {
         self.good.retain(|path, _| files.contains(path));
+        let mut texts: Vec<(&PathBuf, String, String)> = Vec::new();
         for path in files {
-            let shown = Untrusted::new(path.display().to_string()).to_string();
-            let text = match text_of(path) {
-                Ok(text) => text,
-                Err(e) => {
-                    complaints.push(format!("profile {shown} cannot be read: {e}"));
-                    String::new()
-                }
-            };
-            let before = texts.iter().map(|(file, text)| (file.as_str(), text.as_str()));
-            let (_, errors) = with(before.chain([(shown.as_str(), text.as_str())]));
-            let wrong: Vec<String> = errors
-                .iter()
-                .filter(|e| e.file == shown)
-                .map(|e| Untrusted::new(format!("profile {e}")).to_string())
-                .collect();
-            let kept = self.good.get(path).filter(|_| !wrong.is_empty() || text.is_empty()).cloned();
-            if !text.is_empty() {
-                complaints.extend(wrong.iter().cloned());
-            }
-            match kept {
-                Some(last) => texts.push((shown, last)),
-                None if text.is_empty() => {}
-                None => {
-                    if wrong.is_empty() {
-                        self.good.insert(path.clone(), text.clone());
+            match folder::text_of(path) {
+                Ok(text) => texts.push((path, shown(path), text)),
+                Err(error) => {
+                    errors.push(error);
+                    if let Some(last) = self.good.get(path) {
+                        texts.push((path, shown(path), last.clone()));
                     }
-                    texts.push((shown, text));
                 }
             }
         }
-        let (profiles, _) = with(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())));
-        Shelved { profiles: Arc::new(profiles), complaints }
+        let (mut profiles, mut wrong) = read(&texts);
+        let mut replaced = false;
+        for (path, file, text) in &mut texts {
+            let last = self.good.get(*path).filter(|last| *last != text);
+            if let Some(last) = last.filter(|_| wrong.iter().any(|e| e.file == *file)) {
+                errors.extend(wrong.extract_if(.., |e| e.file == *file));
+                last.clone_into(text);
+                replaced = true;
+            }
+        }
+        if replaced {
+            (profiles, wrong) = read(&texts);
+        }
+        for (path, file, text) in texts {
+            if !wrong.iter().any(|e| e.file == file) {
+                self.good.insert(path.clone(), text);
+            }
+        }
+        errors.extend(wrong);
+        errors.sort_by(|a, b| a.file.cmp(&b.file));
+        let told = |e: &ProfileError| Untrusted::new(format!("profile {e}")).to_string();
+        Shelved { profiles: Arc::new(profiles), complaints: errors.iter().map(told).collect() }
     }
 }
 
-fn stamp(folder: &Path) -> Stamp {
-    let mut all: Stamp = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(PROFILE_FILES_MAX)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
-        .filter_map(|path| {
-            let facts = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
-            Some((path, facts.modified().ok(), facts.len()))
-        })
-        .collect();
-    all.sort();
-    all.truncate(PROFILES_MAX);
-    all
+fn read(texts: &[(&PathBuf, String, String)]) -> (Profiles, Vec<ProfileError>) {
+    with(texts.iter().map(|(_, file, text)| (&**file, &**text)))
 }
 
-fn text_of(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(PROFILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > PROFILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it is larger than {} KiB", PROFILE_BYTES_MAX / 1024)));
-    }
-    Ok(text)
+/// The files of a folder; of one that cannot be read none, and why.
+fn listed(folder: &Path) -> (Vec<PathBuf>, Vec<ProfileError>) {
+    folder::list(folder).unwrap_or_else(|e| match e.kind() {
+        io::ErrorKind::NotFound => (Vec::new(), Vec::new()),
+        _ => {
+            (Vec::new(), vec![ProfileError::whole(shown(folder), format!("the folder cannot be read: {e}"))])
+        }
+    })
+}
+
+fn stamp(files: &[PathBuf]) -> Stamp {
+    let facts = |path: &PathBuf| {
+        let facts = fs::metadata(path).ok()?;
+        Some((facts.modified().ok()?, facts.len()))
+    };
+    files.iter().map(|path| (path.clone(), facts(path))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use tsup_core::limits::PROFILE_BYTES_MAX;
+
     use super::*;
 
     const OWN: &str = "version = 1\nname = \"mine\"\ntitle = \"Mine\"\n[recognise]\nnames = [\"mine\"]\n\
@@ -159,5 +156,39 @@ mod tests {
         fs::write(dir.path().join("d.toml"), format!("{OWN}{rule}")).unwrap();
         let told = Shelf::default().look(Some(dir.path())).unwrap().complaints.join(" ");
         assert!(told.contains("`\\u{1b}[2J` is no state"), "{told}");
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_told_and_the_same_one_counts_however_they_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::default();
+        fs::write(dir.path().join("b.toml"), OWN).unwrap();
+        assert!(shelf.look(Some(dir.path())).unwrap().complaints.is_empty());
+        fs::write(dir.path().join("a.toml"), OWN.replace("Mine", "Other")).unwrap();
+        for mut shelf in [shelf, Shelf::default()] {
+            let both = shelf.look(Some(dir.path())).unwrap();
+            assert_eq!(both.profiles.get("mine").unwrap().title, "Other");
+            assert_eq!(both.complaints.len(), 1, "{:?}", both.complaints);
+            let told = &both.complaints[0];
+            assert!(told.contains("b.toml:2:8: ") && told.contains("a.toml has the name `mine`"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_extends_a_file_that_broke_goes_on_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut shelf = Shelf::default();
+        fs::write(dir.path().join("mine.toml"), OWN).unwrap();
+        fs::write(dir.path().join("a.toml"), "version = 1\nname = \"over\"\nextends = \"mine\"\n").unwrap();
+        assert!(shelf.look(Some(dir.path())).unwrap().complaints.is_empty());
+        fs::write(dir.path().join("mine.toml"), b"\xff").unwrap();
+        let broken = shelf.look(Some(dir.path())).unwrap();
+        assert_eq!(broken.profiles.get("over").unwrap().title, "Mine");
+        assert_eq!(broken.complaints.len(), 1, "{:?}", broken.complaints);
+        assert!(
+            broken.complaints[0].contains("mine.toml:1:1: it is not text in UTF-8"),
+            "{:?}",
+            broken.complaints
+        );
     }
 }

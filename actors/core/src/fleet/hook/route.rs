@@ -1,6 +1,7 @@
 //! Which agent a report is about.
 
 use super::{Caller, HookReport};
+use crate::fleet::profile::Profiles;
 use crate::ids::AgentId;
 
 /// An agent as far as finding it goes.
@@ -32,8 +33,9 @@ pub enum Way {
 }
 
 /// Finds the agent of a report: by what it names (`$TSUP_AGENT`, its pane), as far as the processes above
-/// the caller agree, else by these processes.
-pub fn route(report: &HookReport, agents: &[Candidate]) -> Way {
+/// the caller agree, else by these processes. Profiles of one family run the same CLI, which calls its hooks
+/// by whichever name they were installed.
+pub fn route(report: &HookReport, agents: &[Candidate], profiles: &Profiles) -> Way {
     let caller = &report.caller;
     let above = |agent: &&Candidate| match agent.pid {
         Some(pid) => caller.ancestors.iter().any(|p| p.pid == pid),
@@ -50,7 +52,7 @@ pub fn route(report: &HookReport, agents: &[Candidate]) -> Way {
         named().find(above).or_else(by_process)
     };
     match found {
-        Some(agent) if agent.cli == report.cli => Way::To(agent.id),
+        Some(agent) if profiles.family(&agent.cli) == profiles.family(&report.cli) => Way::To(agent.id),
         None if named().next().is_some() => Way::Late,
         // Another CLI that an agent runs as its tool speaks for itself.
         Some(_) | None => Way::Nobody,
@@ -79,6 +81,10 @@ mod tests {
     use crate::fleet::hook::HookSays;
     use crate::ids::{ProcId, SocketName};
     use crate::untrusted::Untrusted;
+
+    fn route(report: &HookReport, agents: &[Candidate]) -> Way {
+        super::route(report, agents, &Profiles::default())
+    }
 
     fn agent(name: &str, cli: &str, pane: &str, pid: u32) -> Candidate {
         Candidate {
@@ -146,6 +152,21 @@ mod tests {
     fn another_cli_below_an_agent_does_not_speak_for_it() {
         let all = [agent("dev", "claude", "%1", 10)];
         assert_eq!(route(&report("codex", None, None, "%1", &[30, 10]), &all), Way::Nobody);
+    }
+
+    #[test]
+    fn profiles_of_one_family_call_the_same_hooks() {
+        let profiles = Profiles::parse([
+            ("claude.toml", "version = 1\nname = \"claude\"\n"),
+            ("mine.toml", "version = 1\nname = \"my-claude\"\nextends = \"claude\"\n"),
+            ("more.toml", "version = 1\nname = \"more\"\nextends = \"my-claude\"\n"),
+            ("codex.toml", "version = 1\nname = \"codex\"\n"),
+        ]);
+        assert!(profiles.1.is_empty(), "{:?}", profiles.1);
+        let all = [agent("dev", "more", "%1", 10)];
+        let way = |cli: &str| super::route(&report(cli, None, None, "%1", &[10]), &all, &profiles.0);
+        assert_eq!([way("claude"), way("my-claude"), way("more")], [Way::To(all[0].id); 3]);
+        assert_eq!([way("codex"), way("nobody")], [Way::Nobody; 2]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One profile file: its frame, its rules, and what is wrong with them.
 //!
 //! A broken frame (no TOML, a wrong name, an unknown table) costs the file. A broken composer, spinner or
-//! rule costs itself: it is told with its place and left out.
+//! rule costs itself: it is told with its place and left out. What a file extends is found once all files
+//! are read: see [`super::layer`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,22 +13,41 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::rules::{Named, Rules, Screen};
-use super::{FORMAT, LaunchRule, Profile, Profiles, Recognise};
+use super::{FORMAT, LaunchRule, Profile, Recognise};
 use crate::fleet::hook::rules::Hooks;
-use crate::limits::RULES_PER_PROFILE_MAX;
+use crate::limits::{PROFILE_ERRORS_MAX, RULES_PER_PROFILE_MAX};
 
 /// Something in a profile that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {what}")]
 pub struct ProfileError {
     /// Which file.
     pub file: String,
-    /// Line, from 1.
+    /// Line, from 1; 0 when it is the file as a whole.
     pub line: usize,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 when it is the file as a whole.
     pub column: usize,
     /// What is wrong, and what to do.
     pub what: String,
+}
+
+impl ProfileError {
+    /// About a file as a whole.
+    pub fn whole(file: impl Into<String>, what: impl Into<String>) -> Self {
+        ProfileError { file: file.into(), line: 0, column: 0, what: what.into() }
+    }
+
+    /// About the byte at `offset` of a file's text.
+    pub fn at(file: impl Into<String>, text: &str, offset: usize, what: impl Into<String>) -> Self {
+        let (line, column) = position(text, offset);
+        ProfileError { file: file.into(), line, column, what: what.into() }
+    }
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ProfileError { file, line, column, what } = self;
+        if *line == 0 { write!(f, "{file}: {what}") } else { write!(f, "{file}:{line}:{column}: {what}") }
+    }
 }
 
 /// The frame of a file: everything but its lists of rules.
@@ -47,29 +68,44 @@ struct Frame {
     screen: Screen,
 }
 
-/// Where in which file things are, and the list of what is wrong.
+/// Where in which file things are, and what is wrong with it.
 struct Teller<'a> {
     file: &'a str,
     text: &'a str,
-    errors: &'a mut Vec<ProfileError>,
+    errors: Vec<ProfileError>,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, offset: usize, what: impl Into<String>) {
-        let (line, column) = position(self.text, offset);
-        self.errors.push(ProfileError { file: self.file.to_owned(), line, column, what: what.into() });
+        match self.errors.len() {
+            PROFILE_ERRORS_MAX => {
+                self.errors.push(ProfileError::whole(self.file, "more is wrong with it; mend this first"));
+            }
+            n if n > PROFILE_ERRORS_MAX => {}
+            _ => self.errors.push(ProfileError::at(self.file, self.text, offset, what)),
+        }
     }
 }
 
-/// Reads one file. `known` are the profiles it may extend.
-pub(super) fn read(
-    file: &str,
-    text: &str,
-    known: &Profiles,
-    errors: &mut Vec<ProfileError>,
-) -> Option<Profile> {
-    let mut teller = Teller { file, text, errors };
-    let mut table = match DeTable::parse(text) {
+/// A file that was read, before what it extends is known.
+pub(super) struct Draft<'a> {
+    pub(super) file: &'a str,
+    text: &'a str,
+    frame: Frame,
+    rules: Rules,
+    hooks: Option<Hooks>,
+}
+
+/// Reads one file.
+pub(super) fn read<'a>(file: &'a str, text: &'a str, errors: &mut Vec<ProfileError>) -> Option<Draft<'a>> {
+    let mut teller = Teller { file, text, errors: Vec::new() };
+    let draft = draft(&mut teller);
+    errors.append(&mut teller.errors);
+    draft
+}
+
+fn draft<'a>(teller: &mut Teller<'a>) -> Option<Draft<'a>> {
+    let mut table = match DeTable::parse(teller.text) {
         Ok(table) => table,
         Err(e) => {
             teller.tell(e.span().map_or(0, |span| span.start), e.message());
@@ -78,11 +114,11 @@ pub(super) fn read(
     };
     let mut rules = Rules {
         screen: Screen::default(),
-        composers: take(table.get_mut(), "composer", &mut teller),
-        spinners: take(table.get_mut(), "spinner", &mut teller),
-        rules: take(table.get_mut(), "rule", &mut teller),
+        composers: take(table.get_mut(), "composer", teller),
+        spinners: take(table.get_mut(), "spinner", teller),
+        rules: take(table.get_mut(), "rule", teller),
     };
-    let hooks = take_hooks(table.get_mut(), &mut teller);
+    let hooks = take_hooks(table.get_mut(), teller);
     let span = table.span();
     let frame = Spanned::new(span, DeValue::Table(table.into_inner()));
     let frame = match Frame::deserialize(ValueDeserializer::from(frame)) {
@@ -92,8 +128,34 @@ pub(super) fn read(
             return None;
         }
     };
+    if let Err((at, what)) = frame.check() {
+        teller.tell(at, what);
+        return None;
+    }
     rules.screen = frame.screen.clone();
-    finish(frame, rules, hooks, known, &mut teller)
+    Some(Draft { file: teller.file, text: teller.text, frame, rules, hooks })
+}
+
+impl Frame {
+    /// What is wrong with it, and where.
+    fn check(&self) -> Result<(), (usize, String)> {
+        let version = &self.version;
+        if *version.get_ref() != FORMAT {
+            let what =
+                format!("profile format {} is not known, this build reads {FORMAT}", version.get_ref());
+            return Err((version.span().start, what));
+        }
+        if !is_word(self.name.get_ref()) {
+            let what = "a profile's name is a word of a-z, 0-9 and -";
+            return Err((self.name.span().start, what.to_owned()));
+        }
+        match &self.launch {
+            Some(launch) if launch.get_ref().command.is_empty() => {
+                Err((launch.span().start, "a command needs a program".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Takes the tables of a list out of the file, those that can be read.
@@ -141,62 +203,55 @@ fn take_hooks(table: &mut DeTable<'_>, teller: &mut Teller<'_>) -> Option<Hooks>
     .ok()
 }
 
-fn finish(
-    frame: Frame,
-    rules: Rules,
-    hooks: Option<Hooks>,
-    known: &Profiles,
-    teller: &mut Teller<'_>,
-) -> Option<Profile> {
-    if *frame.version.get_ref() != FORMAT {
-        let what =
-            format!("profile format {} is not known, this build reads {FORMAT}", frame.version.get_ref());
-        teller.tell(frame.version.span().start, what);
-        return None;
+impl Draft<'_> {
+    /// The name of its profile.
+    pub(super) fn name(&self) -> &str {
+        self.frame.name.get_ref()
     }
-    if !is_word(frame.name.get_ref()) {
-        teller.tell(frame.name.span().start, "a profile's name is a word of a-z, 0-9 and -");
-        return None;
+
+    /// Other words for its profile.
+    pub(super) fn aliases(&self) -> &[String] {
+        &self.frame.aliases
     }
-    let name: Arc<str> = frame.name.get_ref().as_str().into();
-    let base = match &frame.extends {
-        None => None,
-        Some(base) => {
-            let Some(found) = known.get(base.get_ref()) else {
-                let names: Vec<&str> = known.names().collect();
-                let what = format!(
-                    "there is no profile `{}` to extend; known: {}",
-                    base.get_ref(),
-                    names.join(", ")
-                );
-                teller.tell(base.span().start, what);
-                return None;
-            };
-            Some(found)
+
+    /// What it extends.
+    pub(super) fn extends(&self) -> Option<&str> {
+        self.frame.extends.as_ref().map(|base| base.get_ref().as_str())
+    }
+
+    /// Something that is wrong with its name.
+    pub(super) fn wrong_name(&self, what: String) -> ProfileError {
+        ProfileError::at(self.file, self.text, self.frame.name.span().start, what)
+    }
+
+    /// Something that is wrong with what it extends.
+    pub(super) fn wrong_base(&self, what: String) -> ProfileError {
+        let at = self.frame.extends.as_ref().map_or(0, |base| base.span().start);
+        ProfileError::at(self.file, self.text, at, what)
+    }
+
+    /// The profile, laid over what it extends.
+    pub(super) fn finish(self, base: Option<&Profile>) -> Profile {
+        let frame = self.frame;
+        let name: Arc<str> = frame.name.get_ref().as_str().into();
+        let mut laid = base.map_or_else(Rules::default, |base| (*base.rules).clone());
+        laid.lay_over(self.rules, &frame.drops);
+        laid.baptise(&name);
+        let launch = frame.launch.map(Spanned::into_inner);
+        Profile {
+            family: base.map_or_else(|| Arc::clone(&name), |base| Arc::clone(&base.family)),
+            title: frame.title.or_else(|| base.map(|b| b.title.clone())).unwrap_or_else(|| name.to_string()),
+            aliases: match base {
+                Some(base) if base.name == name => [base.aliases.clone(), frame.aliases].concat(),
+                _ => frame.aliases,
+            },
+            recognise: frame.recognise.or_else(|| base.map(|b| b.recognise.clone())).unwrap_or_default(),
+            launch: launch.or_else(|| base.map(|b| b.launch.clone())).unwrap_or_default(),
+            rules: Arc::new(laid),
+            hooks: laid_hooks(&name, self.hooks, base),
+            name,
         }
-    };
-    if let Some(launch) = &frame.launch
-        && launch.get_ref().command.is_empty()
-    {
-        teller.tell(launch.span().start, "a command needs a program");
-        return None;
     }
-    let mut laid = base.map_or_else(Rules::default, |base| (*base.rules).clone());
-    laid.lay_over(rules, &frame.drops);
-    laid.baptise(&name);
-    let launch = frame.launch.map(Spanned::into_inner);
-    Some(Profile {
-        title: frame.title.or_else(|| base.map(|b| b.title.clone())).unwrap_or_else(|| name.to_string()),
-        aliases: match base {
-            Some(base) if base.name == name => [base.aliases.clone(), frame.aliases].concat(),
-            _ => frame.aliases,
-        },
-        recognise: frame.recognise.or_else(|| base.map(|b| b.recognise.clone())).unwrap_or_default(),
-        launch: launch.or_else(|| base.map(|b| b.launch.clone())).unwrap_or_default(),
-        rules: Arc::new(laid),
-        hooks: laid_hooks(&name, hooks, base),
-        name,
-    })
 }
 
 /// Its own rules of hooks, then those of the profile that it extends.

@@ -230,7 +230,8 @@ in = "title"
 any = ["x"]
 says = "busy"
 "#;
-    let (profiles, errors) = Profiles::parse([("a.toml", RULES), ("b.toml", over)]);
+    let shipped = Profiles::parse([("a.toml", RULES)]).0;
+    let (profiles, errors) = shipped.over([("b.toml", over)]);
     assert!(errors.is_empty(), "{errors:?}");
     let laid = profiles.get("tea").unwrap();
     let ids: Vec<&str> = laid.rules.rules.iter().map(|r| &*r.name).collect();
@@ -247,8 +248,85 @@ says = "busy"
     assert_eq!(error.line, 4);
     assert!(error.what.contains("no profile `coffee` to extend"), "{}", error.what);
     let whole = RULES.replace("id = \"error\"", "id = \"fault\"");
-    let (profiles, _) = Profiles::parse([("a.toml", RULES), ("b.toml", &whole)]);
+    let (profiles, _) = shipped.over([("b.toml", &*whole)]);
     assert_eq!(&*profiles.get("brew").unwrap().rules.rules[0].name, "brew.fault");
+}
+
+/// A profile of that name that extends another.
+fn extending(name: &str, base: &str) -> String {
+    format!("version = 1\nname = \"{name}\"\nextends = \"{base}\"\n")
+}
+
+#[test]
+fn the_order_of_the_files_plays_no_part() {
+    let shipped = Profiles::parse([("brew.toml", RULES)]).0;
+    let tea =
+        format!("{}[[rule]]\nid = \"own\"\nin = \"last\"\nsays = \"error\"\n", extending("brew", "brew"));
+    let (green, mint) = (extending("green", "brew"), extending("mint", "green"));
+    let files = [("a.toml", &*mint), ("b.toml", &*green), ("c.toml", &*tea)];
+    let (one, errors) = shipped.over(files);
+    assert!(errors.is_empty(), "{errors:?}");
+    let (other, errors) = shipped.over(files.into_iter().rev());
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(one, other);
+    let mint = one.get("mint").unwrap();
+    assert_eq!(&*mint.rules.rules[0].name, "mint.own", "it lies over the changed profile");
+    assert_eq!((&*mint.family, one.family("green"), one.family("nobody")), ("brew", "brew", "nobody"));
+    assert_eq!(one.family("brew"), "brew");
+}
+
+#[test]
+fn a_circle_is_told_as_one_and_harms_no_other() {
+    let (a, b, c) = (extending("a", "b"), extending("b", "a"), extending("c", "a"));
+    let files = [("a.toml", &*a), ("b.toml", &*b), ("c.toml", &*c), ("brew.toml", RULES)];
+    let (profiles, errors) = Profiles::parse(files);
+    assert_eq!(profiles.names().collect::<Vec<_>>(), ["brew"]);
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "a.toml:3:11: the file is left out: a extends b extends a, which has no end",
+            "b.toml:3:11: the file is left out: a extends b extends a, which has no end",
+            "c.toml:3:11: the file is left out: the profile `a` that it extends cannot be used",
+        ]
+    );
+    let itself = errors_of(&extending("a", "a")).remove(0).what;
+    assert!(itself.starts_with("there is no other profile `a` to extend"), "{itself}");
+    let many: Vec<(String, String)> =
+        (0..40).map(|n| (format!("{n}.toml"), extending(&format!("p{n}"), &format!("p{}", n + 1)))).collect();
+    let base = RULES.replace("brew\"", "p40\"");
+    let files = many.iter().map(|(file, text)| (&**file, &**text)).chain([("p.toml", &*base)]);
+    let (profiles, errors) = Profiles::parse(files);
+    assert_eq!(profiles.names().count(), 1 + limits::PROFILE_EXTENDS_MAX);
+    assert!(errors.iter().any(|e| e.what.contains("more than 8 profiles extend each other")), "{errors:?}");
+}
+
+#[test]
+fn of_two_files_of_one_name_the_one_that_is_called_so_counts_and_the_other_is_told() {
+    let titled = |title: &str| format!("version = 1\nname = \"brew\"\ntitle = \"{title}\"\n");
+    let (first, second) = (titled("First"), titled("Second"));
+    for (names, title, told) in [
+        (["/p/a.toml", "/p/b.toml"], "First", "/p/b.toml:2:8: the file is left out: /p/a.toml has the name"),
+        (["/p/a.toml", "/p/brew.toml"], "Second", "/p/a.toml:2:8: the file is left out: /p/brew.toml has"),
+        (["/p/brew.toml", "/p/c.toml"], "First", "/p/c.toml:2:8: the file is left out: /p/brew.toml has"),
+    ] {
+        let (profiles, errors) = Profiles::parse([(names[0], &*first), (names[1], &*second)]);
+        assert_eq!(profiles.get("brew").unwrap().title, title, "{names:?}");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].to_string().starts_with(told), "{}", errors[0]);
+    }
+    assert!(
+        Profiles::parse([("brew.toml", RULES)]).0.over([("x.toml", RULES)]).1.is_empty(),
+        "a layer replaces"
+    );
+}
+
+#[test]
+fn a_file_with_much_wrong_is_told_of_in_part() {
+    let text = format!("version = 1\nname = \"brew\"\n{}", "[[rule]]\n".repeat(20_000));
+    let errors = errors_of(&text);
+    assert_eq!(errors.len(), limits::PROFILE_ERRORS_MAX + 1);
+    assert!(errors.iter().any(|e| e.to_string() == "x.toml: more is wrong with it; mend this first"));
 }
 
 #[test]
