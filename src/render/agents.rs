@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use tsup_core::clock::Wall;
-use tsup_core::fleet::state::AgentState;
+use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::wire::doc::{AgentDoc, AgentsDoc};
 
 use super::table::{Cell, Column, Table};
@@ -43,7 +43,29 @@ pub fn draw(doc: &AgentsDoc, now: Wall, look: Look) -> String {
     for agent in &doc.agents {
         table.row(row(agent, now));
     }
-    table.draw(look)
+    let mut text = table.draw(look);
+    for agent in &doc.agents {
+        text.extend(advice(agent));
+    }
+    text
+}
+
+/// What a person can do for an agent that does not come back by itself.
+fn advice(a: &AgentDoc) -> Option<String> {
+    let name = format!("{}/{}", a.session, a.name);
+    match (a.state.is_dead(), a.detail?) {
+        (true, Detail::Login) => {
+            Some(format!("{name} has no login: log in with its CLI, then `tsup ctl restart {name}`\n"))
+        }
+        (true, Detail::Held) => Some(format!(
+            "{name} is held: `tsup ctl explain {name}` says why, `tsup ctl restart {name}` starts it\n"
+        )),
+        (true, Detail::BackingOff) => {
+            let until = a.limit_resets_at.map(|at| format!(" until {at}")).unwrap_or_default();
+            Some(format!("{name} waits for the end of its usage limit{until}\n"))
+        }
+        _ => None,
+    }
 }
 
 fn row(a: &AgentDoc, now: Wall) -> Vec<Cell> {

@@ -17,6 +17,7 @@ mod lifecycle;
 mod listen;
 mod promises;
 mod record;
+mod relaunch;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]

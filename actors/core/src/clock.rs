@@ -73,6 +73,11 @@ impl Wall {
         Wall(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// `self` moved on by `by`.
+    pub fn plus(self, by: Duration) -> Self {
+        Wall(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// How long before `self` the moment `earlier` was; zero when the wall clock went back.
     pub fn since(self, earlier: Wall) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

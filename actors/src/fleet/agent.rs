@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use tsup_core::clock::Mono;
+use tsup_core::clock::{Mono, Wall};
 use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
 use tsup_core::fleet::agent::{Effect, Event, Front, Moment};
 use tsup_core::fleet::hook::HookReport;
 use tsup_core::fleet::process::ExitFacts;
-use tsup_core::fleet::relaunch::{self, Cause};
+use tsup_core::fleet::relaunch::{self, Trouble};
 use tsup_core::fleet::roster::Member;
 use tsup_core::fleet::screen::Shot;
-use tsup_core::fleet::state::{AgentState, Detail};
+use tsup_core::fleet::state::AgentState;
 use tsup_core::fleet::transcript::Heard;
 use tsup_core::ids::{AgentId, PaneId, ProcId};
 use tsup_core::telemetry::resources::Sample;
@@ -26,7 +26,7 @@ use tsup_core::wire::doc::AgentDoc;
 use tsup_core::wire::doc::explain::Explained;
 
 use super::directory::{AgentEntry, Memory};
-use super::{Shared, breaker, roster, session};
+use super::{Shared, breaker, session};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::{Lane, Reply};
@@ -35,6 +35,7 @@ use crate::store::{Op, StoreError};
 use crate::telemetry::resources::ResourcesMsg;
 
 mod act;
+mod back;
 mod doc;
 mod drift;
 mod explain;
@@ -80,6 +81,10 @@ pub(super) enum Msg {
     Granted,
     /// What became of the launch of that number.
     Launched(u64, Box<Result<Answer, AskError>>),
+    /// What the process that the launch of that number follows said last.
+    LastWords(u64, Option<Trouble<Wall>>),
+    /// That it stays down is stored, or cannot be.
+    HoldKept,
     /// What became of the end a person asked for.
     EndAsked(Box<Result<Answer, AskError>>),
     /// One of its CLI's hooks was called.
@@ -117,6 +122,8 @@ pub(super) struct AgentActor {
     /// The pane it was launched into, until the roster tells of it.
     pane: Option<PaneId>,
     sample: Option<Sample>,
+    /// Whether its process ended by itself with a failing status, and what it said last was not read yet.
+    unheard: bool,
     /// What the event in hand was read from.
     shot: Option<Shot>,
     /// When shadow profiles last read its screen otherwise, and how.
@@ -150,6 +157,7 @@ impl AgentActor {
             entry: entry.clone(),
             pane: None,
             sample: None,
+            unheard: false,
             shot: None,
             shadowed: None,
             seen_front: Front::default(),
@@ -236,23 +244,6 @@ impl AgentActor {
         }
     }
 
-    /// Its process ended: an owned agent may come back, a found one makes room in its pane.
-    fn down(&mut self, facts: ExitFacts, cx: &mut Cx<Self>) {
-        self.watch = None;
-        self.sample = None;
-        let _ = self.shared.resources.work(ResourcesMsg::Untrack { id: self.id });
-        self.forget_transcript();
-        if self.held.record.owned {
-            let lost = self.held.agent.verdict().detail == Some(Detail::LostServer);
-            let cause = if lost { Cause::ServerLost } else { Cause::Ended(facts) };
-            self.way_back(relaunch::Event::Down { cause, draw: act::draw() }, cx);
-        } else {
-            let _ = self.shared.roster.control(roster::Msg::Ended(self.id));
-        }
-        self.publish();
-        self.ended_as_asked();
-    }
-
     fn arm(&mut self, cx: &mut Cx<Self>) {
         self.look_timer =
             self.held.agent.next_look(cx.now()).map(|after| cx.after(after, Lane::Control, Msg::LookDue));
@@ -280,6 +271,7 @@ impl AgentActor {
             // Its process is attached below, which may change its state: who hears of that has met it.
             self.shared.bus.publish(Happened::AgentFound(self.reference()));
             self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
+            self.wait_on(cx);
         }
         let ended = dead.is_some() || (pane_process.is_some() && self.pane_ended == pane_process);
         if pane.is_some() && !ended {
@@ -297,26 +289,15 @@ impl AgentActor {
             // The end of a shell above it says nothing about how it ended, or whether it did.
             let event = if apart.is_some() { Event::PaneEnding { facts } } else { Event::PaneDead { facts } };
             self.step(event, cx);
+            self.read_last_words(cx);
+            // How it ended may be known only now, and is less than why it stays down.
+            self.show_hold(cx);
         } else {
             self.watch_pane(apart, cx);
         }
         if self.held.record.owned && pane.is_none() && process.is_none() {
             self.absent(cx);
         }
-    }
-
-    /// A process runs: whoever waited for it is told.
-    fn came_up(&mut self, cx: &mut Cx<Self>) {
-        self.way_back(relaunch::Event::Up, cx);
-        self.publish();
-        if std::mem::take(&mut self.relaunching) {
-            let relaunches = self.held.relaunch.total();
-            self.shared.bus.publish(Happened::AgentRelaunched { agent: self.reference(), relaunches });
-        }
-        for mut waiting in std::mem::take(&mut self.start_waits) {
-            waiting.send(Ok(self.doc()));
-        }
-        self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
     }
 }
 
@@ -362,6 +343,8 @@ impl Actor for AgentActor {
                 let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));
                 self.launched(*number, answer, cx);
             }
+            Msg::LastWords(number, trouble) => self.last_words(*number, *trouble, cx),
+            Msg::HoldKept => self.show_hold(cx),
             Msg::EndAsked(answer) => {
                 let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));
                 self.end_asked(answer, cx);

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, params};
 use tsup_core::clock::Wall;
 use tsup_core::fleet::agent::{Change, History, Verdict};
-use tsup_core::fleet::relaunch::Kept;
+use tsup_core::fleet::relaunch::{Hold, Kept};
 use tsup_core::ids::{AgentId, ProcId, SocketName};
 use tsup_core::limits;
 use tsup_core::untrusted::Untrusted;
@@ -187,12 +187,41 @@ fn put_agent(t: &Transaction<'_>, r: &AgentRecord) -> rusqlite::Result<()> {
         r.process.map(|p| p.start_ticks.cast_signed()),
         r.first_seen.unix_ms(),
         r.kept.total.cast_signed(),
-        r.kept.held,
+        r.kept.hold.map_or(0, to_number),
         r.kept.stopped,
         paused,
     ])
     .map(|_| ())
 }
+
+/// What keeps an agent down, in one number: 1 is the use of its restarts, 2 a missing login, what is larger the
+/// millisecond at which a limit ends; less than zero where that is not known to be its end. An older build reads
+/// what is not 0 as held.
+fn to_number(hold: Hold<Wall>) -> i64 {
+    match hold {
+        Hold::Restarts => 1,
+        Hold::Login => 2,
+        Hold::Limit { until, known } => {
+            let ms = until.unix_ms().max(HOLD_MS_MIN);
+            if known { ms } else { -ms }
+        }
+    }
+}
+
+fn from_number(number: i64) -> Option<Hold<Wall>> {
+    match number {
+        0 => None,
+        1 => Some(Hold::Restarts),
+        2 => Some(Hold::Login),
+        n => {
+            let until = Wall::from_unix_ms(n.checked_abs().unwrap_or(i64::MAX));
+            Some(Hold::Limit { until, known: n > 0 })
+        }
+    }
+}
+
+/// The least millisecond that is no word of [`to_number`].
+const HOLD_MS_MIN: i64 = 3;
 
 fn add_change(t: &Transaction<'_>, id: AgentId, change: &Change) -> rusqlite::Result<()> {
     let id = id.to_string();
@@ -273,7 +302,7 @@ fn read_agent(row: &Row<'_>) -> rusqlite::Result<Option<AgentRecord>> {
         first_seen: Wall::from_unix_ms(row.get("first_seen_ms")?),
         kept: Kept {
             total: row.get::<_, i64>("relaunches")?.cast_unsigned(),
-            held: row.get("held")?,
+            hold: from_number(row.get("held")?),
             stopped: row.get("stopped")?,
         },
         paused,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tsup_core::clock::Wall;
 use tsup_core::fleet::agent::{Change, Verdict};
-use tsup_core::fleet::relaunch::Kept;
+use tsup_core::fleet::relaunch::{Hold, Kept};
 use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::ids::{AgentId, ProcId, SocketName};
 
@@ -23,6 +23,14 @@ fn id(n: u64) -> AgentId {
     AgentId::owned(&SocketName("s".into()), "web", &n.to_string())
 }
 
+const HOLDS: [Option<Hold<Wall>>; 5] = [
+    Some(Hold::Restarts),
+    Some(Hold::Login),
+    Some(Hold::Limit { until: Wall::from_unix_ms(1_795_225_162_138), known: true }),
+    Some(Hold::Limit { until: Wall::from_unix_ms(1_795_225_162_138), known: false }),
+    None,
+];
+
 fn record(n: u64) -> AgentRecord {
     AgentRecord {
         id: id(n),
@@ -34,7 +42,7 @@ fn record(n: u64) -> AgentRecord {
         owned: n.is_multiple_of(2),
         process: Some(ProcId { pid: 7, start_ticks: u64::MAX }),
         first_seen: Wall::from_unix_ms(5),
-        kept: Kept { total: n, held: true, stopped: false },
+        kept: Kept { total: n, hold: HOLDS[usize::try_from(n).unwrap() % HOLDS.len()], stopped: false },
         paused: Some(if n.is_multiple_of(2) {
             Paused::UntilResumed
         } else {
@@ -71,7 +79,7 @@ fn reopened(path: &Path) -> Loaded {
 async fn what_was_written_is_read_again() {
     let (_dir, path) = home();
     let (w, _) = writer(&path);
-    for n in 0..3 {
+    for n in 0..5 {
         write(&w, Op::PutAgent(Box::new(record(n)))).await.unwrap();
     }
     for n in 0..limits::AGENT_HISTORY as i64 + 7 {
@@ -82,7 +90,7 @@ async fn what_was_written_is_read_again() {
     let loaded = reopened(&path);
     assert!(!loaded.same_boot);
     assert!(reopened(&path).same_boot);
-    let mut expected = vec![record(0), record(1)];
+    let mut expected = vec![record(0), record(1), record(3), record(4)];
     expected.sort_by_key(|r| r.id.to_string());
     assert_eq!(loaded.agents.iter().map(|(r, _)| r.clone()).collect::<Vec<_>>(), expected);
     let history = &loaded.agents.iter().find(|(r, _)| r.id == id(1)).unwrap().1;

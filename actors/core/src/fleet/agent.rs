@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::clock::{Mono, Wall};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
-use crate::fleet::state::{AgentState, Detail};
+use crate::fleet::relaunch::Trouble;
+use crate::fleet::state::AgentState;
 use crate::fleet::transcript::Usage;
 use crate::ids::ProcId;
 use crate::limits;
@@ -78,6 +79,8 @@ pub struct Agent {
     permanent: bool,
     grace: Duration,
     usage: Usage,
+    /// What stood in the way of the process that ended.
+    trouble: Option<Trouble>,
     history: History,
 }
 
@@ -106,6 +109,7 @@ impl Agent {
             permanent,
             grace,
             usage: Usage::default(),
+            trouble: None,
             history: History::default(),
         }
     }
@@ -156,6 +160,11 @@ impl Agent {
         self.last_activity
     }
 
+    /// What stood in the way of its process when that ended, by all that was known then.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+
     /// Its past states.
     pub fn history(&self) -> &History {
         &self.history
@@ -199,10 +208,7 @@ impl Agent {
             Event::ServerLost { stalled } => self.server_lost(stalled, now, &mut out),
             Event::ServerBack => self.server_back(now, &mut out),
             Event::EndAsked => self.end_asked = true,
-            Event::Held => {
-                let verdict = Verdict::new(self.verdict.state, Some(Detail::Held));
-                self.turn(verdict, "its restarts are used up; `ctl restart` starts it again", now, &mut out);
-            }
+            Event::Held(hold) => self.held(hold, now, &mut out),
             Event::Screen { reading, calm, at } => {
                 if self.is_of_now(at) {
                     self.board.read(*reading, calm, at);

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Mono;
+use crate::fleet::relaunch::speaks_of_login;
 use crate::fleet::state::{AgentState, Detail};
 use crate::untrusted::Untrusted;
 
@@ -119,6 +120,16 @@ pub struct Claim {
     pub says: Verdict,
     /// The words it stands on, bounded by [`crate::limits::EXCERPT_BYTES`]; empty when there are none.
     pub excerpt: Untrusted,
+}
+
+impl Claim {
+    /// Whether it says that there is no login, or that a key is refused: by the name of its rule (`login`, `auth`
+    /// or `auth-…` behind the last dot), or by the words that it saw.
+    pub fn is_about_login(&self) -> bool {
+        let name = self.rule.rsplit('.').next().unwrap_or_default();
+        let named = name.split('-').any(|word| matches!(word, "auth" | "login"));
+        named || speaks_of_login(&self.excerpt.raw().to_ascii_lowercase())
+    }
 }
 
 /// A claim with its time.

@@ -7,118 +7,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Mono;
-use crate::fleet::process::ExitFacts;
+use crate::fleet::agent::Moment;
+use crate::limits;
 use crate::settings::RestartPolicy;
 
 mod breaker;
+mod trouble;
+mod words;
 
 pub use breaker::{Breaker, Pass};
-
-/// How an agent is relaunched.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Policy {
-    /// After which ends.
-    pub restart: RestartPolicy,
-    /// Upper end of the first delay; zero means at once, always.
-    pub initial_delay: Duration,
-    /// Upper end of any delay. A process that lived longer than this begins the backoff anew.
-    pub max_delay: Duration,
-    /// Relaunches within `period` after which the agent is held.
-    pub max_restarts: u32,
-    /// The period in which relaunches count.
-    pub period: Duration,
-}
-
-/// Why a process ended, as far as relaunching is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// It ended by itself.
-    Ended(ExitFacts),
-    /// Its tmux server ended and took it along.
-    ServerLost,
-    /// A new process could not be started.
-    LaunchFailed,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Event {
-    /// Its process ended, or could not be started. `draw` is uniform in 0 to 1, for the jitter.
-    Down {
-        /// Why.
-        cause: Cause,
-        /// For the jitter.
-        draw: f64,
-    },
-    /// The time of [`Effect::Wait`] has come.
-    Due,
-    /// The breaker lets it through.
-    Granted,
-    /// A process of it runs.
-    Up,
-    /// It was never started before: that is no relaunch.
-    First,
-    /// It is to be left alone until then; `None` means until [`Event::Resume`].
-    Pause {
-        /// Until when.
-        until: Option<Mono>,
-    },
-    /// It is no longer to be left alone.
-    Resume,
-    /// A person wants it started (again) now, whatever it is held for. Its process is down or about to be.
-    StartAsked,
-    /// A person wants it down.
-    StopAsked,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Send [`Event::Due`] after this time; a later wait replaces an earlier one.
-    Wait(Duration),
-    /// Ask the breaker, which answers with [`Event::Granted`].
-    AskBreaker,
-    /// Record the relaunch, then start a process; `total` relaunches there are now.
-    Launch {
-        /// Over all lives of the supervisor.
-        total: u64,
-    },
-    /// Its restarts are used up: it stays down until a person asks.
-    Hold,
-}
-
-/// Where an agent stands on its way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// A process runs, or nothing was launched yet.
-    Up,
-    /// It waits for the end of its delay.
-    Waiting,
-    /// It waits for the breaker.
-    Queued,
-    /// A process is being started.
-    Launching,
-    /// It is due, but paused.
-    Parked,
-    /// Its restarts are used up.
-    Held,
-    /// It ended and stays down: it finished, it is not to be relaunched, or a person ended it.
-    Down,
-}
-
-/// What outlives the supervisor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Kept {
-    /// Relaunches over all lives of the supervisor.
-    pub total: u64,
-    /// Whether its restarts were used up.
-    pub held: bool,
-    /// Whether a person ended it.
-    pub stopped: bool,
-}
+pub(in crate::fleet) use trouble::speaks_of_login;
+pub use trouble::{Hold, Trouble, last_words};
+pub use words::{Cause, Effect, Event, Kept, Phase, Policy};
 
 /// Whether it is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,16 +41,20 @@ pub struct Relaunch {
     attempt: u32,
     up_since: Option<Mono>,
     pause: Pause,
+    /// What keeps it down, while something does.
+    hold: Option<Hold>,
     stopped: bool,
 }
 
 impl Relaunch {
     /// An agent that is up or was not launched yet.
-    pub fn new(policy: Policy, kept: Kept) -> Self {
-        let phase = match kept {
-            Kept { stopped: true, .. } => Phase::Down,
-            Kept { held: true, .. } => Phase::Held,
-            _ => Phase::Up,
+    pub fn new(policy: Policy, kept: Kept, now: Moment) -> Self {
+        let hold = kept.hold.map(|hold| hold.decides(now));
+        let phase = match hold {
+            _ if kept.stopped => Phase::Down,
+            Some(hold) if hold.needs_person() => Phase::Held,
+            Some(_) => Phase::Waiting,
+            None => Phase::Up,
         };
         Relaunch {
             policy,
@@ -159,6 +64,7 @@ impl Relaunch {
             attempt: 0,
             up_since: None,
             pause: Pause::None,
+            hold,
             stopped: kept.stopped,
         }
     }
@@ -169,8 +75,18 @@ impl Relaunch {
     }
 
     /// What must be stored.
-    pub fn kept(&self) -> Kept {
-        Kept { total: self.total, held: self.phase == Phase::Held, stopped: self.stopped }
+    pub fn kept(&self, now: Moment) -> Kept {
+        Kept { total: self.total, hold: self.hold.map(|hold| hold.shown(now)), stopped: self.stopped }
+    }
+
+    /// What keeps it down.
+    pub fn hold(&self) -> Option<Hold> {
+        self.hold
+    }
+
+    /// Whether a person ended it.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// Relaunches over all lives of the supervisor.
@@ -196,11 +112,13 @@ impl Relaunch {
     pub fn step(&mut self, event: Event, now: Mono) -> Vec<Effect> {
         match event {
             Event::Down { cause, draw } => self.down(cause, draw, now),
+            Event::LastWords { trouble, draw } => self.last_words(trouble, draw, now),
             Event::Due if self.phase == Phase::Waiting || self.phase == Phase::Parked => self.due(now),
             Event::Granted if self.phase == Phase::Queued => self.granted(now),
             Event::Up => {
                 self.phase = Phase::Up;
                 self.stopped = false;
+                self.hold = None;
                 self.up_since = Some(now);
                 Vec::new()
             }
@@ -221,6 +139,7 @@ impl Relaunch {
             Event::Due | Event::Granted | Event::First => Vec::new(),
             Event::StopAsked => {
                 self.stopped = true;
+                self.hold = None;
                 if self.phase != Phase::Up {
                     self.phase = Phase::Down;
                 }
@@ -233,7 +152,7 @@ impl Relaunch {
         // While one process is replaced by another, the end of the first says nothing about the second.
         let news = match self.phase {
             Phase::Up => true,
-            Phase::Launching => !matches!(cause, Cause::Ended(_)),
+            Phase::Launching => !matches!(cause, Cause::Ended(_) | Cause::Troubled(..)),
             _ => false,
         };
         if !news {
@@ -247,18 +166,64 @@ impl Relaunch {
             self.phase = Phase::Down;
             return Vec::new();
         }
+        if let Cause::Troubled(_, trouble) = cause
+            && let Some(effects) = self.troubled(trouble, draw, now)
+        {
+            return effects;
+        }
         while self.recent.front().is_some_and(|at| now.since(*at) >= self.policy.period) {
             self.recent.pop_front();
         }
         // A lost server is not the agent's failure: the breaker alone paces the recovery.
         if cause != Cause::ServerLost && self.recent.len() >= self.policy.max_restarts as usize {
-            self.phase = Phase::Held;
-            return vec![Effect::Hold];
+            return self.held(Hold::Restarts);
         }
         self.phase = Phase::Waiting;
-        let delay = self.delay(draw);
+        let mut delay = self.delay(draw);
+        let speaks = match cause {
+            Cause::Ended(facts) => facts.signal.is_none() && facts.status.is_some(),
+            Cause::LaunchFailed => true,
+            Cause::Troubled(..) | Cause::ServerLost => false,
+        };
+        if speaks && !delay.is_zero() {
+            delay = delay.max(limits::LAST_WORDS_WAIT);
+        }
         self.attempt = self.attempt.saturating_add(1);
         if delay.is_zero() { self.due(now) } else { vec![Effect::Wait(delay)] }
+    }
+
+    fn held(&mut self, hold: Hold) -> Vec<Effect> {
+        self.phase = Phase::Held;
+        self.hold = Some(hold);
+        vec![Effect::Hold(hold)]
+    }
+
+    /// Stays down for what stood in the way of the process; `None` when that is over.
+    fn troubled(&mut self, trouble: Trouble, draw: f64, now: Mono) -> Option<Vec<Effect>> {
+        let until = match trouble {
+            Trouble::Login => return Some(self.held(Hold::Login)),
+            Trouble::Limit { until: Some(end) } if end <= now => return None,
+            Trouble::Limit { until } => until,
+        };
+        // Agents of one account meet their limit together, and must not all come back at once.
+        let spread = limits::LIMIT_SPREAD.mul_f64(draw.clamp(0.0, 1.0));
+        let end = until.unwrap_or(now + limits::LIMIT_RETRY).min(now + limits::LIMIT_WAIT_MAX);
+        let hold = Hold::Limit { until: end, known: until.is_some() };
+        self.phase = Phase::Waiting;
+        self.hold = Some(hold);
+        Some(vec![Effect::Hold(hold), Effect::Wait(end.since(now) + spread)])
+    }
+
+    /// What is learnt only after its end counts as long as nothing new was started.
+    fn last_words(&mut self, trouble: Trouble, draw: f64, now: Mono) -> Vec<Effect> {
+        let waits = matches!(self.phase, Phase::Waiting | Phase::Queued | Phase::Parked);
+        let known = matches!(self.hold, Some(Hold::Limit { known: true, .. }));
+        // Without a moment they say no more than is known already.
+        let more = self.hold.is_none() || !matches!(trouble, Trouble::Limit { until: None });
+        if !waits || known || !more {
+            return Vec::new();
+        }
+        self.troubled(trouble, draw, now).unwrap_or_default()
     }
 
     fn is_wanted(&self, cause: Cause) -> bool {
@@ -266,7 +231,9 @@ impl Relaunch {
             (RestartPolicy::Never, _) => false,
             (RestartPolicy::Always, _)
             | (RestartPolicy::OnFailure, Cause::ServerLost | Cause::LaunchFailed) => true,
-            (RestartPolicy::OnFailure, Cause::Ended(facts)) => facts.status != Some(0),
+            (RestartPolicy::OnFailure, Cause::Ended(facts) | Cause::Troubled(facts, _)) => {
+                facts.status != Some(0)
+            }
         }
     }
 
@@ -279,6 +246,13 @@ impl Relaunch {
     }
 
     fn due(&mut self, now: Mono) -> Vec<Effect> {
+        if let Some(Hold::Limit { until, .. }) = self.hold {
+            if now < until {
+                self.phase = Phase::Waiting;
+                return vec![Effect::Wait(until.since(now))];
+            }
+            self.hold = None;
+        }
         if self.is_paused(now) {
             self.phase = Phase::Parked;
             return self.parked_wait(now);
@@ -317,6 +291,7 @@ impl Relaunch {
 
     fn launch(&mut self, now: Mono) -> Vec<Effect> {
         self.phase = Phase::Launching;
+        self.hold = None;
         self.up_since = None;
         self.recent.push_back(now);
         // Relaunches after a lost server are not refused; more than could matter are not remembered.

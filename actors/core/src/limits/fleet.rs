@@ -68,6 +68,15 @@ pub const HANDS_QUEUE: usize = 4096;
 pub const SWEEP_AFTER: Duration = Duration::from_secs(15);
 /// A continued agent's pending relaunch is looked at after this time.
 pub const RELAUNCH_RESUME: Duration = Duration::from_secs(1);
+/// A new process waits at least this long where the last one ended with a status of its own: by then its pane was
+/// listed as dead, which takes up to a second, and it is known what it said last.
+pub const LAST_WORDS_WAIT: Duration = Duration::from_millis(1500);
+/// An agent that ended at a usage limit whose end is not known is tried again after this time.
+pub const LIMIT_RETRY: Duration = seconds(15 * 60);
+/// Nobody waits longer for a usage limit: weekly ones are the longest that are met by day.
+pub const LIMIT_WAIT_MAX: Duration = seconds(8 * 24 * 3600);
+/// Agents whose limit ends at the same moment come back within this time after it.
+pub const LIMIT_SPREAD: Duration = seconds(30);
 /// An agent that waits for the breaker asks again after this time: the breaker may have begun anew.
 pub const BREAKER_ASK_AGAIN: Duration = Duration::from_secs(15);
 /// How long a person waits for an end that was asked for.

@@ -1,7 +1,5 @@
-//! What is done to an agent: launches, ends, pauses.
+//! What persons, and the loss of its server, do to an agent: starts, ends, pauses.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +7,7 @@ use tokio::sync::watch;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::agent::{Agent, Event, History};
 use tsup_core::fleet::hook::heed::Heed;
-use tsup_core::fleet::process::ExitFacts;
-use tsup_core::fleet::relaunch::{self, Cause, Kept, Phase, Relaunch};
+use tsup_core::fleet::relaunch::{self, Cause, Kept, Relaunch};
 use tsup_core::fleet::roster::Member;
 use tsup_core::fleet::spec::AgentSpec;
 use tsup_core::ids::{AgentId, SocketName};
@@ -19,15 +16,13 @@ use tsup_core::settings::RestartPolicy;
 use tsup_core::tmux::report::{Answer, Ask, AskError, OwnerTag};
 use tsup_core::untrusted::Untrusted;
 
-use super::see;
-use super::watch as watched;
 use super::{AgentActor, Done, Msg};
+use super::{back, see};
 use crate::actor::Cx;
-use crate::clock::{now_mono, now_wall};
+use crate::clock::now_wall;
 use crate::fleet::directory::{Memory, Stored};
-use crate::fleet::{Shared, breaker, roster};
+use crate::fleet::{Shared, roster};
 use crate::gate::Lane;
-use crate::os::proc;
 use crate::store::{AgentRecord, Op, Paused, StoreError};
 
 /// What an agent begins with: what the store knew of it, if anything.
@@ -57,7 +52,7 @@ pub(in crate::fleet) fn begin(
     let mut agent = Agent::new(now, record.owned, shared.grace());
     let last = history.last().map(|change| (change.to, change.at));
     agent.restore(history, last);
-    let mut relaunch = Relaunch::new(shared.policy(RestartPolicy::Never), record.kept);
+    let mut relaunch = Relaunch::new(shared.policy(RestartPolicy::Never), record.kept, now);
     if let Some(paused) = record.paused {
         let until = match paused {
             Paused::Until(wall) => Some(now.mono + wall.since(now.wall)),
@@ -78,12 +73,6 @@ pub(in crate::fleet) fn begin(
         recording: None,
         view: watch::Sender::new(None),
     }
-}
-
-/// A number between 0 and 1 that nobody foresees, for the jitter.
-pub(super) fn draw() -> f64 {
-    let bits = RandomState::new().hash_one(now_mono());
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The store could not keep what a person asked for.
@@ -123,136 +112,7 @@ impl AgentActor {
         self.held.relaunch.set_policy(self.shared.policy(spec.map_or(RestartPolicy::Never, |s| s.restart)));
     }
 
-    /// Goes on where the last incarnation was: nobody else will.
-    pub(super) fn go_on(&mut self, cx: &mut Cx<Self>) {
-        match self.held.agent.process().filter(|_| self.held.agent.is_alive()) {
-            Some(process) => self.attach(process, cx),
-            None => self.arm(cx),
-        }
-        let apart = self.held.member.as_deref().and_then(watched::apart);
-        self.watch_pane(apart, cx);
-        match self.held.relaunch.phase() {
-            Phase::Waiting | Phase::Parked => self.wait(limits::RELAUNCH_RESUME, cx),
-            Phase::Queued => self.relaunch_due(cx),
-            // Whether the last incarnation's launch was done is not known; the roster will tell.
-            Phase::Launching => {
-                self.way_back(relaunch::Event::Down { cause: Cause::LaunchFailed, draw: draw() }, cx);
-            }
-            Phase::Up | Phase::Held | Phase::Down => {}
-        }
-    }
-
-    fn wait(&mut self, after: Duration, cx: &mut Cx<Self>) {
-        self.relaunch_timer = Some(cx.after(after, Lane::Control, Msg::RelaunchDue));
-    }
-
-    pub(super) fn relaunch_due(&mut self, cx: &mut Cx<Self>) {
-        if self.held.relaunch.phase() == Phase::Queued {
-            self.ask_breaker(cx);
-        } else {
-            self.way_back(relaunch::Event::Due, cx);
-        }
-    }
-
-    fn ask_breaker(&mut self, cx: &mut Cx<Self>) {
-        let _ = self.shared.breaker.control(breaker::Msg::Ask(self.id));
-        // A breaker that began anew does not remember; asking twice holds one place.
-        self.wait(limits::BREAKER_ASK_AGAIN, cx);
-    }
-
-    /// Steps the way back and does what follows.
-    pub(super) fn way_back(&mut self, event: relaunch::Event, cx: &mut Cx<Self>) {
-        let first = event == relaunch::Event::First;
-        for effect in self.held.relaunch.step(event, cx.now()) {
-            match effect {
-                relaunch::Effect::Wait(after) => self.wait(after, cx),
-                relaunch::Effect::AskBreaker => self.ask_breaker(cx),
-                relaunch::Effect::Launch { .. } => {
-                    self.relaunching = !first;
-                    if !first {
-                        self.shared.counters.relaunches.inc();
-                    }
-                    self.launch(cx);
-                }
-                relaunch::Effect::Hold => {
-                    self.shared.store.write_lazily(Op::PutAgent(Box::new(self.record())));
-                    self.step(Event::Held, cx);
-                }
-            }
-        }
-        self.publish();
-    }
-
-    /// An owned agent has no pane: it is started for the first time, or its end was not seen.
-    pub(super) fn absent(&mut self, cx: &mut Cx<Self>) {
-        if self.pane.is_some()
-            || self.held.relaunch.phase() != Phase::Up
-            || self.held.relaunch.is_paused(cx.now())
-        {
-            return;
-        }
-        if self.held.agent.is_alive() {
-            self.step(Event::PaneGone, cx);
-        } else if self.held.agent.process().is_none() && self.held.record.process.is_none() {
-            self.way_back(relaunch::Event::First, cx);
-        } else {
-            self.step(Event::PaneDead { facts: ExitFacts::UNKNOWN }, cx);
-        }
-    }
-
-    /// Stores the launch, then starts a process: in its dead pane, else in a pane of its own.
-    fn launch(&mut self, cx: &mut Cx<Self>) {
-        let Some(spec) = self.spec() else { return };
-        self.held.launches += 1;
-        self.pane = None;
-        let launch = spec.launch(&self.shared.home, &self.shared.exe, |name| std::env::var(name).ok());
-        let ask = match self.held.member.as_ref().and_then(|m| m.pane) {
-            Some(pane) => Ask::Respawn { pane, launch },
-            None => Ask::Launch(launch),
-        };
-        let (number, record) = (self.held.launches, self.record());
-        let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
-        cx.spawn(async move {
-            // Without the store the count may be lost with the supervisor; the agent is not.
-            if let Err(e) = shared.store.write(Op::PutAgent(Box::new(record))).await {
-                tracing::warn!(error = %e, "a relaunch is not stored");
-            }
-            let answer = Box::new(shared.tmux.ask(&socket, ask).await);
-            if gate.control(Msg::Launched(number, answer)).is_err() {
-                tracing::error!(actor = %gate.path(), "a launch could not be told: the mailbox is full");
-            }
-        });
-    }
-
-    pub(super) fn launched(&mut self, number: u64, answer: Result<Answer, AskError>, cx: &mut Cx<Self>) {
-        if number != self.held.launches || self.held.relaunch.phase() != Phase::Launching {
-            return;
-        }
-        let error = match answer {
-            Ok(Answer::Launched(launched)) => match proc::identify(launched.pid) {
-                Ok(process) => {
-                    self.pane = Some(launched.pane);
-                    self.replaced = self.held.agent.process().filter(|old| *old != process);
-                    self.describe();
-                    return self.attach(process, cx);
-                }
-                Err(_) => UserError::new(Exit::Failed, "it ended as soon as it was started"),
-            },
-            Ok(_) => UserError::new(Exit::Bug, "tmux gave an answer to another question"),
-            Err(AskError::Gone(pane)) if self.held.member.as_ref().is_some_and(|m| m.pane == Some(pane)) => {
-                self.forget_pane();
-                return self.launch(cx);
-            }
-            Err(e) => failed(&e),
-        };
-        tracing::warn!(agent = %self.id, %error, "agent not started");
-        for mut waiting in std::mem::take(&mut self.start_waits) {
-            waiting.send(Err(error.clone()));
-        }
-        self.way_back(relaunch::Event::Down { cause: Cause::LaunchFailed, draw: draw() }, cx);
-    }
-
-    fn forget_pane(&mut self) {
+    pub(super) fn forget_pane(&mut self) {
         self.pane = None;
         if let Some(member) = &mut self.held.member {
             member.pane = None;
@@ -264,7 +124,7 @@ impl AgentActor {
         self.step(Event::ServerLost { stalled }, cx);
         if !stalled && self.held.record.owned {
             self.forget_pane();
-            self.way_back(relaunch::Event::Down { cause: Cause::ServerLost, draw: draw() }, cx);
+            self.way_back(relaunch::Event::Down { cause: Cause::ServerLost, draw: back::draw() }, cx);
         }
     }
 
@@ -331,7 +191,7 @@ impl AgentActor {
             waiting.send(Ok(self.doc()));
         }
         let spawned = self.spec().is_some_and(|spec| !spec.declared);
-        if spawned && self.held.relaunch.kept().stopped {
+        if spawned && self.held.relaunch.is_stopped() {
             let _ = self.shared.roster.control(roster::Msg::Disown(self.id));
         }
     }

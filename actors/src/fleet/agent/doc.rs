@@ -2,6 +2,7 @@
 
 use tsup_core::clock::Wall;
 use tsup_core::event::AgentRef;
+use tsup_core::fleet::relaunch::Hold;
 use tsup_core::wire::doc::AgentDoc;
 
 use super::AgentActor;
@@ -65,7 +66,10 @@ impl AgentActor {
         doc.context_tokens = usage.context_tokens;
         doc.input_tokens = usage.input_tokens;
         doc.output_tokens = usage.output_tokens;
-        doc.limit_resets_at = usage.limit_resets_at;
+        doc.limit_resets_at = match self.held.relaunch.hold().map(|hold| hold.shown(Self::now())) {
+            Some(Hold::Limit { until, known: true }) => Some(until),
+            _ => usage.limit_resets_at,
+        };
         doc.last_activity = self.held.agent.last_activity().map(|at| now_wall().minus(now.since(at)));
     }
 
@@ -107,6 +111,10 @@ impl AgentActor {
 
     /// What the store keeps of it.
     pub(super) fn record(&self) -> AgentRecord {
-        AgentRecord { kept: self.held.relaunch.kept(), paused: self.held.paused, ..self.held.record.clone() }
+        AgentRecord {
+            kept: self.held.relaunch.kept(Self::now()),
+            paused: self.held.paused,
+            ..self.held.record.clone()
+        }
     }
 }

@@ -52,7 +52,7 @@ impl AgentActor {
                 pane: doc.pane,
                 pid: doc.pid,
                 because: why.because.to_string(),
-                notes: self.with_drift(why.notes, now),
+                notes: self.with_drift(self.held_notes().into_iter().chain(why.notes).collect(), now),
                 missing: self.missing(&why.evidence),
             },
         }

@@ -1,6 +1,7 @@
 //! Tests of the fusion: made-up words of all sources, and what follows from them.
 
 use super::*;
+use crate::fleet::state::Detail;
 use crate::untrusted::Untrusted;
 
 mod interleave;
@@ -240,6 +241,18 @@ fn words_about_a_process_that_was_replaced_are_dropped() {
     s.tell(Event::Hook { says, rule: "hook.late".into(), words: Untrusted::default(), at: old });
     s.is("starting");
     assert!(s.agent.evidence().is_empty());
+}
+
+#[test]
+fn how_it_ended_is_not_forgotten_when_tmux_does_not_know() {
+    let mut agent = Agent::new(at(0), true, Duration::from_secs(120));
+    let crashed = Verdict::new(AgentState::Crashed, Some(Detail::Login));
+    agent.restore(History::default(), Some((crashed, at(0).wall)));
+    let effects = agent.step(Event::PaneDead { facts: ExitFacts::UNKNOWN }, at(1_000));
+    assert_eq!((agent.verdict(), effects), (crashed, vec![Effect::Died(ExitFacts::UNKNOWN)]));
+    let facts = ExitFacts { status: Some(2), signal: None };
+    agent.step(Event::PaneDead { facts }, at(2_000));
+    assert_eq!(agent.verdict(), Verdict::new(AgentState::Crashed, Some(Detail::Status)));
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use crate::clock::{Mono, Wall};
 use crate::fleet::process::ExitFacts;
+use crate::fleet::relaunch::{Hold, Trouble};
 use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 use crate::limits;
 
 use super::board::Board;
+use super::fuse::By;
 use super::{Agent, Effect, Life, Moment, Source, Verdict};
 
 impl Agent {
@@ -36,6 +39,7 @@ impl Agent {
         self.pane_gone = None;
         self.pane_ending = false;
         self.before_loss = None;
+        self.trouble = None;
         self.board = Board { title_left, ..Board::default() };
         self.pending = None;
         self.last_look = now.mono;
@@ -74,9 +78,14 @@ impl Agent {
             Life::Ended { facts: known, .. } if known.known() || !facts.known() => return,
             Life::Ended { at, .. } => self.life = Life::Ended { facts, at },
             Life::Unborn | Life::Alive => {
+                self.trouble = if self.life == Life::Alive { self.in_its_way(now.mono) } else { None };
                 self.life = Life::Ended { facts, at: now.mono };
                 out.push(Effect::Died(facts));
             }
+        }
+        // How it ended was seen by an earlier supervisor, and tmux does not always know.
+        if self.verdict.state.is_dead() && !facts.known() && !self.end_asked {
+            return;
         }
         let verdict = self.end_verdict(facts);
         if let Some(before) = &mut self.before_loss
@@ -89,6 +98,45 @@ impl Agent {
         let asked = if self.end_asked { "it was asked to end: " } else { "" };
         let because = format!("{asked}its process ended with {facts}");
         self.turn(verdict, &because, now, out);
+    }
+
+    /// What the evidence says that a new process would meet too.
+    fn in_its_way(&self, now: Mono) -> Option<Trouble> {
+        let last = self.propose(now);
+        match (last.verdict.state, &last.by) {
+            (AgentState::Waiting, _) if last.verdict.detail == Some(Detail::Login) => Some(Trouble::Login),
+            (AgentState::Limited, _) => {
+                Some(Trouble::Limit { until: self.board.limit.as_ref().and_then(|limit| limit.until) })
+            }
+            (AgentState::Error, By::Claim(evidence)) => {
+                evidence.claim.is_about_login().then_some(Trouble::Login)
+            }
+            _ => None,
+        }
+    }
+
+    /// It stays down, until a person comes or a limit ends.
+    pub(super) fn held(&mut self, hold: Hold<Wall>, now: Moment, out: &mut Vec<Effect>) {
+        let (detail, because) = match hold {
+            Hold::Restarts => {
+                (Detail::Held, "its restarts are used up; `ctl restart` starts it again".to_owned())
+            }
+            Hold::Login => (
+                Detail::Login,
+                "it ended because it has no login, or one that is refused; log in with its CLI, then \
+                 `ctl restart` starts it again"
+                    .to_owned(),
+            ),
+            Hold::Limit { until, known: true } => (
+                Detail::BackingOff,
+                format!("it ended at a usage limit, and is started again when that is over, at {until}"),
+            ),
+            Hold::Limit { until, known: false } => (
+                Detail::BackingOff,
+                format!("it ended at a usage limit whose end is not known, and is tried again at {until}"),
+            ),
+        };
+        self.turn(Verdict::new(self.verdict.state, Some(detail)), &because, now, out);
     }
 
     /// Without a status nothing says that it failed.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fleet::state::Detail;
 
 mod outlived;
 
@@ -275,7 +276,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|stalled| Event::ServerLost { stalled }),
         Just(Event::ServerBack),
         Just(Event::EndAsked),
-        Just(Event::Held),
+        Just(Event::Held(crate::fleet::relaunch::Hold::Restarts)),
     ]
 }
 

@@ -6,6 +6,7 @@ use crate::clock::{Mono, Wall};
 use crate::fleet::evidence::{Claim, RuleName};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
+use crate::fleet::relaunch::Hold;
 use crate::fleet::screen::Reading;
 use crate::fleet::transcript::Heard;
 use crate::ids::ProcId;
@@ -69,8 +70,8 @@ pub enum Event {
     ServerBack,
     /// A person asked to end it.
     EndAsked,
-    /// Its restarts are used up.
-    Held,
+    /// It stays down, for this.
+    Held(Hold<Wall>),
     /// What its screen says, read from a capture.
     Screen {
         /// What was read.

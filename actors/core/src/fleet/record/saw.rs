@@ -11,6 +11,7 @@ use crate::fleet::agent::{Claim, Event, Front, Rank, Shows, Source, Verdict};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::profile::Profile;
+use crate::fleet::relaunch::Hold;
 use crate::fleet::screen::{self, Shot};
 use crate::fleet::state::{AgentState, Detail};
 use crate::fleet::transcript::{Heard, Usage};
@@ -60,7 +61,7 @@ pub enum Saw {
         /// A signal, where known.
         signal: Option<i32>,
     },
-    /// A person asked for its end, or its restarts are used up: `end`, `held`.
+    /// A person asked for its end, or it stays down: `end`, `held`, `held_login`, `held_limit`.
     Asked {
         /// The word.
         what: String,
@@ -151,7 +152,14 @@ impl Saw {
             Event::ServerLost { stalled: false } => pane("lost", nothing),
             Event::ServerBack => pane("back", nothing),
             Event::EndAsked => Some(Saw::Asked { what: "end".to_owned() }),
-            Event::Held => Some(Saw::Asked { what: "held".to_owned() }),
+            Event::Held(hold) => {
+                let what = match hold {
+                    Hold::Restarts => "held",
+                    Hold::Login => "held_login",
+                    Hold::Limit { .. } => "held_limit",
+                };
+                Some(Saw::Asked { what: what.to_owned() })
+            }
             Event::Screen { at, calm, .. } => shot.map(|shot| Saw::Screen {
                 calm: *calm,
                 text: shot.text.clone(),
@@ -218,7 +226,10 @@ impl Saw {
             },
             Saw::Asked { what } => match what.as_str() {
                 "end" => Event::EndAsked,
-                "held" => Event::Held,
+                "held" => Event::Held(Hold::Restarts),
+                "held_login" => Event::Held(Hold::Login),
+                // When that ends is no part of the state.
+                "held_limit" => Event::Held(Hold::Limit { until: Wall::default(), known: false }),
                 _ => return None,
             },
             Saw::Screen { text, title, columns, calm, us } => {

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::Wall;
+use crate::fleet::process::ExitFacts;
 use crate::ids::{AgentId, SocketName};
 
 fn policy() -> Policy {
@@ -17,6 +19,11 @@ fn at(seconds: u64) -> Mono {
     Mono::from_origin(Duration::from_secs(seconds))
 }
 
+fn moment(seconds: u64) -> Moment {
+    let ms = i64::try_from(seconds * 1000).unwrap();
+    Moment { mono: at(seconds), wall: Wall::from_unix_ms(1_000_000_000 + ms) }
+}
+
 fn failed() -> Event {
     let facts = ExitFacts { status: Some(1), signal: None };
     Event::Down { cause: Cause::Ended(facts), draw: 1.0 }
@@ -28,7 +35,7 @@ fn finished() -> Event {
 }
 
 fn up(policy: Policy) -> Relaunch {
-    let mut r = Relaunch::new(policy, Kept::default());
+    let mut r = Relaunch::new(policy, Kept::default(), moment(0));
     r.step(Event::Up, at(0));
     r
 }
@@ -41,7 +48,7 @@ fn cycle(r: &mut Relaunch, now: u64) -> Option<Duration> {
         delay = Some(wait);
         effects = r.step(Event::Due, at(now));
     }
-    if effects == [Effect::Hold] {
+    if effects == [Effect::Hold(Hold::Restarts)] {
         return delay;
     }
     assert_eq!(effects, [Effect::AskBreaker]);
@@ -73,15 +80,15 @@ fn too_many_in_the_period_are_held_until_a_person_asks() {
     for now in 0..3 {
         cycle(&mut r, now);
     }
-    assert_eq!(r.step(failed(), at(5)), [Effect::Hold]);
-    assert_eq!((r.phase(), r.kept().held, r.total()), (Phase::Held, true, 3));
+    assert_eq!(r.step(failed(), at(5)), [Effect::Hold(Hold::Restarts)]);
+    assert_eq!((r.phase(), r.kept(moment(5)).hold, r.total()), (Phase::Held, Some(Hold::Restarts), 3));
     assert!(r.step(Event::Due, at(400)).is_empty());
     assert!(r.step(Event::Granted, at(400)).is_empty());
-    let restored = Relaunch::new(policy(), r.kept());
+    let restored = Relaunch::new(policy(), r.kept(moment(5)), moment(0));
     assert_eq!((restored.phase(), restored.total()), (Phase::Held, 3));
     assert_eq!(r.step(Event::StartAsked, at(401)), [Effect::Launch { total: 4 }]);
     assert!(r.step(Event::StartAsked, at(401)).is_empty(), "one process is on its way already");
-    assert!(!r.kept().held);
+    assert_eq!(r.kept(moment(401)).hold, None);
 }
 
 #[test]
@@ -105,8 +112,8 @@ fn what_finished_or_was_ended_by_a_person_stays_down() {
     let mut stopped = up(Policy { restart: RestartPolicy::Always, ..policy() });
     stopped.step(Event::StopAsked, at(1));
     assert!(stopped.step(failed(), at(2)).is_empty());
-    assert!(stopped.kept().stopped, "it is known after a restart of the supervisor");
-    assert_eq!(Relaunch::new(policy(), stopped.kept()).phase(), Phase::Down);
+    assert!(stopped.kept(moment(2)).stopped, "it is known after a restart of the supervisor");
+    assert_eq!(Relaunch::new(policy(), stopped.kept(moment(2)), moment(0)).phase(), Phase::Down);
 }
 
 #[test]
@@ -134,13 +141,13 @@ fn a_paused_agent_waits_and_then_goes_on() {
 
 #[test]
 fn the_first_start_is_no_relaunch() {
-    let mut r = Relaunch::new(policy(), Kept::default());
+    let mut r = Relaunch::new(policy(), Kept::default(), moment(0));
     assert_eq!(r.step(Event::First, at(0)), [Effect::Launch { total: 0 }]);
     assert!(r.step(Event::First, at(0)).is_empty());
     let failed = Event::Down { cause: Cause::LaunchFailed, draw: 0.5 };
     assert!(matches!(r.step(failed, at(1))[..], [Effect::Wait(_)]));
-    let held = Kept { held: true, ..Kept::default() };
-    assert!(Relaunch::new(policy(), held).step(Event::First, at(0)).is_empty());
+    let held = Kept { hold: Some(Hold::Restarts), ..Kept::default() };
+    assert!(Relaunch::new(policy(), held, moment(0)).step(Event::First, at(0)).is_empty());
 }
 
 #[test]
@@ -156,7 +163,71 @@ fn a_lost_server_never_holds() {
     }
     assert!(r.total() == 100 && r.recent.len() <= policy().max_restarts as usize);
     let held = r.step(Event::Down { cause: Cause::LaunchFailed, draw: 0.0 }, at(1));
-    assert_eq!(held, [Effect::Hold], "what is remembered is enough to hold");
+    assert_eq!(held, [Effect::Hold(Hold::Restarts)], "what is remembered is enough to hold");
+}
+
+const FAILED: ExitFacts = ExitFacts { status: Some(1), signal: None };
+
+fn troubled(trouble: Trouble, draw: f64) -> Event {
+    Event::Down { cause: Cause::Troubled(FAILED, trouble), draw }
+}
+
+#[test]
+fn one_without_a_login_is_held_until_a_person_asks() {
+    let mut r = up(policy());
+    assert_eq!(r.step(troubled(Trouble::Login, 1.0), at(1)), [Effect::Hold(Hold::Login)]);
+    assert!(r.step(Event::Due, at(9_000)).is_empty() && r.step(Event::Granted, at(9_000)).is_empty());
+    let again = Relaunch::new(policy(), r.kept(moment(1)), moment(2));
+    assert_eq!((again.phase(), again.hold()), (Phase::Held, Some(Hold::Login)));
+    assert_eq!(r.step(Event::StartAsked, at(9_001)), [Effect::Launch { total: 1 }]);
+    assert_eq!(r.hold(), None);
+    // What is learnt from its last words holds it too, before its delay is over.
+    let mut late = up(policy());
+    assert_eq!(late.step(failed(), at(1)), [Effect::Wait(limits::LAST_WORDS_WAIT)]);
+    let words = Event::LastWords { trouble: Trouble::Login, draw: 0.5 };
+    assert_eq!(late.step(words, at(1)), [Effect::Hold(Hold::Login)]);
+    assert!(late.step(Event::Due, at(2)).is_empty());
+    // A person's own end, and one that needs no new process, are no trouble.
+    let mut stopped = up(policy());
+    stopped.step(Event::StopAsked, at(1));
+    assert!(stopped.step(troubled(Trouble::Login, 1.0), at(2)).is_empty());
+    let mut never = up(Policy { restart: RestartPolicy::Never, ..policy() });
+    assert!(never.step(troubled(Trouble::Login, 1.0), at(2)).is_empty());
+}
+
+#[test]
+fn one_that_met_a_limit_comes_back_after_its_end_and_not_before() {
+    let mut r = up(policy());
+    let limit = Trouble::Limit { until: Some(at(5_000)) };
+    let held = Hold::Limit { until: at(5_000), known: true };
+    let wait = Duration::from_secs(4_999) + limits::LIMIT_SPREAD / 2;
+    assert_eq!(r.step(troubled(limit, 0.5), at(1)), [Effect::Hold(held), Effect::Wait(wait)]);
+    // A timer that comes early, from before, waits on; so does the next supervisor.
+    assert_eq!(r.step(Event::Due, at(2)), [Effect::Wait(Duration::from_secs(4_998))]);
+    let mut next = Relaunch::new(policy(), r.kept(moment(2)), moment(3));
+    assert_eq!(next.step(Event::Due, at(4)), [Effect::Wait(Duration::from_secs(4_996))]);
+    assert_eq!(r.step(Event::Due, at(5_000)), [Effect::AskBreaker]);
+    assert_eq!(r.hold(), None);
+    // One that has ended by now is none.
+    let mut over = up(policy());
+    assert_eq!(over.step(troubled(limit, 1.0), at(5_000)), [Effect::Wait(Duration::from_secs(1))]);
+    // Limits use up no restarts.
+    let mut often = up(policy());
+    for n in 0..20 {
+        let unknown = troubled(Trouble::Limit { until: None }, 0.0);
+        assert_eq!(often.step(unknown, at(n))[1..], [Effect::Wait(limits::LIMIT_RETRY)]);
+        often.step(Event::StartAsked, at(n));
+        often.step(Event::Up, at(n));
+    }
+    // Its last words tell the end that was not known, and never shorten one that was.
+    often.step(troubled(Trouble::Limit { until: None }, 0.0), at(30));
+    let words = Event::LastWords { trouble: limit, draw: 0.0 };
+    assert_eq!(often.step(words, at(31))[0], Effect::Hold(held));
+    let sooner = Event::LastWords { trouble: Trouble::Limit { until: Some(at(40)) }, draw: 0.0 };
+    assert!(often.step(sooner, at(32)).is_empty());
+    let far = Trouble::Limit { until: Some(at(u64::MAX / 4_000_000_000)) };
+    let mut bounded = up(policy());
+    assert_eq!(bounded.step(troubled(far, 0.0), at(0))[1..], [Effect::Wait(limits::LIMIT_WAIT_MAX)]);
 }
 
 fn id(n: u32) -> AgentId {
@@ -184,6 +255,13 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0.0..=1.0_f64).prop_map(|draw| Event::Down { cause: Cause::Ended(ExitFacts::UNKNOWN), draw }),
         1 => Just(finished()),
+        1 => Just(troubled(Trouble::Login, 0.3)),
+        2 => (0_u64..900).prop_map(|s| troubled(Trouble::Limit { until: Some(at(s)) }, 0.7)),
+        1 => Just(troubled(Trouble::Limit { until: None }, 0.0)),
+        1 => Just(Event::LastWords { trouble: Trouble::Login, draw: 0.5 }),
+        1 => (0_u64..900).prop_map(|s| {
+            Event::LastWords { trouble: Trouble::Limit { until: Some(at(s)) }, draw: 0.5 }
+        }),
         1 => Just(Event::Down { cause: Cause::LaunchFailed, draw: 0.5 }),
         4 => Just(Event::Due),
         4 => Just(Event::Granted),
@@ -197,14 +275,15 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     /// In any order of events: never two launches without an end between them, never a launch while
-    /// paused or held unless a person asked, and the total only grows.
+    /// paused or held unless a person asked, never before a limit ends, and the total only grows. What is kept
+    /// means the same to the next supervisor.
     #[test]
     fn one_process_at_a_time(events in proptest::collection::vec((event(), 0_u64..40), 0..80)) {
-        let mut r = Relaunch::new(policy(), Kept::default());
+        let mut r = Relaunch::new(policy(), Kept::default(), moment(0));
         let mut now = 0;
         for (event, wait) in events {
             now += wait;
-            let (before, total) = (r.phase(), r.total());
+            let (before, hold, total) = (r.phase(), r.hold(), r.total());
             let launched = r.step(event, at(now)).iter().any(|e| matches!(e, Effect::Launch { .. }));
             prop_assert_eq!(r.total(), total + u64::from(launched));
             if launched {
@@ -212,8 +291,23 @@ proptest! {
                 if event != Event::StartAsked {
                     prop_assert_eq!(before, Phase::Queued);
                     prop_assert!(!r.is_paused(at(now)));
+                    prop_assert_eq!(hold, None);
                 }
             }
+            let needs_person = r.hold().is_some_and(|hold| hold.needs_person());
+            prop_assert_eq!(r.phase() == Phase::Held, needs_person);
+            if let (Some(Hold::Limit { until, .. }), false) = (r.hold(), r.phase() == Phase::Parked) {
+                prop_assert_eq!(r.phase(), Phase::Waiting);
+                let mut early = r.clone();
+                let waits = early.step(Event::Due, at(now));
+                prop_assert!(until <= at(now) || matches!(waits[..], [Effect::Wait(_)]), "{:?}", waits);
+            }
+            let again = Relaunch::new(policy(), r.kept(moment(now)), moment(now));
+            let kept = r.hold().map(|hold| match hold {
+                Hold::Limit { until, known } => Hold::Limit { until: until.max(at(now)), known },
+                other => other,
+            });
+            prop_assert_eq!(again.hold(), kept);
         }
     }
 
