@@ -44,8 +44,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
             Ok(bytes) => {
                 let shot =
                     Shot { text: String::from_utf8_lossy(&bytes).into_owned().into(), ..Shot::default() };
-                let (profile, read) = answer(&known, named, &shot);
-                let answer = Answer::new(file, profile, &read);
+                let answer = answer(&known, named, file, &shot);
                 if args.json.json {
                     cx.out.json(&answer)?;
                 } else {
@@ -62,10 +61,12 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
     Ok(exit)
 }
 
-fn answer<'p>(known: &'p Profiles, named: Option<&'p Profile>, shot: &Shot) -> (&'p str, Classified) {
+fn answer(known: &Profiles, named: Option<&Profile>, file: &Path, shot: &Shot) -> Answer {
     match named.or_else(|| screen::guess(known, shot)) {
-        Some(profile) => (&profile.name, screen::classify(profile, shot)),
-        None => ("generic", Classified::default()),
+        Some(profile) => {
+            Answer::new(file, &profile.name, &screen::classify(profile, shot)).with_version(profile, shot)
+        }
+        None => Answer::new(file, "generic", &Classified::default()),
     }
 }
 

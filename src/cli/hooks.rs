@@ -128,6 +128,7 @@ fn apply(cx: &Cx, change: &Change, target: &Target, before: &Settings, after: Op
         if !change.json {
             cx.out.print(&shown_lines(&doc.diff))?;
         }
+        before.may_change()?;
         if !change.yes && !agreed(cx, &shown)? {
             return Err(UserError::new(Exit::Failed, format!("{shown} stays as it is")).into());
         }

@@ -1,6 +1,8 @@
 //! Client side of the agents: agents, capture, and the verbs that change one.
 
+use serde::Serialize;
 use tsup_core::error::Exit;
+use tsup_core::wire::doc::explain::ExplainDoc;
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::client::Client;
@@ -21,10 +23,22 @@ pub fn show(cx: &Cx, client: &mut Client, verb: Verb, json: bool) -> Outcome {
     Ok(Exit::Ok)
 }
 
+/// The document of `explain` with what a person is told beside it.
+#[derive(Debug, Serialize)]
+struct ExplainedJson<'a> {
+    #[serde(flatten)]
+    doc: &'a ExplainDoc,
+    notes: &'a [String],
+    missing: &'a [String],
+}
+
 /// `explain`: why an agent is in its state.
 pub fn explain(cx: &Cx, client: &mut Client, agent: String, json: bool) -> Outcome {
     match client.ask(Verb::Explain { agent })? {
-        Body::Explained(explained) if json => cx.out.json(&explained.doc)?,
+        Body::Explained(explained) if json => {
+            let (notes, missing) = (&explained.notes.notes, &explained.notes.missing);
+            cx.out.json(&ExplainedJson { doc: &explained.doc, notes, missing })?;
+        }
         Body::Explained(explained) => cx.out.print(&explain::draw(&explained, now(), cx.out.look))?,
         other => return Err(unexpected(&other).into()),
     }

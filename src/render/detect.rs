@@ -6,7 +6,8 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use tsup_core::fleet::evidence::Claim;
-use tsup_core::fleet::screen::Classified;
+use tsup_core::fleet::profile::Profile;
+use tsup_core::fleet::screen::{self, Classified, Shot};
 use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
@@ -24,6 +25,12 @@ pub struct Answer {
     /// The rule that decided; nothing when no rule spoke.
     rule: Option<String>,
     evidence: Vec<Piece>,
+    /// The version of the CLI, where the screen shows it.
+    cli_version: Option<String>,
+    /// Whether the rules were checked with that version.
+    version_checked: Option<bool>,
+    /// What a person should know beside that.
+    notes: Vec<String>,
 }
 
 /// What one rule said.
@@ -48,7 +55,20 @@ impl Answer {
             detail: read.verdict.detail,
             rule: read.claims.first().map(|claim| claim.rule.to_string()),
             evidence: read.claims.iter().map(Piece::new).collect(),
+            cli_version: None,
+            version_checked: None,
+            notes: Vec::new(),
         }
+    }
+
+    /// Adds what the screen shows of the CLI's version.
+    pub fn with_version(mut self, profile: &Profile, shot: &Shot) -> Self {
+        self.cli_version = screen::version(profile, shot);
+        if let Some(version) = &self.cli_version {
+            self.version_checked = profile.rules.screen.is_checked_with(version);
+            self.notes.extend(profile.unchecked(version));
+        }
+        self
     }
 }
 
@@ -86,6 +106,9 @@ pub fn text(answer: &Answer, look: Look) -> String {
             let _ = write!(text, ", from “{short}”");
         }
         text.push('\n');
+    }
+    for note in &answer.notes {
+        let _ = writeln!(text, "  note: {note}");
     }
     text
 }

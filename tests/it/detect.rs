@@ -95,6 +95,24 @@ fn what_is_no_plain_file_is_refused_instead_of_waited_for() {
 }
 
 #[test]
+fn a_version_that_the_rules_were_not_checked_with_is_told() {
+    let place = Place::new();
+    for (version, checked) in [("2.1.9", Some(true)), ("9.0.1", Some(false))] {
+        write(&place, "a.txt", &format!(" ▐▛███▜▌   Claude Code v{version}\n\n{BUSY}"));
+        let done = place.tsup(&["detect", "--json", "--agent", "claude", "a.txt"]);
+        let doc = done.json();
+        assert_eq!((doc["cli_version"].as_str(), doc["version_checked"].as_bool()), (Some(version), checked));
+        let told = "this is Claude Code 9.0.1; the rules were checked with 1.0 to 2.1 only";
+        assert_eq!(doc["notes"] == serde_json::json!([told]), checked == Some(false), "{doc}");
+        let text = place.tsup(&["detect", "--agent", "claude", "a.txt"]).out;
+        assert_eq!(text.contains(&format!("\n  note: {told}\n")), checked == Some(false), "{text}");
+    }
+    write(&place, "a.txt", BUSY);
+    let doc = place.tsup(&["detect", "--json", "--agent", "claude", "a.txt"]).json();
+    assert!(doc["cli_version"].is_null() && doc["version_checked"].is_null(), "{doc}");
+}
+
+#[test]
 fn own_profiles_add_to_the_shipped_ones() {
     let place = Place::new();
     let folder = place.path().join("profiles");

@@ -375,6 +375,24 @@ fn settings_that_others_changed_since_keep_the_change() {
 }
 
 #[test]
+fn comments_in_settings_stay_where_they_are() {
+    let w = World::new();
+    let file = w.dir.join("s.json");
+    let named = ["--yes", "--file", file.to_str().unwrap()];
+    let odd = "// mine\n{\n  /* the model */ \"model\": \"opus\", // the best\n  \"hooks\": {\n    // soon\n  }\n}\n";
+    fs::write(&file, odd).unwrap();
+    let (code, _, err) = hooks(&w, &[&["install", "claude"][..], &named].concat());
+    assert_eq!(code, Some(0), "{err}");
+    let text = fs::read_to_string(&file).unwrap();
+    for comment in ["// mine\n", "/* the model */", "// the best\n", "// soon\n"] {
+        assert!(text.contains(comment), "{text}");
+    }
+    assert!(text.contains("hook claude"), "{text}");
+    assert_eq!(hooks(&w, &[&["uninstall", "claude"][..], &named].concat()).0, Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), odd);
+}
+
+#[test]
 fn what_cannot_be_edited_is_refused_and_not_touched() {
     let w = World::new();
     let file = w.dir.join("s.json");
@@ -388,8 +406,24 @@ fn what_cannot_be_edited_is_refused_and_not_touched() {
     fs::write(&file, "{\n  \"a\": 1,\n  oops\n}\n").unwrap();
     let (_, _, err) = hooks(&w, &["install", "claude", "--yes", "--file", path]);
     assert!(err.contains(&format!("{path}:3:3: a name in double quotes is expected")), "{err}");
+    fs::write(&file, "{\n  \"a\": 1, // one\n}\n").unwrap();
+    let (code, _, err) = hooks(&w, &["install", "claude", "--yes", "--file", path]);
+    assert_eq!(code, Some(5));
+    assert!(err.contains(&format!("{path}:3:1: something is expected behind the comma")), "{err}");
     fs::write(&file, b"\xff\xfe").unwrap();
     assert_eq!(hooks(&w, &["install", "claude", "--yes", "--file", path]).0, Some(5));
+    fs::write(&file, "{}").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    for verb in ["install", "uninstall"] {
+        let (code, _, err) = hooks(&w, &[verb, "claude", "--yes", "--file", path]);
+        let refused = err.contains("is read-only; nothing was written");
+        assert_eq!(
+            (code, refused),
+            if verb == "install" { (Some(5), true) } else { (Some(0), false) },
+            "{err}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{}");
     let mine = w.dir.join("tsup.js");
     fs::write(&mine, "// mine\n").unwrap();
     let (code, _, err) = hooks(&w, &["install", "opencode", "--yes", "--file", mine.to_str().unwrap()]);

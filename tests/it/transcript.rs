@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 /// The time of now, as both CLIs write it, `minutes` from now.
 fn time(minutes: i64) -> String {
@@ -72,6 +72,13 @@ fn a_claude_code_that_hits_its_limit_says_until_when() {
     });
     let end = one(&agents, "dev")["limit_resets_at"].as_str().unwrap().to_owned();
     assert!(end.ends_with("T00:00:00.000Z"), "{end}");
+    // A version that nobody has seen yet is told, and changes nothing.
+    append(&file, r#"{"type":"user","isSidechain":false,"version":"99.1.0"}"#);
+    let note = "this is Claude Code 99.1.0; the rules were checked with 1.0 to 2.1 only";
+    eventually("its version is told", || {
+        let doc = w.json(&["ctl", "explain", "web/dev", "--json"]);
+        doc["notes"].as_array()?.iter().find(|n| *n == note).map(drop)
+    });
     // Another file takes its place: the agent went on.
     let other = folder.join("other");
     append(&other, &answer("m2", "end_turn", 60_000));

@@ -43,6 +43,7 @@ mod hook;
 pub(super) mod record;
 mod see;
 mod transcript;
+mod version;
 mod watch;
 
 pub(super) use act::{begin, failed};
@@ -128,6 +129,8 @@ pub(super) struct AgentActor {
     shot: Option<Shot>,
     /// When shadow profiles last read its screen otherwise, and how.
     shadowed: Option<(Mono, String)>,
+    /// Which version of its CLI it runs.
+    version: version::Known,
     /// Who had its terminal when that was last looked at.
     seen_front: Front,
     /// When the youngest process below it was started: by the kernel's clock, and by ours.
@@ -160,6 +163,7 @@ impl AgentActor {
             unheard: false,
             shot: None,
             shadowed: None,
+            version: version::Known::default(),
             seen_front: Front::default(),
             tool: None,
             watch: None,
@@ -354,7 +358,7 @@ impl Actor for AgentActor {
                 self.sampled(*sample, cx);
                 self.publish();
             }
-            Msg::Transcript(heard) => self.step(Event::Transcript(heard.clone()), cx),
+            Msg::Transcript(heard) => self.heard(heard, cx),
             Msg::Kill(reply) => self.kill(reply.take(), cx),
             Msg::Restart(reply) => self.restart(reply.take(), cx),
             Msg::Pause(time, reply) => self.pause(*time, reply.take(), cx),

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -68,6 +69,11 @@ pub fn identify(pid: u32) -> io::Result<ProcId> {
 pub fn argv(pid: u32) -> io::Result<Vec<String>> {
     let mut buffer = [0_u8; limits::PROC_ARGV_BYTES_MAX];
     read(&format!("/proc/{pid}/cmdline"), &mut buffer).map(split_argv)
+}
+
+/// The file of its program; an error when the process is another user's or gone.
+pub fn program(pid: u32) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe"))
 }
 
 /// All processes there are, in no order. A process that ends meanwhile is left out.

@@ -21,11 +21,14 @@ mod file;
 mod layer;
 mod pattern;
 mod rules;
+mod says;
+mod version;
 
 pub use command::Spoken;
 pub use file::ProfileError;
 pub use pattern::{Condition, Pattern, View};
-pub use rules::{ComposerShape, Glyphs, Region, Rules, Says, Screen, Shape, Spinner, WordRule};
+pub use rules::{ComposerShape, Glyphs, Region, Rules, Screen, Shape, Spinner, WordRule};
+pub use says::Says;
 
 /// The version of the profile format that this build reads.
 pub const FORMAT: u32 = 1;
@@ -80,6 +83,17 @@ pub struct Recognise {
 pub struct LaunchRule {
     /// Program and arguments.
     pub command: Vec<String>,
+}
+
+impl Profile {
+    /// What a person should know about a version of the CLI with which the rules were not checked.
+    pub fn unchecked(&self, version: &str) -> Option<String> {
+        let screen = &self.rules.screen;
+        (screen.is_checked_with(version) == Some(false)).then(|| {
+            let (title, version) = (&self.title, Untrusted::bounded(version, limits::VERSION_BYTES));
+            format!("this is {title} {version}; the rules were checked with {} only", screen.checked)
+        })
+    }
 }
 
 impl Recognise {

@@ -47,6 +47,15 @@ pub fn read(profile: &Profile, shot: &Shot) -> Reading {
     speak::read(profile, &shot.title, text::lines(shot.text.raw()))
 }
 
+/// The version of the CLI, where the screen shows it.
+pub fn version(profile: &Profile, shot: &Shot) -> Option<String> {
+    let screen = &profile.rules.screen;
+    if screen.version_after.is_empty() {
+        return None;
+    }
+    screen.version_in(text::lines(shot.text.raw()).iter().map(text::Line::body))
+}
+
 /// What a screen alone says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classified {

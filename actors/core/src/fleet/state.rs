@@ -69,6 +69,11 @@ impl AgentState {
         }
     }
 
+    /// The state of a word of the contract.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
     /// Whether the agent's process is known to have ended.
     pub fn is_dead(self) -> bool {
         matches!(self, AgentState::Exited | AgentState::Crashed)

@@ -47,6 +47,8 @@ pub struct Heard {
     pub at: Option<Wall>,
     /// What is known of tokens and limits.
     pub usage: Usage,
+    /// The version of the CLI that wrote it.
+    pub version: Option<Untrusted>,
 }
 
 impl Usage {
@@ -235,7 +237,8 @@ impl Transcript {
 
     /// What it says now.
     pub fn heard(&self, now: Wall) -> Heard {
-        let mut heard = Heard { claim: None, at: None, usage: self.usage.clone() };
+        let (usage, version) = (self.usage.clone(), self.version.clone());
+        let mut heard = Heard { claim: None, at: None, usage, version };
         let Some((said, at)) = &self.said else { return heard };
         let before_birth = at.is_some_and(|at| at < self.since.born);
         let ended = said.resets.is_some_and(|end| end <= now);

@@ -29,6 +29,11 @@ pub const HOOK_SESSION_BYTES: usize = 128;
 pub const HOOK_PATH_BYTES: usize = 4096;
 /// Bytes of `$TMUX`: a socket's path and two numbers.
 pub const HOOK_TMUX_BYTES: usize = 256;
+/// How much later a hook may arrive than one that was called after it: a hook lives for 100 ms, and its report
+/// waits behind a few others.
+pub const HOOK_OVERTAKEN_MAX: Duration = Duration::from_secs(60);
+/// Calls of ours in a CLI's settings that are taken out: an event has one each.
+pub const HOOK_CALLS_MAX: usize = 256;
 /// Reports of one agent that are taken each second. A busy agent calls two or three tools a second.
 pub const HOOK_RATE: u32 = 50;
 /// Reports of one agent that may come at once: a burst of parallel tools.

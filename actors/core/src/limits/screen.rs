@@ -36,6 +36,10 @@ pub const RULES_PER_PROFILE_MAX: usize = 200;
 pub const DETECT_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a profile's file.
 pub const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of a CLI's version that are shown.
+pub const VERSION_BYTES: usize = 64;
+/// Screens of a process in which its CLI's version is looked for: it stands in the banner.
+pub const VERSION_LOOKS_MAX: u32 = 16;
 /// Things that are told about one profile's file: nobody reads more at once.
 pub const PROFILE_ERRORS_MAX: usize = 32;
 /// Profiles that may extend one another in a row: each is laid over the one before.

@@ -3,6 +3,8 @@
 use tsup_core::clock::Mono;
 use tsup_core::fleet::agent::Evidence;
 use tsup_core::fleet::evidence::Source;
+use tsup_core::fleet::profile::Profiles;
+use tsup_core::fleet::transcript::Format;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::explain::{ChangeDoc, EvidenceDoc, ExplainDoc, ExplainNotes, Explained};
@@ -52,10 +54,16 @@ impl AgentActor {
                 pane: doc.pane,
                 pid: doc.pid,
                 because: why.because.to_string(),
-                notes: self.with_drift(self.held_notes().into_iter().chain(why.notes).collect(), now),
+                notes: self.notes(why.notes, now),
                 missing: self.missing(&why.evidence),
             },
         }
+    }
+
+    /// What a person should know beside why it is in its state.
+    fn notes(&self, of_state: Vec<String>, now: Mono) -> Vec<String> {
+        let notes = self.held_notes().into_iter().chain(of_state).collect();
+        self.with_drift(notes, now).into_iter().chain(self.version_note()).collect()
     }
 
     /// What the kernel says; how long that has been so is not known, so it is of now.
@@ -94,16 +102,39 @@ impl AgentActor {
             );
         }
         if silent(Source::Hook) {
-            missing.push(format!(
-                "hooks: none was called by this process; where its CLI has hooks, `tsup hooks install {name}` \
-                 lets it tell at once what it does"
-            ));
+            missing.push(format!("hooks: {}", hook_advice(name, &profiles)));
         }
         if silent(Source::Transcript) {
-            missing.push("transcript: none is read, or it says nothing about the state".to_owned());
+            let follows = Format::of(profiles.family(name)).is_some();
+            missing.push(if follows {
+                "transcript: it was not found yet, or says nothing about the state".to_owned()
+            } else {
+                format!("transcript: tsup reads none of {}", self.cli_title())
+            });
         }
         missing
     }
+}
+
+/// Why no hook may have spoken, and what a person can do.
+fn hook_advice(name: &str, profiles: &Profiles) -> String {
+    let Some(profile) = profiles.get(name).filter(|profile| profile.hooks.is_known()) else {
+        return format!("tsup knows none of {name}");
+    };
+    let family = profiles.family(name);
+    // Profiles of one family run the same CLI, whose settings are edited under the family's name.
+    let editable =
+        [Some(profile), profiles.get(family)].into_iter().flatten().find(|p| p.hooks.install.is_some());
+    let how = match editable {
+        Some(editable) => {
+            let name = &editable.name;
+            format!(
+                "`tsup hooks install {name}` lets its CLI tell at once what it does; restart the agent then"
+            )
+        }
+        None => format!("let its CLI call `tsup hook {family}`; tsup does not edit its settings"),
+    };
+    format!("none was called by this process; {how}")
 }
 
 fn shown(evidence: &Evidence, now: Mono) -> EvidenceDoc {
@@ -120,5 +151,30 @@ fn row(source: Source, rule: &str, says: &str, age: f64, excerpt: Untrusted) -> 
         says: says.to_owned(),
         age_seconds,
         excerpt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::profiles::with;
+
+    #[test]
+    fn a_person_is_told_what_there_is_to_install() {
+        let own = "version = 1\nname = \"mine\"\nextends = \"claude\"\n";
+        let (profiles, errors) = with([("mine.toml", own)]);
+        assert!(errors.is_empty(), "{errors:?}");
+        for (name, says) in [
+            ("claude", "none was called by this process; `tsup hooks install claude` lets"),
+            ("mine", "none was called by this process; `tsup hooks install claude` lets"),
+            ("goose", "let its CLI call `tsup hook goose`; tsup does not edit"),
+            ("kiro", "let its CLI call `tsup hook kiro`; tsup does not edit"),
+            ("aider", "tsup knows none of aider"),
+            ("generic", "tsup knows none of generic"),
+            ("nobody", "tsup knows none of nobody"),
+        ] {
+            let advice = hook_advice(name, &profiles);
+            assert!(advice.contains(says), "{name}: {advice}");
+        }
     }
 }

@@ -87,7 +87,7 @@ impl AgentActor {
                 Source::Transcript => {
                     let at = Some(now.wall.minus(now.mono.since(at)));
                     let usage = self.held.agent.usage().clone();
-                    Event::Transcript(Box::new(Heard { claim: Some(claim), at, usage }))
+                    Event::Transcript(Box::new(Heard { claim: Some(claim), at, usage, version: None }))
                 }
                 _ => continue,
             };

@@ -34,6 +34,7 @@ impl AgentActor {
         let profiles = self.shared.profiles();
         let Some(profile) = profile(&profiles, &self.held.record.profile) else { return };
         self.held.agent.set_nature(nature(profile));
+        self.version.see(profile, &shot);
         let reading = Box::new(screen::read(profile, &shot));
         self.shot = Some(shot);
         self.step(Event::Screen { reading, calm, at }, cx);

@@ -6,6 +6,7 @@ use tsup_core::ids::ProcId;
 use tsup_core::untrusted::Untrusted;
 
 use super::AgentActor;
+use crate::actor::Cx;
 use crate::fleet::transcripts::{Follow, Msg};
 
 impl AgentActor {
@@ -18,6 +19,12 @@ impl AgentActor {
         if self.shared.transcripts.work(Msg::Follow(self.id, follow)).is_err() {
             tracing::warn!(agent = %self.id, "its transcript is not followed: too many wait");
         }
+    }
+
+    /// Its transcript says something else than before.
+    pub(super) fn heard(&mut self, heard: &Heard, cx: &mut Cx<Self>) {
+        heard.version.iter().for_each(|version| self.version.hear(version));
+        self.step(Event::Transcript(Box::new(heard.clone())), cx);
     }
 
     /// A hook told where its transcript is.

@@ -8,6 +8,7 @@ use tsup_core::fleet::process::ExitFacts;
 use tsup_core::fleet::roster::Member;
 use tsup_core::ids::ProcId;
 
+use super::version::Known;
 use super::{AgentActor, Msg};
 use crate::actor::Cx;
 use crate::os::{pidfd, proc};
@@ -42,6 +43,7 @@ impl AgentActor {
         }
         let age = proc::age(process);
         (self.seen_front, self.tool) = (Front::default(), None);
+        self.version = Known::of(process, self.shared.profiles().get(&self.held.record.profile));
         self.step(Event::Attached { process, age }, cx);
         self.held.record.process = Some(process);
         match hold(process, Msg::Died, cx) {

@@ -2,6 +2,7 @@
 
 use super::HookReport;
 use crate::ids::ProcId;
+use crate::limits;
 use crate::untrusted::Untrusted;
 
 /// What an agent remembers of its hooks.
@@ -33,7 +34,10 @@ impl Heed {
         if !ancestors.is_empty() && !ancestors.contains(&process) {
             return Err(Late::OtherProcess);
         }
-        if self.last.is_some_and(|(of, order)| of == process && report.order <= order) {
+        let span = limits::HOOK_OVERTAKEN_MAX.as_nanos();
+        // One from long before was not overtaken: it is the last one's order that was wrong.
+        let is_overtaken = |order: u64| report.order <= order && u128::from(order - report.order) <= span;
+        if self.last.is_some_and(|(of, order)| of == process && is_overtaken(order)) {
             return Err(Late::Overtaken);
         }
         if self.last.is_some_and(|(of, _)| of != process) {
@@ -96,5 +100,14 @@ mod tests {
         assert_eq!((heed.session.clone(), heed.transcript.clone()), (Some("s7".into()), Some("/t".into())));
         assert_eq!(heed.take(&report(&[p(2)], 2), Some(p(2))), Ok(()), "another process counts anew");
         assert_eq!((heed.session, heed.transcript), (Some("s2".into()), None));
+    }
+
+    #[test]
+    fn an_order_that_no_clock_has_yet_silences_nobody() {
+        let mut heed = Heed::default();
+        assert_eq!(heed.take(&report(&[p(1)], u64::MAX), Some(p(1))), Ok(()));
+        assert_eq!(heed.take(&report(&[p(1)], u64::MAX), Some(p(1))), Err(Late::Overtaken));
+        assert_eq!(heed.take(&report(&[p(1)], 7), Some(p(1))), Ok(()), "it counts from the true one again");
+        assert_eq!(heed.take(&report(&[p(1)], 6), Some(p(1))), Err(Late::Overtaken));
     }
 }

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+use super::Says;
 use super::pattern::{Condition, Pattern};
-use crate::fleet::evidence::{Rank, RuleName, Verdict};
+use crate::fleet::evidence::{RuleName, Verdict};
 use crate::fleet::state::{AgentState, Detail};
 
 /// Everything a profile says about its CLI's screen.
@@ -28,6 +29,8 @@ pub struct Rules {
 pub struct Screen {
     /// The versions of the CLI that the rules were checked with, in words.
     pub checked: String,
+    /// Words right behind which the CLI shows its version.
+    pub version_after: Vec<String>,
     /// The CLI always draws a sign of work while it works: a composer without one is idle.
     pub busy_is_drawn: bool,
     /// The CLI draws its composer while it works, too.
@@ -224,76 +227,6 @@ pub struct WordRule {
     pub holds: bool,
 }
 
-/// A state a rule may tell, as `state` or `state/detail`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Says(pub Verdict);
-
-const SAID: [AgentState; 9] = [
-    AgentState::Starting,
-    AgentState::Fresh,
-    AgentState::Busy,
-    AgentState::Idle,
-    AgentState::Waiting,
-    AgentState::Queued,
-    AgentState::Limited,
-    AgentState::Error,
-    AgentState::Unknown,
-];
-const WAITING: [Detail; 5] =
-    [Detail::Permission, Detail::Question, Detail::Trust, Detail::Login, Detail::Plan];
-const BUSY: [Detail; 4] = [Detail::Thinking, Detail::Tool, Detail::Compacting, Detail::Background];
-
-impl Says {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (state, detail) = match text.split_once('/') {
-            Some((state, detail)) => (state, Some(detail)),
-            None => (text, None),
-        };
-        let words: Vec<&str> = SAID.iter().map(|s| s.as_str()).collect();
-        let Some(state) = SAID.into_iter().find(|s| s.as_str() == state) else {
-            return Err(format!(
-                "`{state}` is no state that a screen can tell; take one of {}",
-                words.join(", ")
-            ));
-        };
-        let known: &[Detail] = match state {
-            AgentState::Waiting => &WAITING,
-            AgentState::Busy => &BUSY,
-            _ => &[],
-        };
-        let detail = match detail {
-            None => None,
-            Some(word) => Some(known.iter().copied().find(|d| d.as_str() == word).ok_or_else(|| {
-                let words: Vec<&str> = known.iter().map(|d| d.as_str()).collect();
-                if words.is_empty() {
-                    format!("`{state}` has no details; write `{state}` alone")
-                } else {
-                    format!("`{word}` is no detail of {state}; take one of {}", words.join(", "))
-                }
-            })?),
-        };
-        Ok(Says(Verdict::new(state, detail)))
-    }
-
-    /// How much it weighs when words in `region` say it.
-    pub fn rank(self, region: Region) -> Rank {
-        match (self.0.state, self.0.detail) {
-            (AgentState::Waiting, Some(Detail::Trust | Detail::Login)) => Rank::Gate,
-            (AgentState::Waiting, _) => Rank::Blocker,
-            (AgentState::Limited | AgentState::Error, _) if region == Region::Dialog => Rank::Blocker,
-            (AgentState::Busy, _) => Rank::Spinner,
-            (AgentState::Unknown, _) => Rank::Unknown,
-            _ => Rank::Composer,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Says {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Says::parse(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
-}
-
 /// One region, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Region>, D::Error> {
     struct OneOrMore;
@@ -383,6 +316,7 @@ impl Rules {
         }
         screen.busy_is_drawn |= above.busy_is_drawn;
         screen.composer_while_busy |= above.composer_while_busy;
+        screen.version_after.extend(above.version_after);
         screen.signs.extend(above.signs);
         screen.banners.extend(above.banners);
         screen.turns.extend(above.turns);

@@ -264,7 +264,12 @@ impl Saw {
                     says: Verdict::new(state, *detail),
                     excerpt: words.clone(),
                 });
-                Event::Transcript(Box::new(Heard { claim, at: *written, usage: usage.clone() }))
+                Event::Transcript(Box::new(Heard {
+                    claim,
+                    at: *written,
+                    usage: usage.clone(),
+                    version: None,
+                }))
             }
         })
     }

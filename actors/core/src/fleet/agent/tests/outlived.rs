@@ -26,7 +26,7 @@ fn claim(source: Source, rank: Rank, state: AgentState) -> Claim {
 fn written(state: AgentState, ms: u64, resets: Option<u64>) -> Event {
     let usage = Usage { limit_resets_at: resets.map(|ms| at(ms).wall), ..Usage::default() };
     let claim = Some(claim(Source::Transcript, Rank::Transcript, state));
-    Event::Transcript(Box::new(Heard { claim, at: Some(at(ms).wall), usage }))
+    Event::Transcript(Box::new(Heard { claim, at: Some(at(ms).wall), usage, version: None }))
 }
 
 /// An empty composer, with these claims of the title.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::json::{Node, parse};
 use super::{EditError, Entry, is_ours};
 use crate::fleet::hook::rules::Style;
+use crate::limits::HOOK_CALLS_MAX;
 
 /// Adds a call at the end of an event's list.
 pub(super) fn add(text: &str, style: Style, event: &str, command: &str) -> Result<String, EditError> {
@@ -52,6 +53,10 @@ pub(super) fn remove(text: &str, style: Style, cli: &str) -> Result<String, Edit
     let mut text = text.to_owned();
     if text.trim().is_empty() {
         return Ok(text);
+    }
+    // Each cut reads the text again.
+    if list(&text, style, cli)?.len() > HOOK_CALLS_MAX {
+        return Err(EditError::Shape(format!("more than {HOOK_CALLS_MAX} calls of tsup are in it")));
     }
     while let Some(cut) = first_cut(&parse(&text)?, style, cli) {
         text.replace_range(cut, "");
