@@ -3,14 +3,16 @@
 //! `unsafe` stands in these files and nowhere else. [`proc`] reads `/proc`, [`pidfd`] tells the end of a
 //! process, [`tty`] a write to a terminal, [`folder`] a change in a folder (both by [`inotify`]), [`tree`] what
 //! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
-//! [`datagram`] knows who sent what.
+//! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
 
 pub mod belongings;
 pub mod child;
 pub mod datagram;
 pub mod folder;
 pub mod inotify;
+pub mod own;
 pub mod pidfd;
 pub mod proc;
+pub mod socket;
 pub mod tree;
 pub mod tty;

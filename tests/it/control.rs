@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use tsup_core::limits::{CONNECTIONS_MAX, CONNECTIONS_RESERVED, SHORT_CONNECTION_MAX};
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 use tsup_core::wire::verb::{Body, Request, Response, Verb};
 
@@ -237,4 +238,59 @@ fn an_audit_log_that_cannot_be_written_shows_in_the_status() {
             .then_some(())
             .xor(Some(()))
     });
+}
+
+/// An agent that goes on when its pane is closed, until the file `go` in the world's folder is there.
+fn stubborn(w: &World) -> impl Fn() + use<> {
+    let go = w.dir.join("go");
+    let script = format!("trap '' HUP; while [ ! -e {} ]; do sleep 0.1; done", go.display());
+    w.json(&["ctl", "spawn", "web/dev", "--agent", "x", "--json", "--", "bash", "-c", &script]);
+    move || std::fs::write(&go, "").unwrap()
+}
+
+fn kill_frame() -> Vec<u8> {
+    let verb = Verb::Kill { agent: "web/dev".into() };
+    frame::encode(Kind::Request, &Request { id: 1, verb }).unwrap()
+}
+
+/// The audit line of the kill. An outcome is in it only when somebody waited for it.
+fn kill_is_audited(w: &World) {
+    let line = eventually("the audit line of the kill", || {
+        let log = std::fs::read_to_string(w.home().join("log/audit.jsonl")).ok()?;
+        log.lines().find(|line| line.contains("\"kill\"")).map(str::to_owned)
+    });
+    assert!(line.contains("\"done\"") && line.contains("web/dev"), "{line}");
+}
+
+#[test]
+fn what_was_asked_before_nonsense_is_done_to_its_end_and_audited() {
+    let mut w = World::new();
+    w.run();
+    let go = stubborn(&w);
+    let mut stream = connect(&w);
+    stream.write_all(&kill_frame()).unwrap();
+    eventually("its pane is closed", || (!w.tmux(&["list-panes", "-a"]).contains('%')).then_some(()));
+    stream.write_all(b"this is no frame").unwrap();
+    let Some(Response { body: Body::Error(_), .. }) = answer(&mut stream) else { panic!("no word") };
+    go();
+    kill_is_audited(&w);
+}
+
+#[test]
+fn what_was_asked_on_a_reserved_place_is_answered_however_long_it_takes() {
+    let mut w = World::new();
+    w.run();
+    let go = stubborn(&w);
+    let crowd: Vec<UnixStream> = (0..CONNECTIONS_MAX - CONNECTIONS_RESERVED).map(|_| connect(&w)).collect();
+    let mut stream = connect(&w);
+    stream.write_all(&kill_frame()).unwrap();
+    stream.set_read_timeout(Some(SHORT_CONNECTION_MAX + Duration::from_secs(1))).unwrap();
+    let silence = stream.read(&mut [0; 1]).map_err(|e| e.kind());
+    assert_eq!(silence, Err(std::io::ErrorKind::WouldBlock), "it is open, and not answered yet");
+    go();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let Some(Response { body, .. }) = answer(&mut stream) else { panic!("no answer") };
+    assert!(!matches!(body, Body::Error(_)), "{body:?}");
+    kill_is_audited(&w);
+    drop(crowd);
 }

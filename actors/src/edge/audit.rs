@@ -4,9 +4,7 @@
 //! Bounded by: [`AUDIT_BYTES_MAX`] a file, one older file kept; [`AUDIT_PENDING_MAX`] entries waiting.
 //! Restart: permanent; entries that waited in the gate are written by the next incarnation.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -15,6 +13,7 @@ use tsup_core::clock::Wall;
 use tsup_core::limits::{AUDIT_BYTES_MAX, AUDIT_PENDING_MAX};
 
 use crate::actor::{Actor, Cx, Failure};
+use crate::os::own;
 
 /// Who is at the other end of a connection, as the kernel says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -118,16 +117,12 @@ fn append(path: &Path, batch: &[Entry]) -> std::io::Result<()> {
         serde_json::to_writer(&mut text, entry)?;
         text.push(b'\n');
     }
-    let mut file = open(path)?;
+    let mut file = own::append(path)?;
     if file.metadata()?.len() + text.len() as u64 > AUDIT_BYTES_MAX {
         std::fs::rename(path, path.with_extension("jsonl.1"))?;
-        file = open(path)?;
+        file = own::append(path)?;
     }
     file.write_all(&text)
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -153,5 +148,17 @@ mod tests {
         append(&path, &[entry]).unwrap();
         assert!(dir.path().join("audit.jsonl.1").exists());
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn a_link_in_the_logs_place_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, precious) = (dir.path().join("audit.jsonl"), dir.path().join("precious"));
+        std::fs::write(&precious, "").unwrap();
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        let peer = Peer { uid: 1, pid: None };
+        let entry = Entry { at: Wall::from_unix_ms(0), peer, verb: "kill", target: None, outcome: "done".into() };
+        assert!(append(&path, &[entry]).is_err());
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "");
     }
 }

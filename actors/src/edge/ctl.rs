@@ -1,5 +1,5 @@
 //! Owns: the control socket and its connections.
-//! Receives: nothing; connections are tasks that end with it.
+//! Receives: nothing; connections, and what they asked, are tasks that end with it.
 //! Sends: requests to the [`Desk`], audit entries.
 //! Bounded by: `limits::CONNECTIONS_MAX`, frame lengths and times.
 //! Restart: permanent; a new incarnation binds the socket again and clients reconnect.
@@ -8,7 +8,6 @@ mod connection;
 pub mod desk;
 
 use std::collections::VecDeque;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +22,7 @@ use self::connection::Mode;
 use self::desk::Desk;
 use super::audit::Peer;
 use crate::actor::{Actor, Cx, Failure};
+use crate::os::socket;
 
 /// The listener.
 pub struct Ctl {
@@ -35,35 +35,14 @@ impl Ctl {
     pub fn new(path: PathBuf, desk: Desk) -> Self {
         Ctl { path, desk }
     }
-
-    /// Binds the socket. Whoever gets here holds the lock of the home, so a socket that is there
-    /// already is a leftover; anything else at this path is somebody's file, and stays.
-    fn bind(&self) -> Result<UnixListener, Failure> {
-        let fail = |what: &str, e: std::io::Error| {
-            Failure::new(format!("cannot {what} control socket {}: {e}", self.path.display()))
-        };
-        match std::fs::symlink_metadata(&self.path) {
-            Ok(there) if there.file_type().is_socket() => {
-                std::fs::remove_file(&self.path).map_err(|e| fail("replace", e))?;
-            }
-            Ok(_) => {
-                return Err(Failure::new(format!("{} is there and is no socket", self.path.display())));
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(fail("look for", e)),
-        }
-        let listener = UnixListener::bind(&self.path).map_err(|e| fail("bind", e))?;
-        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))
-            .map_err(|e| fail("protect", e))?;
-        Ok(listener)
-    }
 }
 
 impl Actor for Ctl {
     type Msg = ();
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let listener = self.bind()?;
+        let listener = socket::bind(&self.path, "control socket", |path| UnixListener::bind(path));
+        let listener = listener.map_err(|e| Failure::new(e.to_string()))?;
         cx.spawn(accept(listener, self.desk.clone()));
         cx.ready();
         Ok(())

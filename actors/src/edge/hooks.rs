@@ -1,10 +1,9 @@
-//! Owns: the datagram socket `HOME/hook.sock`, and how many reports of each agent are taken.
+//! Owns: the datagram socket of the hooks, `HOME/hook.sock`, and how many reports of each agent are taken.
 //! Receives: reports of hooks, by its own reader from the socket.
 //! Sends: each report to the agent that it is about.
 //! Bounded by: `limits::HOOK_FRAME_BYTES_MAX` a report, `limits::HOOK_RATE` and `limits::HOOK_BURST` an agent; the lanes of its gate.
 //! Restart: permanent; a new incarnation binds the socket again. What is sent meanwhile is lost.
 
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::actor::{Actor, Cx, Failure};
 use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::os::datagram::Mailbox;
+use crate::os::socket;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Counter;
 
@@ -54,33 +54,14 @@ impl Hooks {
         };
         Hooks { path, fleet, counters, pace: Pace::default() }
     }
-
-    /// Binds the socket. Whoever gets here holds the lock of the home, so a socket that is there is a
-    /// leftover; anything else is somebody's file, and stays.
-    fn bind(&self) -> Result<Mailbox, Failure> {
-        let shown = self.path.display();
-        let fail =
-            |what: &str, e: std::io::Error| Failure::new(format!("cannot {what} hook socket {shown}: {e}"));
-        match std::fs::symlink_metadata(&self.path) {
-            Ok(there) if there.file_type().is_socket() => {
-                std::fs::remove_file(&self.path).map_err(|e| fail("replace", e))?;
-            }
-            Ok(_) => return Err(Failure::new(format!("{shown} is there and is no socket"))),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(fail("look for", e)),
-        }
-        let mailbox = Mailbox::bind(&self.path).map_err(|e| fail("bind", e))?;
-        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))
-            .map_err(|e| fail("protect", e))?;
-        Ok(mailbox)
-    }
 }
 
 impl Actor for Hooks {
     type Msg = Heard;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let mailbox = self.bind()?;
+        let mailbox = socket::bind(&self.path, "hook socket", Mailbox::bind);
+        let mailbox = mailbox.map_err(|e| Failure::new(e.to_string()))?;
         cx.spawn(read(mailbox, cx.gate().clone(), self.counters.clone()));
         cx.ready();
         Ok(())

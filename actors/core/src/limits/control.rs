@@ -20,7 +20,7 @@ pub const CONNECTIONS_RESERVED: usize = 8;
 pub const REQUESTS_PER_CONNECTION_MAX: usize = 32;
 /// A connection that asks nothing for this long is closed.
 pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
-/// A connection on a reserved place has this long, all told.
+/// A connection on a reserved place must have asked within this time; its answer takes what it takes.
 pub const SHORT_CONNECTION_MAX: Duration = Duration::from_secs(2);
 /// Time a domain may take to answer a request of the control socket.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -39,9 +39,7 @@ pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk
     let (reader, writer) = stream.into_split();
     match mode {
         Mode::General => general(reader, writer, peer, desk).await,
-        Mode::OneShort(asked) => {
-            let _ = timeout(SHORT_CONNECTION_MAX, one_short(reader, writer, peer, desk, &asked)).await;
-        }
+        Mode::OneShort(asked) => one_short(reader, writer, peer, desk, &asked).await,
         Mode::Refuse => refuse(writer).await,
     }
 }
@@ -59,10 +57,11 @@ async fn one_short(
     desk: Desk,
     asked: &AtomicBool,
 ) {
-    let request = match read(&mut reader, SHORT_CONNECTION_MAX).await {
-        Ok(Some(request)) => request,
-        Ok(None) => return,
-        Err(e) => return tell(&mut writer, &e).await,
+    // Only the asking has little time: what was asked is under way, and its answer takes what it takes.
+    let request = match timeout(SHORT_CONNECTION_MAX, read(&mut reader, SHORT_CONNECTION_MAX)).await {
+        Ok(Ok(Some(request))) => request,
+        Ok(Ok(None)) | Err(_) => return,
+        Ok(Err(e)) => return tell(&mut writer, &e).await,
     };
     asked.store(true, Ordering::Release);
     let body = if matches!(request.verb, Verb::Watch { .. }) {
@@ -101,10 +100,24 @@ impl Drop for AbortOnDrop {
     }
 }
 
-async fn general(reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+/// Serves a connection to its end. What was asked on it goes on when the client is gone or talks nonsense:
+/// it has begun, and its outcome belongs into the audit log. The connection keeps its place as long, so that
+/// its bound is theirs too.
+async fn general(reader: OwnedReadHalf, writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+    let mut working = JoinSet::new();
+    converse(reader, writer, peer, &desk, &mut working).await;
+    while working.join_next().await.is_some() {}
+}
+
+async fn converse(
+    reader: OwnedReadHalf,
+    mut writer: OwnedWriteHalf,
+    peer: Peer,
+    desk: &Desk,
+    working: &mut JoinSet<()>,
+) {
     let (answers, mut outbox) = mpsc::channel::<Vec<u8>>(REQUESTS_PER_CONNECTION_MAX);
     let (mut requests, reading) = reading(reader);
-    let mut working = JoinSet::new();
     loop {
         let request = tokio::select! {
             request = requests.recv(), if working.len() < REQUESTS_PER_CONNECTION_MAX => request,
@@ -124,7 +137,7 @@ async fn general(reader: OwnedReadHalf, mut writer: OwnedWriteHalf, peer: Peer, 
                         return;
                     }
                 }
-                return watch(id, kinds, reading, writer, &desk).await;
+                return watch(id, kinds, reading, writer, desk).await;
             }
             Some(Ok(Request { id, verb: Verb::Watch { .. } })) => {
                 let error = UserError::new(Exit::Refused, "a stream needs a connection of its own");

@@ -86,6 +86,34 @@ pub struct Parts {
     pub admin: mpsc::Sender<Admin>,
 }
 
+/// The audit line of a verb that is under way: written when it goes, with the outcome or without.
+struct Line<'a> {
+    audit: &'a Gate<AuditMsg>,
+    peer: Peer,
+    verb: &'static str,
+    target: Option<String>,
+    outcome: String,
+}
+
+impl<'a> Line<'a> {
+    fn new(audit: &'a Gate<AuditMsg>, verb: &Verb, peer: Peer) -> Self {
+        // Stands when the control socket ends, or panics, before there is an answer.
+        let outcome = "unknown: cut off while it was under way".to_owned();
+        Line { audit, peer, verb: verb.name(), target: verb.target(), outcome }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let outcome = std::mem::take(&mut self.outcome);
+        let entry =
+            Entry { at: now_wall(), peer: self.peer, verb: self.verb, target: self.target.take(), outcome };
+        if self.audit.control(AuditMsg::Append(entry)).is_err() {
+            tracing::error!(verb = self.verb, "audit line lost: the audit log is overloaded");
+        }
+    }
+}
+
 impl Desk {
     /// A desk over these parts.
     pub fn new(parts: Parts) -> Self {
@@ -94,17 +122,13 @@ impl Desk {
 
     /// Answers one verb; what changes something is audited with its outcome.
     pub(super) async fn answer(&self, verb: Verb, peer: Peer) -> Body {
-        let audited = verb.changes().then(|| (verb.name(), verb.target()));
+        let mut line = verb.changes().then(|| Line::new(&self.parts.audit, &verb, peer));
         let body = self.dispatch(verb).await;
-        if let Some((verb, target)) = audited {
-            let outcome = match &body {
+        if let Some(line) = &mut line {
+            line.outcome = match &body {
                 Body::Error(e) => format!("error {}: {}", e.exit.code(), e.what),
                 _ => "done".to_owned(),
             };
-            let entry = Entry { at: now_wall(), peer, verb, target, outcome };
-            if self.parts.audit.control(AuditMsg::Append(entry)).is_err() {
-                tracing::error!(verb, "audit line lost: the audit log is overloaded");
-            }
         }
         body
     }

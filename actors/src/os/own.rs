@@ -1,0 +1,60 @@
+//! Files that are this user's alone.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+/// Opens a file for appending, and makes it when it is not there: private, a plain file of this user, and no
+/// link. A link could lead into any file of the user, a pipe would wait for a reader; both are refused. One
+/// that others may read is closed to them.
+pub fn append(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC;
+    let private = Mode::RUSR | Mode::WUSR;
+    let file = rustix::fs::open(path, flags, private)?;
+    let facts = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(facts.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    if facts.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("it belongs to uid {}", facts.st_uid)));
+    }
+    if facts.st_mode & 0o777 != private.bits() {
+        rustix::fs::fchmod(&file, private)?;
+    }
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_a_plain_file_of_ones_own_is_written_to_and_it_becomes_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, pipe) = (dir.path().join("a"), dir.path().join("link"), dir.path().join("pipe"));
+        append(&file).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        append(&file).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        symlink(&file, &link).unwrap();
+        assert!(append(&link).is_err(), "a link is not followed");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(append(&pipe).is_err(), "nobody reads from it");
+        let reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+        assert!(append(&pipe).is_err(), "whoever reads from it");
+        drop(reader);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
+            assert!(append(&file).unwrap_err().to_string().contains("uid 65534"));
+        }
+    }
+}
