@@ -157,7 +157,8 @@ mod tests {
         std::fs::write(&precious, "").unwrap();
         std::os::unix::fs::symlink(&precious, &path).unwrap();
         let peer = Peer { uid: 1, pid: None };
-        let entry = Entry { at: Wall::from_unix_ms(0), peer, verb: "kill", target: None, outcome: "done".into() };
+        let entry =
+            Entry { at: Wall::from_unix_ms(0), peer, verb: "kill", target: None, outcome: "done".into() };
         assert!(append(&path, &[entry]).is_err());
         assert_eq!(std::fs::read_to_string(&precious).unwrap(), "");
     }

@@ -9,7 +9,8 @@ use std::path::Path;
 /// in words which socket, `what`, could not be made and why.
 pub fn bind<S>(path: &Path, what: &str, make: impl FnOnce(&Path) -> io::Result<S>) -> io::Result<S> {
     let shown = path.display();
-    let fail = |verb: &str, e: io::Error| io::Error::new(e.kind(), format!("cannot {verb} {what} {shown}: {e}"));
+    let fail =
+        |verb: &str, e: io::Error| io::Error::new(e.kind(), format!("cannot {verb} {what} {shown}: {e}"));
     match std::fs::symlink_metadata(path) {
         Ok(there) if there.file_type().is_socket() => {
             std::fs::remove_file(path).map_err(|e| fail("replace", e))?;
