@@ -20,7 +20,7 @@ fn event(cli: &str, kind: &str) -> Option<(&'static str, Value)> {
         ("gemini", "thinking") => ("BeforeAgent", json!({"prompt": "go on"})),
         ("gemini", "tool") => ("BeforeTool", json!({"tool_name": "run_shell_command"})),
         ("gemini", "permission") => ("Notification", json!({"notification_type": "ToolPermission"})),
-        ("gemini", "compact") => ("PreCompress", json!({"trigger": "auto"})),
+        ("gemini", "compact") => ("PreCompress", json!({"trigger": "manual"})),
         ("gemini", "idle") => ("AfterAgent", none()),
         ("gemini", "exit") => ("SessionEnd", json!({"reason": "exit"})),
         ("cursor", "fresh") => ("sessionStart", none()),

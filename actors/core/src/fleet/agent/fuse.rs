@@ -89,7 +89,7 @@ impl Agent {
         // A title that nobody takes back stands for ever; a live one is painted again and again.
         let moves = self.quiet_for(now) <= limits::TITLE_MOVES;
         let title = self.titles().find(spins).filter(|_| moves);
-        let best = self.dated(screen.or(title)?);
+        let best = self.at_what(self.dated(screen.or(title)?));
         let Some(hook) = self.board.hook_counts() else { return Some(Proposal::claim(best)) };
         let afterwards = best.at > hook.at + limits::EVIDENCE_SETTLES;
         if hook.claim.says.state == AgentState::Waiting && !afterwards {
@@ -106,6 +106,18 @@ impl Agent {
         let detail = if plain { Some(Detail::Background) } else { says.detail };
         let by = By::Behind { screen: best, hook: hook.clone() };
         Some(Proposal::new(Verdict::new(says.state, detail), Rank::Spinner, by))
+    }
+
+    /// A title that only says that it works, with what the CLI itself says that it works at.
+    fn at_what(&self, mut seen: Evidence) -> Evidence {
+        let plain = Verdict::new(AgentState::Busy, None);
+        if seen.claim.says == plain {
+            let said = self.board.hook_counts().or_else(|| self.board.transcript_counts());
+            if let Some(said) = said.filter(|said| said.claim.says.state == AgentState::Busy) {
+                seen.claim.says = said.claim.says;
+            }
+        }
+        seen
     }
 
     /// A limit holds until its time or until work is seen.

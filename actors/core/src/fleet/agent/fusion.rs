@@ -208,6 +208,23 @@ fn an_old_transcript_says_nothing_after_work_was_seen() {
 }
 
 #[test]
+fn a_title_that_only_turns_leaves_what_the_cli_says_it_works_at() {
+    let turns = || Event::Title(vec![claim(Source::Title, Rank::Spinner, "busy", "⠋")]);
+    let mut hooked = Stage::new(READS);
+    hooked.hook("pre_tool_use", "busy/tool").is("busy/tool");
+    hooked.write().tell(turns());
+    hooked.is("busy/tool");
+    assert_eq!(hooked.story(), ["busy/tool"]);
+    let mut heard = Stage::new(READS);
+    heard.transcript("busy/tool", None).write().tell(turns());
+    heard.is("busy/tool");
+    // Of an end that was told nothing is taken over.
+    let mut over = Stage::new(READS);
+    over.hook("stop", "idle").until(8_000).write().tell(turns());
+    over.is("busy");
+}
+
+#[test]
 fn a_title_that_stopped_turning_is_no_work() {
     let mut s = Stage::new(READS);
     let title = vec![claim(Source::Title, Rank::Spinner, "busy/thinking", "⠋ working")];
