@@ -13,10 +13,12 @@ mod hooks;
 mod hostile;
 mod house;
 mod life;
+mod life_rough;
 mod lifecycle;
 mod listen;
 mod promises;
 mod record;
+mod record_disk;
 mod relaunch;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
@@ -25,3 +27,5 @@ mod statsd_server;
 mod supervisor;
 mod trace;
 mod transcript;
+mod transcript_attacks;
+mod transcript_codex;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::harness::{World, eventually};
 
 /// The time of now, as both CLIs write it, `minutes` from now.
-fn time(minutes: i64) -> String {
+pub(crate) fn time(minutes: i64) -> String {
     use jiff::ToSpan as _;
     format!("{:.3}", jiff::Timestamp::now().checked_add(minutes.minutes()).unwrap())
 }
@@ -21,7 +21,7 @@ pub(crate) fn sessions(home: &Path, cwd: &Path) -> PathBuf {
     home.join(".claude/projects").join(name)
 }
 
-fn append(file: &Path, line: &str) {
+pub(crate) fn append(file: &Path, line: &str) {
     let mut file = fs::File::options().create(true).append(true).open(file).unwrap();
     writeln!(file, "{line}").unwrap();
 }
@@ -33,7 +33,7 @@ pub(crate) fn answer(id: &str, stop: &str, tokens: u64) -> String {
     )
 }
 
-fn one<'a>(agents: &'a [Value], name: &str) -> &'a Value {
+pub(crate) fn one<'a>(agents: &'a [Value], name: &str) -> &'a Value {
     agents.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("no agent {name} in {agents:#?}"))
 }
 

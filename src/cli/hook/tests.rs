@@ -200,7 +200,8 @@ fn gemini_and_cursor() {
         (r#""Notification","notification_type":"ToolPermission","message":"x""#, ASKS),
         (r#""Notification","notification_type":"Other""#, NOTHING),
         (r#""AfterAgent","prompt":"x""#, IDLE),
-        (r#""PreCompress","trigger":"auto""#, PACKS),
+        (r#""PreCompress","trigger":"auto""#, NOTHING),
+        (r#""PreCompress","trigger":"manual""#, PACKS),
         (r#""SessionEnd","reason":"exit""#, ENDS),
         (r#""SessionEnd","reason":"clear""#, NOTHING),
     ] {

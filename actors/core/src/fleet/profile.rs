@@ -160,7 +160,7 @@ pub enum Rule {
     Module,
     /// A name like a version.
     Version,
-    /// A weak name with an argument or a title.
+    /// A weak name with an argument, a title, or a script in a folder of the CLI's own.
     Weak,
 }
 

@@ -59,6 +59,10 @@ pub const TRANSCRIPT_READ_BYTES: usize = 512 * 1024;
 /// Bytes from the end of a transcript that are read at first contact: some hundred answers. What is
 /// longer is read from the middle.
 pub const TRANSCRIPT_FIRST_BYTES: u64 = 1024 * 1024;
+/// Bytes before the place up to which a transcript was read that must still be the same: a file that was
+/// emptied and written anew can be as long as before, and can have the inode of the one it replaced. A line's
+/// time and id are among them.
+pub const TRANSCRIPT_MARK_BYTES: usize = 1024;
 /// Transcripts that are followed at the same time. Each takes an open file and a watch.
 pub const TRANSCRIPTS_MAX: usize = 2_048;
 /// Transcripts that one look reads.

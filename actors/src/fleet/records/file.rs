@@ -25,7 +25,11 @@ pub(super) fn begin(folder: &Path, agent: AgentId, at: Wall, lines: &str) -> io:
         let path = folder.join(format!("{agent}-{date}Z{more}.jsonl"));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
-                file.write_all(lines.as_bytes())?;
+                if let Err(e) = file.write_all(lines.as_bytes()) {
+                    // What cannot be begun leaves nothing behind that looks like a record.
+                    let _ = fs::remove_file(&path);
+                    return Err(e);
+                }
                 return Ok((path, file));
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}

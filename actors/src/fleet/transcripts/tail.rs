@@ -3,8 +3,10 @@
 //! Nothing stays open between two looks. What is opened may be anything that a path leads to: only a
 //! regular file of this user is read, and opening waits for nobody (a fifo would).
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -22,6 +24,9 @@ pub(super) struct Tail {
     /// Which file it was: another under the same path is read anew.
     file: Option<(u64, u64)>,
     offset: u64,
+    /// The last bytes before `offset`, at most [`limits::TRANSCRIPT_MARK_BYTES`]: where others stand, it is
+    /// another file.
+    mark: Vec<u8>,
     transcript: Transcript,
     /// What of its counts was taken.
     taken: Counts,
@@ -31,7 +36,8 @@ impl Tail {
     /// Nothing of it is read yet.
     pub(super) fn new(path: PathBuf, format: Format, since: Since) -> Self {
         let transcript = Transcript::new(format, since);
-        Tail { path, format, since, file: None, offset: 0, transcript, taken: Counts::default() }
+        let (file, mark, taken) = (None, Vec::new(), Counts::default());
+        Tail { path, format, since, file, offset: 0, mark, transcript, taken }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -63,9 +69,10 @@ impl Tail {
     /// Reads on, at most [`limits::TRANSCRIPT_READ_BYTES`]. Says whether there is more.
     pub(super) fn read(&mut self, zones: &Zones<'_>) -> io::Result<bool> {
         let (file, stat) = open(&self.path)?;
+        let file = File::from(file);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let identity = (stat.st_dev, stat.st_ino);
-        if self.file != Some(identity) || size < self.offset {
+        if self.file != Some(identity) || size < self.offset || !self.is_marked(&file)? {
             self.begin(size);
             self.file = Some(identity);
         }
@@ -82,16 +89,35 @@ impl Tail {
                 return Ok(false);
             }
             self.transcript.feed(&buffer[..n], zones);
+            self.mark(&buffer[..n]);
             self.offset += n as u64;
             left -= n;
         }
         Ok(true)
     }
 
+    /// Whether the bytes before the place up to which it was read are still those that were read.
+    fn is_marked(&self, file: &File) -> io::Result<bool> {
+        let mut there = vec![0; self.mark.len()];
+        match file.read_exact_at(&mut there, self.offset - self.mark.len() as u64) {
+            Ok(()) => Ok(there == self.mark),
+            // It was cut a moment ago.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn mark(&mut self, read: &[u8]) {
+        self.mark.extend_from_slice(read);
+        let over = self.mark.len().saturating_sub(limits::TRANSCRIPT_MARK_BYTES);
+        self.mark.drain(..over);
+    }
+
     /// A file that is met for the first time, or in the place of another.
     fn begin(&mut self, size: u64) {
         self.since.counted = self.counted();
         self.taken = Counts::default();
+        self.mark.clear();
         self.offset = size.saturating_sub(limits::TRANSCRIPT_FIRST_BYTES);
         self.transcript = if self.offset > 0 {
             Transcript::from_middle(self.format, self.since)
@@ -167,9 +193,18 @@ mod tests {
         tail.read(&zones()).unwrap();
         assert_eq!(counts(&tail), (3, 0));
         // The same file, shorter than it was.
-        fs::write(&path, line(9)).unwrap();
+        fs::write(&path, line(8)).unwrap();
         tail.read(&zones()).unwrap();
         assert_eq!(counts(&tail).0, 1);
+        // The same file, as long as it was, or longer.
+        fs::write(&path, line(9)).unwrap();
+        tail.read(&zones()).unwrap();
+        assert_eq!(tail.take_counts().lines, 1, "it was written anew");
+        fs::write(&path, line(7) + &line(6)).unwrap();
+        tail.read(&zones()).unwrap();
+        assert_eq!(tail.take_counts().lines, 2, "it was written anew and goes on");
+        tail.read(&zones()).unwrap();
+        assert_eq!(tail.take_counts().lines, 0, "nothing is read twice");
     }
 
     #[test]

@@ -13,13 +13,16 @@ pub struct Spoken<'a> {
     program_path: &'a str,
     script: Option<&'a str>,
     module: Option<&'a str>,
-    first_argument: Option<&'a str>,
+    arguments: &'a [String],
 }
 
 /// Options that take the next word as their value; the script stands behind it.
 const NODE_VALUED: [&str; 8] =
     ["-r", "--require", "--import", "--loader", "-C", "--conditions", "--env-file", "-e"];
 const PYTHON_VALUED: [&str; 4] = ["-W", "-X", "--check-hash-based-pycs", "-c"];
+
+/// Arguments among which a weak name looks for the script that it runs: options of an interpreter stand before.
+const WEAK_ARGUMENTS: usize = 4;
 
 #[derive(Clone, Copy)]
 enum Interpreter {
@@ -48,7 +51,7 @@ impl<'a> Spoken<'a> {
         let program = basename(program_path.split(' ').next().unwrap_or("")).trim_start_matches('-');
         let mut spoken = Spoken { comm: &proc.comm, program, program_path, ..Spoken::default() };
         let arguments = proc.argv.get(1..).unwrap_or_default();
-        spoken.first_argument = arguments.first().map(String::as_str);
+        spoken.arguments = arguments;
         // A program may carry any first argument (`exec -a`), the kernel's name is then the only witness.
         match Interpreter::of(program).or_else(|| Interpreter::of(&proc.comm)) {
             Some(Interpreter::Node) => spoken.script = script_after(arguments, &NODE_VALUED, &["run", "x"]),
@@ -89,9 +92,14 @@ impl<'a> Spoken<'a> {
             return Some(Rule::Version);
         }
         let weak = has(&recognise.weak_names, self.program) || has(&recognise.weak_names, self.comm);
-        let argument = self.first_argument.is_some_and(|a| has(&recognise.weak_arguments, a));
+        if !weak {
+            return None;
+        }
+        let argument = self.arguments.first().is_some_and(|a| has(&recognise.weak_arguments, a));
         let titled = recognise.titles.iter().any(|t| title.raw().contains(t.as_str()));
-        (weak && (argument || titled)).then_some(Rule::Weak)
+        // An interpreter that runs under another name is not looked through; what it runs stands behind it.
+        let runs = |a: &String| recognise.paths.iter().any(|p| has_parts(a, p));
+        (argument || titled || self.arguments.iter().take(WEAK_ARGUMENTS).any(runs)).then_some(Rule::Weak)
     }
 }
 

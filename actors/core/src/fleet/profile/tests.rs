@@ -20,6 +20,7 @@ title = "aider"
 names = ["aider"]
 scripts = ["aider"]
 modules = ["aider"]
+paths = ["aider/versions"]
 weak_names = ["a"]
 weak_arguments = ["chat"]
 titles = ["aider"]
@@ -99,6 +100,13 @@ fn a_common_name_counts_with_an_argument_or_a_title() {
     let weak = Some(("aider".to_owned(), Rule::Weak));
     assert_eq!(one("a", &["a", "chat"]), weak);
     assert_eq!(titled("a", &["a"], "aider in web"), weak);
+    // An interpreter under the common name, with the CLI's own script behind its options.
+    let script = "/home/u/.local/share/aider/versions/1.2/index.js";
+    let of = |name: &str| one("MainThread", &[name, "--use-system-ca", script, "--resume"]);
+    assert_eq!(of("/home/u/.local/bin/a"), weak);
+    assert_eq!(of("/home/u/.local/bin/b"), None, "the path alone is an argument like any other");
+    assert_eq!(one("a", &["a", "--use-system-ca", "/home/u/a/index.js"]), None);
+    assert_eq!(one("a", &["a", "1", "2", "3", "4", script]), None, "too far behind");
 }
 
 #[test]
