@@ -59,8 +59,9 @@ pub trait Tmux: Send + Sync + 'static {
     fn ask(&self, socket: &SocketName, ask: Ask) -> BoxFuture<Result<Answer, AskError>>;
     /// Wants the gateway of `socket` to tell everything again.
     fn resync(&self, socket: &SocketName);
-    /// Tells the gateway of `socket` which panes have agents: it captures those.
-    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>);
+    /// Tells the gateway of `socket` which panes have agents: it captures those. `false` means that it had no
+    /// room and has to be told again.
+    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>) -> bool;
     /// Wants a pane captured now.
     fn look(&self, socket: &SocketName, pane: PaneId);
 }
@@ -270,11 +271,15 @@ impl Fleet {
         }
     }
 
-    /// The profiles changed: every agent's screen is looked at again.
+    /// The profiles changed: every pane is looked at for agents again, and every agent's screen is read again.
     pub fn read_again(&self) {
+        if self.shared.roster.control(roster::Msg::Profiles).is_err() {
+            tracing::error!("the roster has no room for other profiles");
+        }
         for doc in self.agents() {
-            if let (Some(entry), Ok(pane)) = (self.shared.directory.agent(doc.id), doc.pane.parse()) {
-                self.shared.tmux.look(&entry.socket, pane);
+            let entry = self.shared.directory.agent(doc.id);
+            if entry.is_some_and(|entry| entry.gate.control(agent::Msg::ReadAgain).is_err()) {
+                tracing::warn!(agent = %doc.id, "it has no room to be read with other profiles");
             }
         }
     }

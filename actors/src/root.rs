@@ -109,19 +109,9 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let (telemetry, resources) = telemetry(&system.child("telemetry"), &settings, &metrics, &bus);
     let servers = system.child("tmux");
     let gates = gates(&servers, &settings, &metrics);
-    let fleet = Fleet::new(Plan {
-        path: system.child("fleet"),
-        home: config.home.display().to_string(),
-        exe: config.exe.display().to_string(),
-        cwd: config.cwd.display().to_string(),
-        settings: config.settings.clone(),
-        profiles: config.profiles.clone(),
-        tmux: Arc::new(gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect::<Gateways>()),
-        bus: bus.clone(),
-        store: store.clone(),
-        metrics: metrics.clone(),
-        resources,
-    });
+    let gateways_of: Gateways = gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect();
+    let around = (bus.clone(), store.clone(), metrics.clone(), resources);
+    let fleet = fleet(system.child("fleet"), &config, gateways_of, around);
     let health = Health::default();
     let listener = health.listener(fleet.listener());
     let servers = gateways(&servers, gates, settings.tmux.push, &listener, &metrics, &bus);
@@ -212,6 +202,28 @@ fn refuse_newer(database: &Path) -> Result<(), UserError> {
         Err(e @ StoreError::Newer { .. }) => Err(UserError::new(Exit::Refused, e.to_string())),
         _ => Ok(()),
     }
+}
+
+/// Everything about agents, with what is around it.
+fn fleet(
+    path: ActorPath,
+    config: &RootConfig,
+    tmux: Gateways,
+    (bus, store, metrics, resources): (Bus, Store, Metrics, Gate<ResourcesMsg>),
+) -> Fleet {
+    Fleet::new(Plan {
+        path,
+        home: config.home.display().to_string(),
+        exe: config.exe.display().to_string(),
+        cwd: config.cwd.display().to_string(),
+        settings: config.settings.clone(),
+        profiles: config.profiles.clone(),
+        tmux: Arc::new(tmux),
+        bus,
+        store,
+        metrics,
+        resources,
+    })
 }
 
 /// Who this supervisor is.

@@ -5,12 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::harness::{TSUP, World, eventually};
-
-/// A hook ends within 100 ms; a machine that runs many tests at once gets more.
-const GENEROUS: Duration = Duration::from_secs(5);
+use crate::harness::{PATIENCE, TSUP, World, eventually};
 
 /// An agent that calls its hook with each line that is typed into its pane.
 fn agent_script(w: &World) -> String {
@@ -41,7 +37,7 @@ fn counted(w: &World, name: &str, n: u64) {
     eventually(&format!("{name} is {n}"), || (counter(w, name) == n).then_some(()));
 }
 
-/// Runs a hook outside of any pane with these bytes on standard input.
+/// Runs a hook outside of any pane with these bytes on standard input. It must end; how soon is for the bench.
 fn call(w: &World, args: &[&str], env: &[(&str, &str)], input: &[u8]) -> Output {
     let mut child = w
         .command(args)
@@ -54,6 +50,7 @@ fn call(w: &World, args: &[&str], env: &[(&str, &str)], input: &[u8]) -> Output 
         .unwrap();
     // A hook may end before everything is written, which is its right.
     let _ = child.stdin.take().unwrap().write_all(input);
+    eventually("the hook ends", || child.try_wait().unwrap());
     child.wait_with_output().unwrap()
 }
 
@@ -66,7 +63,6 @@ fn silent_success(out: &Output) {
 #[test]
 fn a_hook_is_silent_and_succeeds_whatever_happens() {
     let w = World::new();
-    let began = Instant::now();
     let deep = "[".repeat(100_000);
     let big = vec![b'x'; 3_000_000];
     for input in [&b""[..], b"{}", b"null", b"\xff\xfe\x00", b"{\"hook_event_name\":", deep.as_bytes(), &big]
@@ -91,7 +87,6 @@ fn a_hook_is_silent_and_succeeds_whatever_happens() {
     silent_success(&call(&w, &["hook", "claude"], &[("TSUP_HOME", "/proc/1/root/nowhere")], json));
     let long = format!("/{}", "x".repeat(4000));
     silent_success(&call(&w, &["hook", "claude"], &[("TSUP_HOME", &long), ("TMUX", &long)], json));
-    assert!(began.elapsed() < 20 * GENEROUS, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -100,9 +95,8 @@ fn a_hook_does_not_wait_for_a_cli_that_keeps_its_pipe_open() {
     let mut child = w.command(&["hook", "claude"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut kept = child.stdin.take().unwrap();
     kept.write_all(b"{\"hook_event_name\":\"Stop\"}").unwrap();
-    let began = Instant::now();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(began.elapsed() < GENEROUS, "{:?}", began.elapsed());
+    let end = eventually("the hook ends though its pipe is open", || child.try_wait().unwrap());
+    assert_eq!(end.code(), Some(0));
     drop(kept);
 }
 
@@ -115,9 +109,7 @@ fn a_hook_does_not_wait_for_a_supervisor_that_reads_nothing() {
     let filler = UnixDatagram::unbound().unwrap();
     filler.set_nonblocking(true).unwrap();
     while filler.send_to(&[0; 4096], &path).is_ok() {}
-    let began = Instant::now();
     silent_success(&call(&w, &["hook", "claude"], &[], b"{\"hook_event_name\":\"Stop\"}"));
-    assert!(began.elapsed() < GENEROUS, "{:?}", began.elapsed());
     drop(deaf);
     // And a leftover of a supervisor that was killed.
     silent_success(&call(&w, &["hook", "claude"], &[], b"{\"hook_event_name\":\"Stop\"}"));
@@ -128,7 +120,7 @@ fn one_datagram_carries_the_report() {
     let w = World::new();
     fs::create_dir(w.home()).unwrap();
     let mailbox = UnixDatagram::bind(w.home().join("hook.sock")).unwrap();
-    mailbox.set_read_timeout(Some(GENEROUS)).unwrap();
+    mailbox.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = vec![0; 65_536];
     let mut next = |args: &[&str], input: &[u8]| {
         silent_success(&call(&w, args, &[("TMUX", "/t,1,0"), ("TMUX_PANE", "%7")], input));

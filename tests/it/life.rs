@@ -275,6 +275,46 @@ fn explain_reads_well_and_fits_its_contract() {
     assert_eq!(w.tsup(&["ctl", "explain", "web/nobody"]).status.code(), Some(4));
 }
 
+/// Waits until an agent has been in its state for that long: whoever looks at it has come to rest.
+fn quiet(w: &World, seconds: f64) {
+    w.agents_when("everybody has been quiet", |a| {
+        let rests = |x: &Value| {
+            let since: jiff::Timestamp = x["since"].as_str().unwrap().parse().unwrap();
+            matches!(x["state"].as_str(), Some("idle" | "fresh"))
+                && jiff::Timestamp::now().duration_since(since).as_secs_f64() > seconds
+        };
+        !a.is_empty() && a.iter().all(rests)
+    });
+}
+
+#[test]
+fn a_profile_that_appears_or_changes_is_seen_on_panes_that_are_quiet() {
+    let mut w = World::new();
+    let folder = w.dir.join("own");
+    std::fs::create_dir(&folder).unwrap();
+    w.configure("[fleet]\nprofiles = \"own\"\n");
+    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.tmux(&["new-window", "-d", "-t", "web:", "-n", "horse", "bash", "-c", "exec -a workhorse sleep 3600"]);
+    w.run();
+    // Longer than panes without an agent are looked at, and a screen that changed is asked for.
+    quiet(&w, 6.0);
+    let own = "version = 1\nname = \"workhorse\"\ntitle = \"Workhorse\"\n[recognise]\nnames = [\"workhorse\"]\n\
+               [launch]\ncommand = [\"workhorse\"]\n";
+    std::fs::write(folder.join("workhorse.toml"), own).unwrap();
+    w.agents_when("the workhorse is found", |a| a.iter().any(|x| x["agent"] == "workhorse"));
+    quiet(&w, 1.0);
+    let rule = "version = 1\nname = \"claude\"\nextends = \"claude\"\n\
+                [[rule]]\nid = \"mine\"\nin = \"footer\"\nany = [\"? for shortcuts\"]\nsays = \"waiting/question\"\n";
+    std::fs::write(folder.join("claude.toml"), rule).unwrap();
+    w.agents_when("the rule speaks", |a| {
+        a.iter().any(|x| x["name"] == "dev" && x["state"] == "waiting" && x["detail"] == "question")
+    });
+    std::fs::remove_file(folder.join("claude.toml")).unwrap();
+    w.agents_when("the rule is gone", |a| {
+        a.iter().any(|x| x["name"] == "dev" && matches!(x["state"].as_str(), Some("fresh" | "idle")))
+    });
+}
+
 #[test]
 fn a_profile_of_ones_own_is_taken_while_it_runs_and_a_broken_one_is_told() {
     let mut w = World::new();

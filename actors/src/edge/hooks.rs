@@ -14,7 +14,7 @@ use tsup_core::fleet::hook::wire;
 use tsup_core::limits::HOOK_FRAME_BYTES_MAX;
 use tsup_core::telemetry::metric;
 
-use crate::actor::{Actor, Cx, Failure};
+use crate::actor::{Actor, Cx, Failure, blocking};
 use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::os::datagram::Mailbox;
@@ -60,7 +60,10 @@ impl Actor for Hooks {
     type Msg = Heard;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let mailbox = socket::bind(&self.path, "hook socket", Mailbox::bind);
+        // What stands at the path is looked at and replaced: a disk may be slow, so a thread waits for it.
+        let path = self.path.clone();
+        let bound = blocking(move || socket::bind(&path, "hook socket", Mailbox::bind)).await;
+        let mailbox = bound.ok_or_else(|| Failure::new("the runtime ends"))?;
         let mailbox = mailbox.map_err(|e| Failure::new(e.to_string()))?;
         cx.spawn(read(mailbox, cx.gate().clone(), self.counters.clone()));
         cx.ready();
@@ -86,7 +89,8 @@ impl Actor for Hooks {
     }
 }
 
-/// A socket that cannot be read is tried again after this time.
+/// A socket that cannot be read is tried again after this time: a pace that keeps a broken one from taking a
+/// whole processor, not a wait for anything.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Takes datagrams until the actor ends.

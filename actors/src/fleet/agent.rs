@@ -74,6 +74,8 @@ pub(super) enum Msg {
     Died(ProcId, ExitFacts),
     /// The process that tmux started in its pane ended; it is not its own.
     PaneProcessDied(ProcId, ExitFacts),
+    /// The profiles are others: its screen is read again.
+    ReadAgain,
     /// Its state may change by time alone.
     LookDue,
     /// Its delay is over.
@@ -340,6 +342,7 @@ impl Actor for AgentActor {
             Msg::ServerBack => self.step(Event::ServerBack, cx),
             Msg::Died(process, facts) => self.step(Event::Died { process: *process, facts: *facts }, cx),
             Msg::PaneProcessDied(process, facts) => self.pane_process_died(*process, *facts, cx),
+            Msg::ReadAgain => self.read_again(cx),
             Msg::LookDue => self.step(Event::Look, cx),
             Msg::RelaunchDue => self.relaunch_due(cx),
             Msg::Granted => self.way_back(relaunch::Event::Granted, cx),

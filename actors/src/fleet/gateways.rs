@@ -48,12 +48,8 @@ impl Tmux for Gateways {
         }
     }
 
-    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>) {
-        if let Some(gate) = self.gates.get(socket)
-            && gate.control(Msg::Agents(panes)).is_err()
-        {
-            tracing::error!(%socket, "a gateway has no room for the list of agents");
-        }
+    fn agents(&self, socket: &SocketName, panes: BTreeSet<PaneId>) -> bool {
+        self.gates.get(socket).is_none_or(|gate| gate.control(Msg::Agents(panes)).is_ok())
     }
 
     fn look(&self, socket: &SocketName, pane: PaneId) {

@@ -10,13 +10,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::record::{Line, write};
 use tsup_core::ids::{AgentId, Generation};
 use tsup_core::limits;
 
 use super::{Shared, agent};
-use crate::actor::{Actor, Cx, Failure};
+use crate::actor::{Actor, Cx, Failure, blocking};
 use crate::clock::now_wall;
 use crate::gate::{Lane, Reply};
 
@@ -37,16 +38,18 @@ pub(super) enum Msg {
     /// A record has gone on for as long as was asked.
     Due(AgentId, u64),
     /// A file is there, or cannot be made; for the incarnation that asked.
-    Made(Generation, AgentId, u64, io::Result<(PathBuf, File)>, Begun),
+    Made(Generation, AgentId, u64, Begun),
     /// A piece is written, or cannot be.
-    Written(Generation, AgentId, u64, io::Result<File>),
+    Written(Generation, AgentId, u64),
 }
 
 /// One record.
 struct Record {
     number: u64,
-    /// In a writing thread's hand while that runs.
+    /// In a thread's hand while that writes.
     file: Option<File>,
+    /// Where it comes back from there: an ordered stop waits for it, to write the last line.
+    away: Option<oneshot::Receiver<io::Result<(PathBuf, File)>>>,
     path: PathBuf,
     pending: String,
     /// Frames that found no room since the last one that did.
@@ -70,23 +73,37 @@ impl RecordsActor {
     }
 
     fn begin(&mut self, id: AgentId, number: u64, lines: &mut String, mut reply: Begun, cx: &mut Cx<Self>) {
-        if self.open.len() >= limits::RECORDS_OPEN_MAX || self.open.contains_key(&id) {
-            let max = limits::RECORDS_OPEN_MAX;
-            let error = UserError::new(Exit::Refused, format!("{max} agents are being recorded already"));
-            reply.send(Err(error.hint("wait until one of the records has ended")));
+        let max = limits::RECORDS_OPEN_MAX;
+        let refusal = if self.open.contains_key(&id) {
+            Some(UserError::new(Exit::Refused, "its last record is still being written"))
+        } else if self.open.len() >= max {
+            Some(UserError::new(Exit::Refused, format!("{max} agents are being recorded already")))
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            reply.send(Err(error.hint("try again when that record has ended")));
             return self.over(id, number);
         }
-        let (path, pending) = (PathBuf::new(), String::new());
-        let bytes = lines.len() as u64;
-        let record = Record { number, file: None, path, pending, missed: 0, bytes, ended: false };
+        let (path, pending, bytes) = (PathBuf::new(), String::new(), lines.len() as u64);
+        let (done, away) = oneshot::channel();
+        let record =
+            Record { number, file: None, away: Some(away), path, pending, missed: 0, bytes, ended: false };
         self.open.insert(id, record);
         let (folder, lines, generation) = (self.folder.clone(), std::mem::take(lines), cx.generation());
-        let work = move || file::begin(&folder, id, now_wall(), &lines);
-        cx.offload(work, move |made| Msg::Made(generation, id, number, made, reply));
+        let work = move || drop(done.send(file::begin(&folder, id, now_wall(), &lines)));
+        cx.offload(work, move |()| Msg::Made(generation, id, number, reply));
     }
 
-    fn made(&mut self, id: AgentId, number: u64, made: io::Result<(PathBuf, File)>, mut reply: Begun) {
-        let Some(record) = self.open.get_mut(&id).filter(|r| r.number == number) else { return };
+    /// What a thread has given back.
+    fn back(&mut self, id: AgentId, number: u64) -> Option<(&mut Record, io::Result<(PathBuf, File)>)> {
+        let record = self.open.get_mut(&id).filter(|r| r.number == number)?;
+        let file = record.away.take()?.try_recv().ok()?;
+        Some((record, file))
+    }
+
+    fn made(&mut self, id: AgentId, number: u64, mut reply: Begun) {
+        let Some((record, made)) = self.back(id, number) else { return };
         match made {
             Ok((path, file)) => {
                 record.path.clone_from(&path);
@@ -139,14 +156,17 @@ impl RecordsActor {
         let Some(mut file) = record.file.take() else { return };
         let (text, number, generation) =
             (std::mem::take(&mut record.pending), record.number, cx.generation());
-        let work = move || file.write_all(text.as_bytes()).map(|()| file);
-        cx.offload(work, move |written| Msg::Written(generation, id, number, written));
+        let (done, away) = oneshot::channel();
+        record.away = Some(away);
+        let path = record.path.clone();
+        let work = move || drop(done.send(file.write_all(text.as_bytes()).map(|()| (path, file))));
+        cx.offload(work, move |()| Msg::Written(generation, id, number));
     }
 
-    fn written(&mut self, id: AgentId, number: u64, written: io::Result<File>) {
-        let Some(record) = self.open.get_mut(&id).filter(|r| r.number == number) else { return };
+    fn written(&mut self, id: AgentId, number: u64) {
+        let Some((record, written)) = self.back(id, number) else { return };
         match written {
-            Ok(file) => record.file = Some(file),
+            Ok((_, file)) => record.file = Some(file),
             Err(e) => {
                 tracing::error!(agent = %id, path = %record.path.display(), error = %e, "a record cannot be written");
                 self.open.remove(&id);
@@ -206,14 +226,12 @@ impl Actor for RecordsActor {
                 }
                 *id
             }
-            Msg::Made(by, id, number, made, reply) if *by == cx.generation() => {
-                let made = std::mem::replace(made, Err(io::ErrorKind::Other.into()));
-                self.made(*id, *number, made, reply.take());
+            Msg::Made(by, id, number, reply) if *by == cx.generation() => {
+                self.made(*id, *number, reply.take());
                 *id
             }
-            Msg::Written(by, id, number, written) if *by == cx.generation() => {
-                let written = std::mem::replace(written, Err(io::ErrorKind::Other.into()));
-                self.written(*id, *number, written);
+            Msg::Written(by, id, number) if *by == cx.generation() => {
+                self.written(*id, *number);
                 *id
             }
             // The incarnation that asked is gone, and its records with it.
@@ -224,15 +242,20 @@ impl Actor for RecordsActor {
     }
 
     async fn stopping(&mut self, _cx: &mut Cx<Self>) {
-        let records: Vec<Record> = self.open.drain().map(|(_, record)| record).collect();
+        let mut records: Vec<Record> = self.open.drain().map(|(_, record)| record).collect();
+        for record in &mut records {
+            record.end("the supervisor has ended");
+            if let Some(away) = record.away.take() {
+                record.file = away.await.ok().and_then(Result::ok).map(|(_, file)| file);
+            }
+        }
         let last = move || {
-            for mut record in records {
-                record.end("the supervisor has ended");
+            for record in records {
                 if let Some(mut file) = record.file {
                     let _ = file.write_all(record.pending.as_bytes());
                 }
             }
         };
-        let _ = tokio::task::spawn_blocking(last).await;
+        let _ = blocking(last).await;
     }
 }

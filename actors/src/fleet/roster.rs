@@ -4,14 +4,14 @@
 //! Bounded by: one look at a time for each server; the lanes of its gate.
 //! Restart: permanent; asks the gateways for everything. Sessions and agents live on and are met again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tsup_core::event::Event as Happened;
 use tsup_core::fleet::roster::{Effect, Event, Looked, Picture, Roster, SessionKey};
 use tsup_core::fleet::spec::AgentSpec;
-use tsup_core::ids::{AgentId, ProcId, SocketName};
+use tsup_core::ids::{AgentId, PaneId, ProcId, SocketName};
 use tsup_core::limits;
 use tsup_core::supervision::Strategy;
 use tsup_core::tmux::report::Report;
@@ -48,6 +48,10 @@ pub(super) enum Msg {
     Repeat(Arc<str>),
     /// The configuration changed.
     Reload,
+    /// The profiles are others.
+    Profiles,
+    /// The gateway of this socket is to be told again which panes have agents.
+    AgentsRefused(SocketName),
     /// Panes are due to be looked at.
     LookDue,
     /// Time to let go of what an earlier incarnation left.
@@ -120,7 +124,7 @@ impl RosterActor {
             Effect::Screen(key, agent, screen) => {
                 self.tell(key, Lane::Telemetry, session::Msg::Screen(agent, Some(screen)));
             }
-            Effect::Agents { socket, panes } => self.shared.tmux.agents(&socket, panes),
+            Effect::Agents { socket, panes } => self.tell_agents(socket, panes, cx),
             Effect::ServerLost { socket, sessions, stalled, again } => {
                 for key in sessions {
                     self.tell(key, Lane::Work, session::Msg::ServerLost { stalled });
@@ -135,6 +139,14 @@ impl RosterActor {
                 }
                 self.shared.bus.publish(Happened::TmuxBack { socket });
             }
+        }
+    }
+
+    /// Without the list the gateway captures no new agent's screen, so one that has no room is told again.
+    fn tell_agents(&self, socket: SocketName, panes: BTreeSet<PaneId>, cx: &mut Cx<Self>) {
+        if !self.shared.tmux.agents(&socket, panes) {
+            tracing::warn!(%socket, "a gateway has no room for the list of agents; it is told again");
+            cx.after(limits::AGENTS_AGAIN, Lane::Control, Msg::AgentsRefused(socket)).detach();
         }
     }
 
@@ -317,6 +329,12 @@ impl Actor for RosterActor {
                 }
             }
             Msg::Reload => self.step(Event::Declare(declared(&self.shared)), cx),
+            Msg::Profiles => {
+                // Declared agents may get their command from a profile.
+                self.step(Event::Declare(declared(&self.shared)), cx);
+                self.step(Event::Profiles, cx);
+            }
+            Msg::AgentsRefused(socket) => self.step(Event::AgentsRefused(socket.clone()), cx),
             Msg::LookDue => self.step(Event::LookDue, cx),
             Msg::Sweep => self.sweep(),
             Msg::Count => {

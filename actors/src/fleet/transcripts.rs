@@ -1,7 +1,7 @@
 //! Owns: which transcript belongs to which agent, and how far each was read.
 //! Receives: agents with their processes, paths that hooks told, changes in folders, what its threads read.
 //! Sends: what a transcript says now to its agent, tokens into the table of metrics.
-//! Bounded by: limits::TRANSCRIPTS_MAX transcripts, one look of limits::TRANSCRIPTS_PER_LOOK at a time.
+//! Bounded by: limits::TRANSCRIPTS_MAX transcripts, the others wait; one look of limits::TRANSCRIPTS_PER_LOOK at a time.
 //! Restart: permanent; whom it follows passes on as an heirloom, their transcripts are read anew.
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,7 +30,7 @@ mod tail;
 
 use entry::{Entry, next};
 use figures::Figures;
-use job::{Others, Task};
+use job::{Done, Others, Task};
 use tail::Tail;
 
 /// Whose transcript is followed.
@@ -63,7 +63,7 @@ pub(super) enum Msg {
     /// Something is due.
     Turn,
     /// What was read, for the incarnation that asked.
-    Looked(Generation, Vec<Task>),
+    Looked(Generation, Option<Done>),
 }
 
 /// The actor.
@@ -108,14 +108,15 @@ impl TranscriptsActor {
                     return;
                 }
                 gate.telemetry(Msg::Seen(seen.into_iter().collect()));
+                // A pace: what is written meanwhile waits in the kernel and is told next.
                 tokio::time::sleep(limits::TRANSCRIPT_GATHER).await;
             }
         });
     }
 
     fn follow(&mut self, id: AgentId, follow: &Follow, now: Mono) {
-        if self.followed.len() >= limits::TRANSCRIPTS_MAX && !self.followed.contains_key(&id) {
-            return tracing::warn!(agent = %id, "its transcript is not followed: too many are");
+        if self.followed.len() >= limits::TRANSCRIPTS_WANTED_MAX && !self.followed.contains_key(&id) {
+            return tracing::warn!(agent = %id, "its transcript is not followed: too many agents are");
         }
         if let Some(entry) = self.entries.get_mut(&id).filter(|e| e.follow.process == follow.process) {
             // Its actor began anew and may have lost what it was told.
@@ -123,20 +124,33 @@ impl TranscriptsActor {
             return entry.soon(now);
         }
         self.followed.insert(id, follow.clone());
-        self.entries.insert(id, Entry::new(follow.clone(), now));
+        self.entries.remove(&id);
+        self.enter(now);
+        if !self.entries.contains_key(&id) {
+            tracing::warn!(agent = %id, "its transcript waits to be followed: too many are");
+        }
+    }
+
+    /// Follows whoever waits, as far as there is room.
+    fn enter(&mut self, now: Mono) {
+        let room = limits::TRANSCRIPTS_MAX.saturating_sub(self.entries.len());
+        // Who is followed is looked for only while somebody waits.
+        if room == 0 || self.followed.len() == self.entries.len() {
+            return;
+        }
+        let waits = self.followed.iter().filter(|(id, _)| !self.entries.contains_key(id));
+        let next: Vec<(AgentId, Follow)> = waits.take(room).map(|(id, f)| (*id, f.clone())).collect();
+        self.entries.extend(next.into_iter().map(|(id, follow)| (id, Entry::new(follow, now))));
     }
 
     fn told(&mut self, id: AgentId, path: &Untrusted, now: Mono) {
         let Some(path) = place::told(path.raw()).map(PathBuf::from) else {
             return tracing::debug!(agent = %id, %path, "this is no transcript's path");
         };
-        let (Some(kept), Some(entry)) = (self.followed.get_mut(&id), self.entries.get_mut(&id)) else {
-            return;
-        };
-        if kept.told.as_ref() != Some(&path) {
-            kept.told = Some(path.clone());
-            entry.follow.told = Some(path);
-        }
+        let Some(kept) = self.followed.get_mut(&id) else { return };
+        kept.told = Some(path.clone());
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.follow.told = Some(path);
         entry.soon(now + limits::TRANSCRIPT_GATHER);
     }
 
@@ -216,13 +230,20 @@ impl TranscriptsActor {
         });
         let tasks: Vec<Task> = tasks.collect();
         self.looking = true;
-        let generation = cx.generation();
-        cx.offload(move || job::run(tasks, others), move |tasks| Msg::Looked(generation, tasks));
+        let (generation, watch) = (cx.generation(), self.watch.clone());
+        cx.offload(
+            move || job::run(tasks, others, watch.as_deref()),
+            move |done| Msg::Looked(generation, Some(done)),
+        );
     }
 
-    fn looked(&mut self, tasks: Vec<Task>, now: Mono) {
+    fn looked(&mut self, done: Done, now: Mono) {
         self.looking = false;
+        let Done { tasks, watched } = done;
         let wall = now_wall();
+        let begun: Vec<PathBuf> =
+            watched.keys().filter(|folder| !self.folders.contains_key(*folder)).cloned().collect();
+        self.folders.extend(watched);
         for task in tasks {
             // An agent that has another process by now has another entry.
             let entry = self.entries.get_mut(&task.id);
@@ -244,11 +265,15 @@ impl TranscriptsActor {
                 }
             }
             Self::refused(task.id, entry, task.refused.as_deref());
-            entry.due = next(entry, task.more, self.watch.is_some(), now, wall);
+            let folder = entry.folder();
+            // What was written between the look and the watch is told to nobody.
+            let more = task.more || folder.as_ref().is_some_and(|folder| begun.contains(folder));
+            let watched = folder.is_some_and(|folder| self.folders.contains_key(&folder));
+            entry.due = next(entry, more, watched, now, wall);
             Self::tell(&self.shared, task.id, entry, wall);
         }
         self.figures.all(self.entries.values().filter(|e| e.tail.is_some()).map(|e| &e.sent));
-        self.watch_folders();
+        self.unwatch_folders();
     }
 
     /// Says once for each file that it cannot be read.
@@ -276,25 +301,18 @@ impl TranscriptsActor {
         }
     }
 
-    /// Watches the folders in which something is followed, and no others.
-    fn watch_folders(&mut self) {
+    /// Lets go of folders in which nothing is followed. That takes no path, so it waits for no disk.
+    fn unwatch_folders(&mut self) {
         let Some(watch) = &self.watch else { return };
         let wanted: std::collections::HashSet<PathBuf> =
             self.entries.values().filter_map(Entry::folder).collect();
-        self.folders.retain(|folder, id| {
-            let stays = wanted.contains(folder);
-            if !stays {
-                watch.remove(*id);
-            }
-            stays
-        });
-        for folder in wanted {
-            if !self.folders.contains_key(&folder)
-                && let Ok(id) = watch.add(&folder)
-            {
-                self.folders.insert(folder, id);
-            }
+        let (stay, go): (HashMap<_, _>, HashMap<_, _>) =
+            self.folders.drain().partition(|(folder, _)| wanted.contains(folder));
+        // One folder may be reached by two paths, and has one watch then.
+        for id in go.values().filter(|id| !stay.values().any(|other| other == *id)) {
+            watch.remove(*id);
         }
+        self.folders = stay;
     }
 
     fn arm(&mut self, cx: &mut Cx<Self>) {
@@ -316,7 +334,7 @@ impl Actor for TranscriptsActor {
         self.followed.filled().await;
         self.watch(cx);
         let now = now_mono();
-        self.entries = self.followed.iter().map(|(id, f)| (*id, Entry::new(f.clone(), now))).collect();
+        self.enter(now);
         self.arm(cx);
         cx.ready();
         Ok(())
@@ -330,11 +348,16 @@ impl Actor for TranscriptsActor {
             Msg::Forget(id) => {
                 self.followed.remove(id);
                 self.entries.remove(id);
-                self.watch_folders();
+                self.enter(now);
+                self.unwatch_folders();
             }
             Msg::Seen(seen) => self.seen(seen, now),
             Msg::Turn => self.look(cx),
-            Msg::Looked(by, tasks) if *by == cx.generation() => self.looked(std::mem::take(tasks), now),
+            Msg::Looked(by, done) if *by == cx.generation() => {
+                if let Some(done) = done.take() {
+                    self.looked(done, now);
+                }
+            }
             // The incarnation that asked is gone, and this one reads for itself.
             Msg::Looked(..) => {}
         }

@@ -48,15 +48,15 @@ pub fn open_files(pid: u32) -> Vec<PathBuf> {
 /// A process and its children, and theirs: a wrapper may stand above the program itself.
 pub fn with_children(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];
-    for child in tree::children_of(pid).unwrap_or_default().into_iter().take(CHILDREN) {
+    for child in tree::children_of(pid).unwrap_or_default().into_iter().take(limits::BELONGINGS_CHILDREN_MAX)
+    {
         all.push(child);
-        all.extend(tree::children_of(child).unwrap_or_default().into_iter().take(CHILDREN));
+        all.extend(
+            tree::children_of(child).unwrap_or_default().into_iter().take(limits::BELONGINGS_CHILDREN_MAX),
+        );
     }
     all
 }
-
-/// Children of one process that are looked at: a wrapper has one.
-const CHILDREN: usize = 4;
 
 #[cfg(test)]
 mod tests {

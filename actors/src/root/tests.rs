@@ -17,6 +17,7 @@ async fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_true() {
         assert!(Instant::now() < end, "not in time: {what}");
+        // How often the condition is looked at; the deadline above ends it.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -1,5 +1,6 @@
 //! The fleet over a tmux made of nothing but processes: agents are found, die, come back, are held.
 
+mod fake_tmux;
 mod fixture;
 mod real;
 
@@ -45,6 +46,16 @@ async fn a_found_agent_is_followed_to_its_death() {
     assert_eq!(refused.exit, Exit::Refused);
     assert!(refused.hint.is_some());
     assert_eq!(w.fleet.restart("web/dev").await.unwrap_err().exit, Exit::Refused);
+}
+
+#[tokio::test]
+async fn a_gateway_without_room_is_told_again_who_is_an_agent() {
+    let w = World::new(settings()).await;
+    w.tmux.refuse_agents(3);
+    w.tmux.pane("web", "dev", "exec -a claude sleep 600");
+    w.tmux.tell();
+    w.agent("web/dev", |a| a.pid.is_some()).await;
+    w.until(|w| w.tmux.agents().len() == 1).await;
 }
 
 #[tokio::test]

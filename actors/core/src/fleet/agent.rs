@@ -67,6 +67,8 @@ pub struct Agent {
     last_look: Mono,
     board: Board,
     pending: Option<Pending>,
+    /// When its screen was to be read again, whether it changed or not.
+    reread: Option<Mono>,
     /// When a screen was asked for that did not come by itself.
     screen_asked: Mono,
     end_asked: bool,
@@ -101,6 +103,7 @@ impl Agent {
             last_look: now.mono,
             board: Board::default(),
             pending: None,
+            reread: None,
             screen_asked: now.mono,
             end_asked: false,
             pane_gone: None,
@@ -133,6 +136,12 @@ impl Agent {
     /// What may be concluded from its screen, by its profile.
     pub fn set_nature(&mut self, nature: Nature) {
         self.nature = nature;
+    }
+
+    /// Its screen means something else now: what was read of it is old, and it is asked for until it comes.
+    pub fn read_again(&mut self, now: Mono) {
+        self.reread = Some(now);
+        self.screen_asked = now;
     }
 
     /// What it is doing.

@@ -125,6 +125,16 @@ impl Roster {
                 self.close_if_idle(key, &mut out);
                 Vec::new()
             }
+            Event::Profiles => {
+                for pane in self.servers.values_mut().flat_map(|server| server.panes.values_mut()) {
+                    pane.look.again(now);
+                }
+                Vec::new()
+            }
+            Event::AgentsRefused(socket) => {
+                self.server(&socket).told_agents = None;
+                vec![socket]
+            }
             Event::LookDue => Vec::new(),
         };
         for socket in &dirty.into_iter().collect::<BTreeSet<_>>() {

@@ -200,6 +200,12 @@ impl Transcript {
         self.lines = lines;
     }
 
+    /// Lets go of what is begun and too long to be held until more comes. The bytes of the answer are to be fed
+    /// again, before what follows them.
+    pub fn give_back(&mut self) -> usize {
+        self.lines.give_back()
+    }
+
     fn line(&mut self, line: &[u8], zones: &Zones<'_>) {
         if line.trim_ascii().is_empty() {
             return;

@@ -66,6 +66,8 @@ pub const HANDS_QUEUE: usize = 4096;
 /// A session's actor that began anew lets go of agents that no picture shows after this time: by then all
 /// panes were listed and looked at again.
 pub const SWEEP_AFTER: Duration = Duration::from_secs(15);
+/// A gateway that had no room for the list of agents is told again after this time.
+pub const AGENTS_AGAIN: Duration = Duration::from_millis(500);
 /// A continued agent's pending relaunch is looked at after this time.
 pub const RELAUNCH_RESUME: Duration = Duration::from_secs(1);
 /// A new process waits at least this long where the last one ended with a status of its own: by then its pane was

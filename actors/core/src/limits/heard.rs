@@ -65,18 +65,36 @@ pub const TRANSCRIPT_FIRST_BYTES: u64 = 1024 * 1024;
 pub const TRANSCRIPT_MARK_BYTES: usize = 1024;
 /// Transcripts that are followed at the same time. Each takes an open file and a watch.
 pub const TRANSCRIPTS_MAX: usize = 2_048;
+/// Bytes of a line that is not whole yet which are kept in memory between two looks; of a longer one nothing is,
+/// and it is read again from its beginning. This times [`TRANSCRIPTS_MAX`] is all that begun lines can take.
+pub const TRANSCRIPT_HELD_BYTES: usize = 16 * 1024;
+/// Agents that are to be followed, those that wait for a place among them.
+pub const TRANSCRIPTS_WANTED_MAX: usize = 16_384;
 /// Transcripts that one look reads.
 pub const TRANSCRIPTS_PER_LOOK: usize = 64;
 /// Bytes of a transcript's path (`PATH_MAX` of Linux).
 pub const TRANSCRIPT_PATH_BYTES_MAX: usize = 4_096;
 /// A followed transcript is looked at this often where writes are not told.
 pub const TRANSCRIPT_POLL: Duration = Duration::from_secs(2);
-/// And this often where they are: a file may be replaced, or a watch may be refused.
+/// And this often where they are. What is written is told at once; this look is for what is told to nobody: a
+/// folder on a network, a watch that was refused, a folder that did not exist when its agent began, and a second
+/// agent that no longer shares it.
 pub const TRANSCRIPT_RECHECK: Duration = Duration::from_secs(15);
-/// Writes to a transcript are let gather this long: an answer is written in several lines.
+/// Writes to a transcript are let gather this long: an answer is written in several lines. A pace of reading, not
+/// a wait for the writer: what comes later is told again.
 pub const TRANSCRIPT_GATHER: Duration = Duration::from_millis(100);
 /// Files of a folder that are looked at to find the newest transcript.
 pub const TRANSCRIPT_FOLDER_MAX: usize = 4_096;
+/// Bytes behind words like `resets at` in which the time stands.
+pub const RESET_AHEAD_BYTES: usize = 96;
+/// Bytes of a message that are looked at for the end of a limit.
+pub const RESET_TEXT_BYTES: usize = 4_096;
+/// A limit that ends later than this, in hours, is misread: the longest known runs for a month.
+pub const RESET_FAR_HOURS: i64 = 62 * 24;
+/// Bytes of an answer's id that are compared; real ones have 28.
+pub const TRANSCRIPT_ANSWER_ID_BYTES: usize = 64;
+/// Children of a process that are looked at for what belongs to it: a script stands before one program.
+pub const BELONGINGS_CHILDREN_MAX: usize = 4;
 /// Bytes of a CLI's version that are kept.
 pub const CLI_VERSION_BYTES_MAX: usize = 32;
 /// Open files of a process that are looked at for its transcript.

@@ -18,6 +18,10 @@ pub const SCREEN_BLANK_LINES_MAX: usize = 1_024;
 pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Lines that a composer may have: a pasted text in a tall pane.
 pub const COMPOSER_LINES_MAX: usize = 120;
+/// Lines with words that may stand between a menu's last option and the bottom: a preview, a hint, a status line.
+pub const BELOW_OPTIONS_LINES: usize = 14;
+/// Lines above an unframed menu that may be its question.
+pub const ABOVE_OPTIONS_LINES: usize = 24;
 /// Lines that a dialog may have: a plan or a diff above its options.
 pub const DIALOG_LINES_MAX: usize = 120;
 /// Lines with words below a dialog's options and above the composer's status that are looked at.
@@ -48,7 +52,8 @@ pub const PROFILE_EXTENDS_MAX: usize = 8;
 pub const PROFILE_FILES_MAX: usize = 1_024;
 /// Files of a person's own profiles that are read.
 pub const PROFILES_MAX: usize = 256;
-/// Their folder is looked at this often: a person who edits a profile looks on.
+/// Their folder is looked at this often: a person who edits a profile looks on. A look at a few files, which also
+/// sees what no watch tells of: a folder that is not there yet, a link that leads elsewhere, a network.
 pub const PROFILES_LOOK: Duration = Duration::from_secs(2);
 
 // --- drift ----------------------------------------------------------------------------------------

@@ -95,6 +95,13 @@ impl AgentActor {
         self.front(cx);
     }
 
+    /// Has its screen read with other rules, though nothing on it changed.
+    pub(super) fn read_again(&mut self, cx: &mut Cx<Self>) {
+        self.held.agent.read_again(cx.now());
+        self.want_screen();
+        self.arm(cx);
+    }
+
     pub(super) fn want_screen(&self) {
         if let Some(pane) = self.held.member.as_ref().and_then(|m| m.pane).or(self.pane) {
             self.shared.tmux.look(&self.entry.socket, pane);

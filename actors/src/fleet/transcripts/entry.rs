@@ -55,17 +55,26 @@ impl Entry {
 
     /// The folder in which its transcript lies, or will.
     pub(super) fn folder(&self) -> Option<PathBuf> {
-        let file = self.follow.told.as_deref().or_else(|| self.tail.as_ref().map(Tail::path));
-        match file {
-            Some(file) => file.parent().map(Path::to_path_buf),
-            None if self.follow.format == Format::Claude => self.homes.iter().rev().find_map(Home::sessions),
-            None => None,
-        }
+        folder(self.follow.format, self.follow.told.as_deref(), self.tail.as_ref(), &self.homes)
     }
 
     pub(super) fn soon(&mut self, at: Mono) {
         self.due = self.due.min(at);
         self.again |= self.looking;
+    }
+}
+
+/// The folder in which a transcript lies, or will.
+pub(super) fn folder(
+    format: Format,
+    told: Option<&Path>,
+    tail: Option<&Tail>,
+    homes: &[Home],
+) -> Option<PathBuf> {
+    match told.or_else(|| tail.map(Tail::path)) {
+        Some(file) => file.parent().map(Path::to_path_buf),
+        None if format == Format::Claude => homes.iter().rev().find_map(Home::sessions),
+        None => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One look at the transcripts that are due, on a thread of its own.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -9,9 +9,11 @@ use tsup_core::fleet::transcript::reset::Zones;
 use tsup_core::fleet::transcript::{Format, Since};
 use tsup_core::ids::{AgentId, ProcId};
 
+use super::entry::folder;
 use super::find::{self, Home};
 use super::tail::Tail;
 use crate::clock::now_wall;
+use crate::os::folder::{FolderId, FolderWatch};
 use crate::os::proc;
 
 /// One agent's part of a look: what is known goes in, and comes out with what was found.
@@ -41,8 +43,26 @@ pub(super) struct Others {
     pub(super) keys: Vec<PathBuf>,
 }
 
-/// Looks for what is to be found and reads what there is to read.
-pub(super) fn run(mut tasks: Vec<Task>, mut others: Others) -> Vec<Task> {
+/// What a look brings back.
+#[derive(Debug)]
+pub(in crate::fleet) struct Done {
+    pub(super) tasks: Vec<Task>,
+    /// The watches on their folders. Setting one looks up a path, which may lie on a disk that is slow or away.
+    pub(super) watched: HashMap<PathBuf, FolderId>,
+}
+
+/// Looks for what is to be found, reads what there is to read, and has the folders watched.
+pub(super) fn run(tasks: Vec<Task>, others: Others, watch: Option<&FolderWatch>) -> Done {
+    let tasks = read(tasks, others);
+    let folder = |task: &Task| folder(task.format, task.told.as_deref(), task.tail.as_ref(), &task.homes);
+    let folders: HashSet<PathBuf> = tasks.iter().filter_map(folder).collect();
+    let watched = watch.into_iter().flat_map(|watch| {
+        folders.iter().filter_map(|folder| Some((folder.clone(), watch.add(folder).ok()?)))
+    });
+    Done { watched: watched.collect(), tasks }
+}
+
+fn read(mut tasks: Vec<Task>, mut others: Others) -> Vec<Task> {
     let named = |name: &str| TimeZone::get(name).ok();
     let zones = Zones { local: TimeZone::system(), named: &named };
     for task in &mut tasks {

@@ -86,6 +86,7 @@ impl Tail {
                 Err(e) => return Err(e.into()),
             };
             if n == 0 {
+                self.offset -= self.transcript.give_back() as u64;
                 return Ok(false);
             }
             self.transcript.feed(&buffer[..n], zones);
@@ -223,6 +224,21 @@ mod tests {
         let read = usize::try_from(counts(&tail).0).unwrap();
         assert!(read < lines * 6 / 10 && read > lines * 4 / 10, "{read} of {lines}");
         assert_eq!(tail.transcript.counts().skipped, 0);
+    }
+
+    #[test]
+    fn a_long_line_that_is_not_whole_is_not_held_and_is_read_when_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let mut tail = Tail::new(path.clone(), Format::Claude, Since::default());
+        let long = line(2).replace("end_turn", &"x".repeat(limits::TRANSCRIPT_HELD_BYTES));
+        let (begun, rest) = long.split_at(long.len() - 20);
+        fs::write(&path, line(1) + begun).unwrap();
+        assert!(!tail.read(&zones()).unwrap());
+        assert_eq!((counts(&tail), tail.offset), ((1, 5), line(1).len() as u64), "it waits in its file");
+        fs::File::options().append(true).open(&path).unwrap().write_all(rest.as_bytes()).unwrap();
+        tail.read(&zones()).unwrap();
+        assert_eq!(counts(&tail), (2, 10));
     }
 
     #[test]

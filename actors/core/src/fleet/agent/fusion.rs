@@ -273,6 +273,20 @@ fn how_it_ended_is_not_forgotten_when_tmux_does_not_know() {
 }
 
 #[test]
+fn a_screen_that_is_to_be_read_again_is_asked_for_until_it_comes() {
+    let mut s = Stage::new(READS);
+    s.paint("composer").until(60_000).is("idle");
+    assert_eq!(s.wanted, 0);
+    s.agent.read_again(at(s.ms).mono);
+    s.until(90_000);
+    assert!((4..=7).contains(&s.wanted), "{}", s.wanted);
+    s.screen("menu").is("waiting/permission");
+    let before = s.wanted;
+    s.until(200_000);
+    assert_eq!(s.wanted, before);
+}
+
+#[test]
 fn a_restored_state_holds_until_something_is_seen() {
     let mut s = Stage::new(READS);
     s.paint("menu");

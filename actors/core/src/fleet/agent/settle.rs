@@ -137,9 +137,9 @@ impl Agent {
         if !self.nature.reads_screen {
             return None;
         }
-        let late = match (&self.board.screen_at(), self.last_activity) {
+        let late = match (self.board.screen_at(), self.last_activity.max(self.reread)) {
             (None, _) => self.attached_at,
-            (Some(seen), Some(wrote)) if wrote > *seen => wrote,
+            (Some(seen), Some(changed)) if changed > seen => changed,
             _ => return None,
         };
         Some(late.max(self.screen_asked) + limits::SCREEN_LATE)

@@ -71,6 +71,12 @@ impl LookState {
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
+    /// What was seen may mean something else now: looked at as one that is met for the first time.
+    pub(super) fn again(&mut self, now: Mono) {
+        let (asked, last_activity, last_look) = (self.asked, self.last_activity, self.last_look);
+        *self = LookState { asked, last_activity, last_look, ..LookState::at_once(now) };
+    }
+
     fn looked(&mut self, found: bool, now: Mono) {
         self.asked = false;
         self.last_look = Some(now);
@@ -127,10 +133,11 @@ impl Roster {
                 pane.process = look.process;
                 changed = true;
             }
-            let same = pane.found.as_ref().map(|f| f.process) == look.found.as_ref().map(|f| f.process);
-            if look.found.is_some() && !same {
+            if look.found.is_some() && pane.found != look.found {
+                let process = |found: &Option<Found>| found.as_ref().map(|f| f.process);
+                // The same process by another profile did not begin to run again.
+                pane.ended &= process(&pane.found) == process(&look.found);
                 pane.found = look.found;
-                pane.ended = false;
                 changed = true;
             }
         }

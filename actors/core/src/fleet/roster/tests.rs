@@ -230,6 +230,38 @@ fn looks_without_success_become_rare() {
 }
 
 #[test]
+fn other_profiles_have_every_pane_looked_at_again_however_quiet_it_is() {
+    let mut w = World::new();
+    w.snapshot(9, &[session(1, "web")], &[pane(1, 1, "dev"), pane(2, 1, "log")]);
+    w.look(&[1]);
+    let dev = w.member("dev");
+    w.ms += 600_000;
+    for _ in 0..9 {
+        w.step(Event::LookDue);
+        w.look(&[1]);
+    }
+    assert!(!w.step(Event::LookDue).iter().any(|e| matches!(e, Effect::Look { .. })), "both are quiet");
+    let effects = w.step(Event::Profiles).to_vec();
+    let Some(Effect::Look { server, panes, .. }) = effects.iter().find(|e| matches!(e, Effect::Look { .. }))
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(panes.iter().map(|look| look.pane.0).collect::<Vec<_>>(), [1, 2]);
+    let seen = |pane: u32, profile: &str, process| Looked {
+        pane: PaneId(pane),
+        pid: 100 + pane,
+        process: Some(proc(100 + pane)),
+        found: Some(Found { profile: profile.into(), process, rule: Rule::Name }),
+    };
+    let looks = vec![seen(1, "mine", dev.process.unwrap()), seen(2, "mine", proc(7))];
+    let server = *server;
+    w.step(Event::Looked { socket: sock(), server, looks });
+    assert_eq!(w.names(), ["web/dev", "web/log"]);
+    let now = w.member("dev");
+    assert_eq!((now.id, &*now.profile), (dev.id, "mine"), "the same agent by another profile");
+}
+
+#[test]
 fn declared_agents_are_listed_once_the_server_was_heard() {
     let mut w = World::new();
     w.step(Event::Declare(vec![spec("dev", true), spec("qa", true)]));

@@ -43,6 +43,10 @@ pub enum Event {
     Ended(AgentId),
     /// Nothing of a session is left in its actor.
     Empty(SessionKey),
+    /// Agents are recognised by other profiles from now on.
+    Profiles,
+    /// The gateway of this socket had no room for [`Effect::Agents`].
+    AgentsRefused(SocketName),
     /// The time of [`Effect::LookAgain`] has come.
     LookDue,
 }

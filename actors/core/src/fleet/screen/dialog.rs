@@ -11,7 +11,7 @@ use super::line::{
     closes_box, inside, is_bar_char, is_cursor, is_dashed, is_radio, is_rule, is_side, menu_item, opens_box,
 };
 use super::text::Line;
-use crate::limits::DIALOG_LINES_MAX;
+use crate::limits;
 
 /// What kind of dialog it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +40,6 @@ pub struct Dialog {
     /// Whether it stands in a box or below a rule of its own.
     pub framed: bool,
 }
-
-/// Lines with words that may stand between the last option and the bottom: a preview, a hint, a status line.
-const BELOW_OPTIONS: usize = 14;
-/// Lines above an unframed menu that may be its question.
-const ABOVE_OPTIONS: usize = 24;
 
 #[expect(clippy::unwrap_used, reason = "a constant pattern; a test compiles it")]
 static KEYS: LazyLock<Regex> = LazyLock::new(|| {
@@ -103,9 +98,9 @@ pub fn find(lines: &[Line<'_>], starts: impl Fn(&Line<'_>) -> bool) -> Option<Di
     let bottom = lines.len().checked_sub(1)?;
     let filled: Vec<usize> = (0..lines.len())
         .rev()
-        .take(DIALOG_LINES_MAX)
+        .take(limits::DIALOG_LINES_MAX)
         .filter(|at| !words(&lines[*at]).is_empty())
-        .take(BELOW_OPTIONS + 26)
+        .take(limits::BELOW_OPTIONS_LINES + 26)
         .collect();
     let hint = filled
         .iter()
@@ -137,7 +132,7 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
         let chosen = menu_item(words(&lines[*at])).filter(|item| item.chosen);
         let Some(chosen) = chosen else {
             below += 1;
-            if below > BELOW_OPTIONS + 12 {
+            if below > limits::BELOW_OPTIONS_LINES + 12 {
                 return None;
             }
             continue;
@@ -162,7 +157,7 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
         let several = !after.is_empty() || !before.is_empty();
         let one =
             before.iter().chain(&after).all(|o| !menu_item(words(&lines[*o])).is_some_and(|i| i.chosen));
-        if !(several && one && below <= BELOW_OPTIONS) {
+        if !(several && one && below <= limits::BELOW_OPTIONS_LINES) {
             return None;
         }
         if chosen.number.is_none() && hint.is_none_or(|hint| hint < *at) {
@@ -203,7 +198,7 @@ fn has_key(text: &str) -> bool {
 
 /// Finds where a dialog's words begin: its box, the rule above it, or the message above it.
 fn frame(lines: &[Line<'_>], dialog: Dialog, bottom: usize, starts: impl Fn(&Line<'_>) -> bool) -> Dialog {
-    let lowest = bottom.saturating_sub(DIALOG_LINES_MAX);
+    let lowest = bottom.saturating_sub(limits::DIALOG_LINES_MAX);
     if is_side(&lines[dialog.anchor]) {
         let sides = (lowest..=dialog.anchor).rev().take_while(|at| is_side(&lines[*at])).count();
         let top = dialog.anchor + 1 - sides;
@@ -226,9 +221,9 @@ fn frame(lines: &[Line<'_>], dialog: Dialog, bottom: usize, starts: impl Fn(&Lin
             return Dialog { words, ..dialog };
         }
         plain += usize::from(!line.is_blank());
-        if plain >= ABOVE_OPTIONS && dialog.kind != Kind::Menu && dialog.kind != Kind::Panel {
+        if plain >= limits::ABOVE_OPTIONS_LINES && dialog.kind != Kind::Menu && dialog.kind != Kind::Panel {
             return Dialog { words: at, ..dialog };
         }
     }
-    Dialog { words: dialog.first.saturating_sub(ABOVE_OPTIONS).max(lowest), ..dialog }
+    Dialog { words: dialog.first.saturating_sub(limits::ABOVE_OPTIONS_LINES).max(lowest), ..dialog }
 }

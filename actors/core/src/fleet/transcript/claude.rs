@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::{Line, News, Said, Usage, tokens};
 use crate::fleet::state::{AgentState, Detail};
+use crate::limits;
 
 /// What is kept between lines.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
-    /// The answer that the last line of the model belonged to, cut to [`ID_BYTES`].
+    /// The answer that the last line of the model belonged to, cut to [`limits::TRANSCRIPT_ANSWER_ID_BYTES`].
     answer: String,
     /// What of it is in the sums already.
     counted: (u64, u64),
@@ -21,8 +22,6 @@ pub(super) struct State {
     failed: bool,
 }
 
-/// Bytes of an answer's id that are compared; real ones have 28.
-const ID_BYTES: usize = 64;
 /// Tokens that fit the models before the ones with a million.
 const WINDOW: u64 = 200_000;
 /// Tokens that fit the large variant.
@@ -74,7 +73,7 @@ impl State {
             .saturating_add(tokens(told, "cache_read_input_tokens"));
         let answered = tokens(told, "output_tokens");
         let id = message.get("id").and_then(Value::as_str).unwrap_or_default();
-        let id = &id.as_bytes()[..id.len().min(ID_BYTES)];
+        let id = &id.as_bytes()[..id.len().min(limits::TRANSCRIPT_ANSWER_ID_BYTES)];
         if self.answer.as_bytes() != id || id.is_empty() {
             self.answer = String::from_utf8_lossy(id).into_owned();
             self.counted = (0, 0);

@@ -1,6 +1,6 @@
 //! Lines out of pieces.
 
-use crate::limits::TRANSCRIPT_LINE_BYTES_MAX;
+use crate::limits::{TRANSCRIPT_HELD_BYTES, TRANSCRIPT_LINE_BYTES_MAX};
 
 /// Cuts a stream into lines and keeps no more than one line of bounded length.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,15 @@ impl Lines {
     pub(super) fn skip_to_next(&mut self) {
         self.begun = Vec::new();
         self.skipping = true;
+    }
+
+    /// Lets go of a begun line that is too long to be held until the rest of it comes. Answers how many bytes are
+    /// to be read again.
+    pub(super) fn give_back(&mut self) -> usize {
+        if self.begun.len() <= TRANSCRIPT_HELD_BYTES {
+            return 0;
+        }
+        std::mem::take(&mut self.begun).len()
     }
 
     /// Bytes of a begun line that are kept.

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _, Zoned};
 
 use crate::clock::Wall;
+use crate::limits;
 
 /// The rules of time zones, which only the system knows.
 pub struct Zones<'a> {
@@ -41,17 +42,11 @@ const LEADS: [&str; 9] = [
     "try again at",
     "try again in",
 ];
-/// Bytes behind such words that are looked at.
-const AHEAD_BYTES: usize = 96;
-/// Bytes of a message that are looked at.
-const TEXT_BYTES: usize = 4096;
-/// A limit that ends later than this is misread: the longest known runs for a month.
-const FAR_HOURS: i64 = 62 * 24;
 
 /// When the limit ends that `text`, written at `written`, tells of.
 pub fn parse(text: &str, written: Wall, zones: &Zones<'_>) -> Option<Wall> {
     let now = Timestamp::from_millisecond(written.unix_ms()).ok()?;
-    let text = head(text, TEXT_BYTES);
+    let text = head(text, limits::RESET_TEXT_BYTES);
     // Only ASCII changes its case here, so that places in both texts agree.
     let lower = text.to_ascii_lowercase();
     if let Some(end) = stamp(&lower) {
@@ -60,7 +55,7 @@ pub fn parse(text: &str, written: Wall, zones: &Zones<'_>) -> Option<Wall> {
     let mut from = 0;
     while let Some((at, lead)) = next_lead(&lower, from) {
         from = at + lead.len();
-        let rest = head(&text[from..], AHEAD_BYTES);
+        let rest = head(&text[from..], limits::RESET_AHEAD_BYTES);
         let found = if lead.ends_with(" in") { span(rest, now) } else { moment(rest, now, zones) };
         if let Some(end) = found.or_else(|| behind_in(rest, now)) {
             return plausible(end, now);
@@ -85,7 +80,7 @@ fn next_lead(lower: &str, from: usize) -> Option<(usize, &'static str)> {
 }
 
 fn plausible(end: Timestamp, now: Timestamp) -> Option<Wall> {
-    let far = now.checked_add(FAR_HOURS.hours()).ok()?;
+    let far = now.checked_add(limits::RESET_FAR_HOURS.hours()).ok()?;
     (end > now && end < far).then(|| Wall::from_unix_ms(end.as_millisecond()))
 }
 
