@@ -256,7 +256,19 @@ fn explain_reads_well_and_fits_its_contract() {
     let doc = w.json(&["ctl", "explain", "web/dev", "--json"]);
     let mut keys: Vec<_> = doc.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["agent", "confidence", "detail", "evidence", "history", "since", "state", "version"]);
+    let expected = [
+        "agent",
+        "confidence",
+        "detail",
+        "evidence",
+        "history",
+        "missing",
+        "notes",
+        "since",
+        "state",
+        "version",
+    ];
+    assert_eq!(keys, expected);
     let screen = doc["evidence"].as_array().unwrap().iter().find(|e| e["source"] == "screen").unwrap();
     let mut keys: Vec<_> = screen.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
