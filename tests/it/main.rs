@@ -8,6 +8,7 @@ mod control;
 mod demo;
 mod detect;
 mod fleet;
+mod forged;
 mod harness;
 mod hooks;
 mod hostile;
