@@ -113,6 +113,27 @@ fn a_version_that_the_rules_were_not_checked_with_is_told() {
 }
 
 #[test]
+fn the_guide_shows_what_is_printed() {
+    let guide = include_str!("../../docs/guides/teach-an-agent.md");
+    let blocks: Vec<&str> = guide.split("```").skip(1).step_by(2).collect();
+    let block = |words: &str| *blocks.iter().find(|block| block.contains(words)).unwrap();
+    let place = Place::new();
+    write(&place, "busy.txt", block("│ brew> ask").trim_start_matches('\n'));
+    let profiles = place.path().join("profiles");
+    std::fs::create_dir(&profiles).unwrap();
+    std::fs::write(profiles.join("brew.toml"), block("name = \"brew\"").trim_start_matches("toml")).unwrap();
+    for args in [
+        &["detect", "--agent", "generic", "busy.txt"][..],
+        &["detect", "--profiles", "profiles", "--agent", "brew", "busy.txt"],
+        &["detect", "--profiles", "profiles", "busy.txt"],
+    ] {
+        let done = place.tsup(args);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+        assert!(guide.contains(&format!("```\n{}```", done.out)), "the guide does not say: {}", done.out);
+    }
+}
+
+#[test]
 fn own_profiles_add_to_the_shipped_ones() {
     let place = Place::new();
     let folder = place.path().join("profiles");
