@@ -44,7 +44,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
             Ok(bytes) => {
                 let shot =
                     Shot { text: String::from_utf8_lossy(&bytes).into_owned().into(), ..Shot::default() };
-                let answer = answer(&known, named, file, &shot);
+                let answer = answer(&known, named, file, &shot).with_kind(&bytes);
                 if args.json.json {
                     cx.out.json(&answer)?;
                 } else {

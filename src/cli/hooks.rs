@@ -6,7 +6,8 @@
 mod file;
 mod target;
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -168,7 +169,7 @@ fn agreed(cx: &Cx, file: &str) -> Result<bool, UserError> {
         return Err(UserError::new(Exit::Usage, "nobody is at the terminal to say yes")
             .hint("look at the change, then add `--yes`"));
     }
-    let _ = write!(std::io::stderr(), "Change {file}? [y/N] ");
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("Change {file}? [y/N] "));
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);
     if read.is_err() {
@@ -256,9 +257,8 @@ fn row(target: &Target, scope: Scope) -> Row {
 }
 
 fn described(row: &Row) -> String {
-    let file = row.file.as_deref().unwrap_or("-");
     let state = match row {
-        Row { error: Some(e), .. } => format!("cannot be read: {e}"),
+        Row { error: Some(e), .. } => Untrusted::new(e.as_str()).to_string(),
         Row { file: None, .. } => "no settings file that tsup edits".to_owned(),
         Row { installed, .. } if installed.is_empty() => "not installed".to_owned(),
         Row { missing, installed, .. } if missing.is_empty() => {
@@ -266,7 +266,11 @@ fn described(row: &Row) -> String {
         }
         Row { missing, .. } => format!("installed, without {}", missing.join(", ")),
     };
-    let mut text = format!("{:<10} {state}\n           {file}\n", row.cli);
+    let mut text = format!("{:<10} {state}\n", row.cli);
+    // An error names the file itself.
+    if let (Some(file), None) = (&row.file, &row.error) {
+        let _ = writeln!(text, "           {}", Untrusted::new(file.as_str()));
+    }
     if let Some(command) = &row.command {
         text.push_str("           calls ");
         text.push_str(&Untrusted::new(command.as_str()).to_string());

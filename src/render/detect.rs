@@ -61,6 +61,19 @@ impl Answer {
         }
     }
 
+    /// Adds that the file holds no captured screen, where it does not.
+    pub fn with_kind(mut self, bytes: &[u8]) -> Self {
+        let what = if bytes.is_empty() {
+            "is empty"
+        } else if bytes.contains(&0) {
+            "holds no text"
+        } else {
+            return self;
+        };
+        self.notes.push(format!("the file {what}; `tmux capture-pane -pe` captures a screen"));
+        self
+    }
+
     /// Adds what the screen shows of the CLI's version.
     pub fn with_version(mut self, profile: &Profile, shot: &Shot) -> Self {
         self.cli_version = screen::version(profile, shot);
@@ -91,7 +104,7 @@ pub fn text(answer: &Answer, look: Look) -> String {
     let file = Untrusted::new(answer.file.as_str());
     let mut text = format!("{file}: {state}{detail}, {}\n", answer.agent);
     if answer.evidence.is_empty() {
-        text.push_str("  no rule found a live region: nothing can be said\n");
+        text.push_str("  no prompt, question or sign of work was found: nothing can be said\n");
     }
     for piece in &answer.evidence {
         let rule = look.paint(AnsiColor::Cyan.on_default(), &piece.rule);

@@ -113,6 +113,17 @@ fn a_version_that_the_rules_were_not_checked_with_is_told() {
 }
 
 #[test]
+fn a_file_that_holds_no_screen_is_told_as_such() {
+    let place = Place::new();
+    for (bytes, says) in [(&b""[..], "the file is empty;"), (b"\x7fELF\x00\x01", "the file holds no text;")] {
+        std::fs::write(place.path().join("a"), bytes).unwrap();
+        let done = place.tsup(&["detect", "a"]);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.out.contains(&format!("\n  note: {says} `tmux capture-pane -pe`")), "{}", done.out);
+    }
+}
+
+#[test]
 fn the_guide_shows_what_is_printed() {
     let guide = include_str!("../../docs/guides/teach-an-agent.md");
     let blocks: Vec<&str> = guide.split("```").skip(1).step_by(2).collect();

@@ -152,8 +152,8 @@ fn text_of(path: &Path) -> Result<Option<String>, UserError> {
     let mut text = String::new();
     match file.take(HOOK_SETTINGS_BYTES_MAX + 1).read_to_string(&mut text) {
         Ok(_) if text.len() as u64 > HOOK_SETTINGS_BYTES_MAX => {
-            let what = format!("{} is over the limit of {HOOK_SETTINGS_BYTES_MAX} bytes", path.display());
-            Err(UserError::new(Exit::Refused, what))
+            let what = format!("{} is larger than {} MiB", path.display(), HOOK_SETTINGS_BYTES_MAX >> 20);
+            Err(UserError::new(Exit::Refused, what).hint("no settings are; name the right file with --file"))
         }
         Ok(_) => Ok(Some(text)),
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
