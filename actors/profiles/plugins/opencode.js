@@ -1,18 +1,8 @@
 // Tells tsup what this agent does. Written by `tsup hooks install opencode`; `tsup hooks uninstall opencode` removes it.
-import { spawn } from "node:child_process";
+// @TELL@
 
-const CALL = ["@CALL@"];
 // Sessions that subagents run in: they say nothing about this agent.
 const children = new Set();
-
-function tell(report) {
-  try {
-    const hook = spawn(CALL[0], CALL.slice(1), { stdio: ["pipe", "ignore", "ignore"] });
-    hook.on("error", () => {});
-    hook.stdin.on("error", () => {});
-    hook.stdin.end(JSON.stringify(report));
-  } catch {}
-}
 
 export const Tsup = async () => ({
   event: async ({ event }) => {

@@ -80,6 +80,15 @@ fn says(cli: &str, named: Option<&str>, json: &str) -> HookSays {
     condense(table.hooks.as_ref().unwrap(), &call, Caller::default(), Wall::from_unix_ms(0), 1).unwrap().says
 }
 
+/// What calls mean that end so, put into a CLI's JSON where `@` stands.
+#[track_caller]
+fn mean(cli: &str, json: &str, cases: &[(&str, HookSays)]) {
+    for (rest, meaning) in cases {
+        let json = json.replace('@', rest);
+        assert_eq!(says(cli, None, &json), *meaning, "{cli} {json}");
+    }
+}
+
 const fn state(state: AgentState, detail: Option<Detail>) -> HookSays {
     HookSays::State(state, detail)
 }
@@ -134,10 +143,7 @@ fn claude_and_its_like() {
         (r#""TeammateIdle""#, NOTHING),
     ];
     for cli in LIKE_CLAUDE {
-        for (rest, meaning) in cases {
-            let json = format!(r#"{{"session_id":"s","transcript_path":"/t","hook_event_name":{rest}}}"#);
-            assert_eq!(says(cli, None, &json), meaning, "{cli} {json}");
-        }
+        mean(cli, r#"{"session_id":"s","transcript_path":"/t","hook_event_name":@}"#, &cases);
     }
     for (rest, meaning) in [
         (
@@ -190,7 +196,7 @@ fn codex_goose_and_kimi_have_words_of_their_own() {
 
 #[test]
 fn gemini_and_cursor() {
-    for (rest, meaning) in [
+    let gemini = [
         (r#""SessionStart","source":"startup""#, FRESH),
         (r#""SessionStart","source":"resume""#, IDLE),
         (r#""BeforeAgent","prompt":"x""#, WORKS),
@@ -204,11 +210,9 @@ fn gemini_and_cursor() {
         (r#""PreCompress","trigger":"manual""#, PACKS),
         (r#""SessionEnd","reason":"exit""#, ENDS),
         (r#""SessionEnd","reason":"clear""#, NOTHING),
-    ] {
-        let json = format!(r#"{{"session_id":"s","hook_event_name":{rest}}}"#);
-        assert_eq!(says("gemini", None, &json), meaning, "{json}");
-    }
-    for (rest, meaning) in [
+    ];
+    mean("gemini", r#"{"session_id":"s","hook_event_name":@}"#, &gemini);
+    let cursor = [
         (r#""sessionStart""#, FRESH),
         (r#""beforeSubmitPrompt","prompt":"x""#, WORKS),
         (r#""preToolUse","tool_name":"Shell""#, TOOL),
@@ -220,10 +224,8 @@ fn gemini_and_cursor() {
         (r#""stop","status":"aborted""#, IDLE),
         (r#""stop","status":"error""#, ERROR),
         (r#""sessionEnd","reason":"completed""#, ENDS),
-    ] {
-        let json = format!(r#"{{"conversation_id":"c","hook_event_name":{rest}}}"#);
-        assert_eq!(says("cursor", None, &json), meaning, "{json}");
-    }
+    ];
+    mean("cursor", r#"{"conversation_id":"c","hook_event_name":@}"#, &cursor);
 }
 
 #[test]
@@ -247,11 +249,8 @@ fn copilot_and_kiro_are_told_the_event_beside_their_json() {
         let json = format!(r#"{{"sessionId":"s","timestamp":1,{rest}}}"#);
         assert_eq!(says("copilot", Some(event), &json), meaning, "{event} {json}");
     }
-    for (event, meaning) in
-        [("agentSpawn", FRESH), ("userPromptSubmit", WORKS), ("preToolUse", TOOL), ("stop", IDLE)]
-    {
-        assert_eq!(says("kiro", None, &format!(r#"{{"hook_event_name":"{event}"}}"#)), meaning, "{event}");
-    }
+    let kiro = [("agentSpawn", FRESH), ("userPromptSubmit", WORKS), ("preToolUse", TOOL), ("stop", IDLE)];
+    mean("kiro", r#"{"hook_event_name":"@"}"#, &kiro);
 }
 
 #[test]

@@ -34,7 +34,10 @@ const PLUGINS: [(&str, &str); 3] = [
     ("pi", include_str!("../../../actors/profiles/plugins/pi.ts")),
 ];
 
-/// In a plugin, where the call goes.
+/// How each of them calls, and where in it that stands.
+const TELL: (&str, &str) = ("// @TELL@\n", include_str!("../../../actors/profiles/plugins/tell.js"));
+
+/// In that, where the program and its arguments go.
 const CALL: &str = "[\"@CALL@\"]";
 
 /// The CLIs that are known: the shipped ones, and the user's own.
@@ -179,7 +182,7 @@ impl Target {
 
     fn plugin(&self) -> String {
         let template = PLUGINS.iter().find(|(name, _)| *name == self.cli).map_or("", |(_, text)| *text);
-        template.replace(CALL, &serde_json::json!(self.call).to_string())
+        template.replace(TELL.0, TELL.1).replace(CALL, &serde_json::json!(self.call).to_string())
     }
 
     /// Whether a plugin file is ours, by its first line.

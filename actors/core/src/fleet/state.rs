@@ -69,11 +69,6 @@ impl AgentState {
         }
     }
 
-    /// The state of a word of the contract.
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
-    }
-
     /// Whether the agent's process is known to have ended.
     pub fn is_dead(self) -> bool {
         matches!(self, AgentState::Exited | AgentState::Crashed)

@@ -12,17 +12,9 @@ use crate::fleet::state::{AgentState, Detail};
 pub struct Says(pub Verdict);
 
 /// The states that a screen can tell: the others are of processes and panes.
-const SAID: [AgentState; 9] = [
-    AgentState::Starting,
-    AgentState::Fresh,
-    AgentState::Busy,
-    AgentState::Idle,
-    AgentState::Waiting,
-    AgentState::Queued,
-    AgentState::Limited,
-    AgentState::Error,
-    AgentState::Unknown,
-];
+fn told() -> impl Iterator<Item = AgentState> {
+    AgentState::ALL.into_iter().filter(|state| !state.is_dead() && *state != AgentState::Missing)
+}
 
 /// The details of a state that a screen or a hook can tell.
 const fn details(state: AgentState) -> &'static [Detail] {
@@ -41,8 +33,8 @@ impl Says {
             Some((state, detail)) => (state, Some(detail)),
             None => (text, None),
         };
-        let Some(state) = AgentState::named(state).filter(|state| SAID.contains(state)) else {
-            let words: Vec<&str> = SAID.iter().map(|s| s.as_str()).collect();
+        let Some(state) = told().find(|told| told.as_str() == state) else {
+            let words: Vec<&str> = told().map(AgentState::as_str).collect();
             return Err(format!(
                 "`{state}` is no state that a screen can tell; take one of {}",
                 words.join(", ")
