@@ -20,6 +20,8 @@ pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const COMPOSER_LINES_MAX: usize = 120;
 /// Lines with words that may stand between a menu's last option and the bottom: a preview, a hint, a status line.
 pub const BELOW_OPTIONS_LINES: usize = 14;
+/// Lines below the last option within which a line about keys belongs to a menu: further down it is a footer.
+pub const HINT_BELOW_OPTIONS_LINES: usize = 4;
 /// Lines above an unframed menu that may be its question.
 pub const ABOVE_OPTIONS_LINES: usize = 24;
 /// Lines that a dialog may have: a plan or a diff above its options.

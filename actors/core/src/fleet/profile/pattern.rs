@@ -77,6 +77,11 @@ impl Pattern {
         Ok(Pattern { source: source.into(), kind })
     }
 
+    /// As it stands in its file.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// What was found, as it stands in the view.
     pub fn find<'v>(&self, view: &'v View) -> Option<&'v str> {
         match &self.kind {

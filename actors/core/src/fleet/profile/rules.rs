@@ -24,7 +24,7 @@ pub struct Rules {
 }
 
 /// The table `[screen]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Screen {
     /// The versions of the CLI that the rules were checked with, in words.
@@ -45,10 +45,33 @@ pub struct Screen {
     pub ends: Vec<Pattern>,
     /// Lines that may stand between a spinner and the composer.
     pub between: Vec<Pattern>,
+    /// The furthest column in which a message begins; what stands further in goes on with one.
+    pub column: usize,
+    /// Lines that look like a rule and begin a message: the head of a call.
+    pub heads: Vec<Pattern>,
     /// Marks before a message, taken off before rules look at the last one.
     pub marks: String,
     /// What a line begins with that a person sent.
     pub asks: Vec<String>,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Screen {
+            checked: String::new(),
+            busy_is_drawn: false,
+            composer_while_busy: false,
+            signs: Vec::new(),
+            banners: Vec::new(),
+            turns: Vec::new(),
+            ends: Vec::new(),
+            between: Vec::new(),
+            column: 200,
+            heads: Vec::new(),
+            marks: String::new(),
+            asks: Vec::new(),
+        }
+    }
 }
 
 /// How a composer is drawn.
@@ -81,6 +104,9 @@ pub struct ComposerShape {
     /// What stands before the text; without any, every text is typed text.
     #[serde(default)]
     pub prompts: Vec<String>,
+    /// Characters that draw its bar, for the shape `bar`; without any, every bar will do.
+    #[serde(default)]
+    pub bars: String,
     /// What it shows while it is empty: words it begins with, or a pattern.
     #[serde(default)]
     pub placeholders: Vec<Pattern>,
@@ -178,7 +204,7 @@ impl<'de> Deserialize<'de> for Glyphs {
 }
 
 /// A part of the screen that rules look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Region {
     /// A menu, a question or a panel at the bottom, in place of the composer.
@@ -311,6 +337,9 @@ impl Rules {
         if !above.checked.is_empty() {
             screen.checked = above.checked;
         }
+        if above.column != Screen::default().column {
+            screen.column = above.column;
+        }
         if !above.marks.is_empty() {
             screen.marks = above.marks;
         }
@@ -322,6 +351,7 @@ impl Rules {
         screen.turns.extend(above.turns);
         screen.ends.extend(above.ends);
         screen.between.extend(above.between);
+        screen.heads.extend(above.heads);
         screen.asks.extend(above.asks);
     }
 }

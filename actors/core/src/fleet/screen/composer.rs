@@ -22,6 +22,8 @@ pub struct Composer {
     pub placeholder: bool,
     /// The words in its borders, and the lines that are labels.
     pub border: String,
+    /// Whether a prompt of its own tells it, not its frame alone.
+    pub prompted: bool,
     /// Whether borders on both sides hold it, and a prompt begins it: then it is no menu.
     pub closed: bool,
 }
@@ -81,6 +83,7 @@ fn found(first: usize, prompt: usize, last: usize) -> Composer {
         text: String::new(),
         placeholder: false,
         border: String::new(),
+        prompted: false,
         closed: false,
     }
 }
@@ -133,6 +136,9 @@ fn bar(lines: &[Line<'_>], bottom: usize, shape: &ComposerShape) -> Option<Compo
     let end = lines[bottom].body().starts_with(['╹', '╵', '┗', '╰']);
     let last = if end { bottom.checked_sub(1)? } else { bottom };
     let column = lines[last].indent;
+    if !shape.bars.is_empty() && !lines[last].body().starts_with(|c| shape.bars.contains(c)) {
+        return None;
+    }
     let lowest = last.saturating_sub(COMPOSER_LINES_MAX);
     let sides = (lowest..=last).rev().take_while(|at| is_barred(&lines[*at], column)).count();
     if sides == 0 {
@@ -219,6 +225,7 @@ fn finish(lines: &[Line<'_>], mut composer: Composer, shape: &ComposerShape) -> 
     composer.placeholder = !text.is_empty()
         && (shape.placeholders.iter().any(|pattern| pattern.begins(&text))
             || typed_from.is_some_and(|from| prompt.is_dim_from(from)));
+    composer.prompted = !shape.prompts.is_empty();
     composer.text = text;
     composer.border = border;
     composer

@@ -35,6 +35,8 @@ pub struct Dialog {
     pub first: usize,
     /// The line by which it was told: the cursor, the question, the hint.
     pub anchor: usize,
+    /// The last line that belongs to it for sure: an option, the question, the line about keys.
+    pub last: usize,
     /// Where its words begin, its title and what it is about.
     pub words: usize,
     /// Whether it stands in a box or below a rule of its own.
@@ -113,7 +115,7 @@ pub fn find(lines: &[Line<'_>], starts: impl Fn(&Line<'_>) -> bool) -> Option<Di
     }
     let last = *filled.iter().find(|at| !closes_box(&lines[**at]))?;
     let said = words(&lines[last]);
-    let plain = |kind, at| Dialog { kind, first: at, anchor: at, words: at, framed: false };
+    let plain = |kind, at| Dialog { kind, first: at, anchor: at, last: at, words: at, framed: false };
     if ANSWERS.is_match(said) {
         return Some(frame(lines, plain(Kind::Question, last), bottom, &starts));
     }
@@ -160,7 +162,7 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
         if !(several && one && below <= limits::BELOW_OPTIONS_LINES) {
             return None;
         }
-        if chosen.number.is_none() && hint.is_none_or(|hint| hint < *at) {
+        if chosen.number.is_none() && hint.is_none_or(|hint| hint <= *at) {
             // Words behind an arrow alone are a menu only with a line that says so, or the keys in them.
             let keyed =
                 after.iter().chain(&before).chain([at]).filter(|o| has_key(words(&lines[**o]))).count();
@@ -170,7 +172,8 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
             }
         }
         let first = before.last().copied().unwrap_or(*at).min(*at);
-        return Some(Dialog { kind: Kind::Menu, first, anchor: *at, words: first, framed: false });
+        let last = hint.filter(|hint| *hint <= last + limits::HINT_BELOW_OPTIONS_LINES).map_or(last, |hint| hint.max(last));
+        return Some(Dialog { kind: Kind::Menu, first, anchor: *at, last, words: first, framed: false });
     }
     None
 }

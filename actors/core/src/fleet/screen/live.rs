@@ -2,7 +2,7 @@
 
 use super::composer::{self, Composer};
 use super::dialog::{self, Dialog, Kind};
-use super::line::{inside, is_rule, is_side};
+use super::line::{closes_box, inside, is_rule, is_side};
 use super::text::Line;
 use crate::fleet::profile::{Region, Rules, Spinner, View};
 use crate::limits::{BOTTOM_LINES_MAX, LAST_LINES_MAX, STATUS_LINES_MAX};
@@ -108,6 +108,7 @@ impl<'a> Live<'a> {
         let begins = |at: &usize| {
             *at == first
                 || self.lines[at - 1].indent > self.lines[*at].indent + 1
+                || closes_box(&self.lines[at - 1])
                 || is_ask(&self.lines[at - 1], rules)
         };
         let found = (first..=last).filter(begins).find_map(|line| {
@@ -174,7 +175,10 @@ impl<'a> Live<'a> {
             },
             Region::Last => self.last(rules),
             Region::Bottom if self.composer.is_none() && self.dialog.is_none() => {
-                let filled = lines.iter().rev().filter(|line| !line.is_blank()).take(BOTTOM_LINES_MAX);
+                // Below a sign of work at the end nothing waits, and what stands above it is history.
+                let from = self.work.map_or(0, |work| work.line);
+                let filled =
+                    lines[from..].iter().rev().filter(|line| !line.is_blank()).take(BOTTOM_LINES_MAX);
                 let mut bottom: Vec<&str> = filled.map(Line::body).collect();
                 bottom.reverse();
                 View::new(bottom)
@@ -186,7 +190,7 @@ impl<'a> Live<'a> {
     /// The last paragraph above the composer and its status. What a person sent is not part of it, the
     /// answer right below is.
     fn last(&self, rules: &Rules) -> View {
-        if self.composer.is_none() {
+        if self.composer.is_none() && self.work.is_none() {
             return View::default();
         }
         let mut end = self.work.filter(|work| work.line < self.top).map_or(self.top, |work| work.line);
@@ -200,6 +204,12 @@ impl<'a> Live<'a> {
                 end = first;
                 continue;
             }
+            // What stands further in goes on with a message, whatever it quotes.
+            if self.lines[first].indent > rules.screen.column
+                && self.head_above(first, lowest, rules) == first
+            {
+                return View::default();
+            }
             let mut from = first;
             if is_ask(&self.lines[first], rules) {
                 match (first + 1..=last).find(|at| is_marked(&self.lines[*at], rules)) {
@@ -207,10 +217,36 @@ impl<'a> Live<'a> {
                     None => return View::default(),
                 }
             }
+            let from = self.head_above(from, lowest, rules);
             let to = last.min(from + LAST_LINES_MAX);
             return View::new((from..=to).map(|at| self.lines[at].body()));
         }
         View::default()
+    }
+
+    /// Where the message of the paragraph at `from` begins, when a line that looks like a rule heads it. Of such
+    /// a message, paragraphs of its output are indented and hang below its head.
+    fn head_above(&self, from: usize, lowest: usize, rules: &Rules) -> usize {
+        let is_head =
+            |at: usize| rules.screen.heads.iter().any(|head| head.find_in(self.lines[at].body()).is_some());
+        let mut first = from;
+        while first > lowest {
+            if is_head(first) {
+                return first;
+            }
+            let above = first - 1;
+            if is_head(above) {
+                return above;
+            }
+            if rules.screen.heads.is_empty() || self.lines[first].indent < 2 {
+                return from;
+            }
+            match self.paragraph_above(lowest, first) {
+                Some((next, _)) if next < first => first = next,
+                _ => return from,
+            }
+        }
+        from
     }
 }
 
@@ -222,7 +258,9 @@ fn choose(composer: Option<Composer>, dialog: Option<Dialog>) -> (Option<Compose
     // keys there is its footer.
     let apart = dialog.kind == Kind::Menu || (dialog.framed && dialog.words > composer.last + 1);
     let below = apart && dialog.first > composer.last && dialog.anchor > composer.last;
-    let covers = !composer.closed && (composer.first..=composer.last).contains(&dialog.anchor);
+    // Behind a prompt, words that end like a question or a line about keys are typed.
+    let typed = composer.prompted && dialog.kind != Kind::Menu;
+    let covers = !composer.closed && !typed && (composer.first..=composer.last).contains(&dialog.anchor);
     let completes = composer.text.starts_with(['/', '@', '$', '#']) && dialog.kind != Kind::Question;
     let wins = if covers { true } else { below && !completes };
     if !wins {
