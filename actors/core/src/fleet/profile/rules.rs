@@ -45,6 +45,8 @@ pub struct Screen {
     pub ends: Vec<Pattern>,
     /// Lines that may stand between a spinner and the composer.
     pub between: Vec<Pattern>,
+    /// Lines that end a paragraph of messages which a person sent ahead, between a spinner and the composer.
+    pub queued: Vec<Pattern>,
     /// The furthest column in which a message begins; what stands further in goes on with one.
     pub column: usize,
     /// Lines that look like a rule and begin a message: the head of a call.
@@ -66,6 +68,7 @@ impl Default for Screen {
             turns: Vec::new(),
             ends: Vec::new(),
             between: Vec::new(),
+            queued: Vec::new(),
             column: 200,
             heads: Vec::new(),
             marks: String::new(),
@@ -221,6 +224,8 @@ pub enum Region {
     Last,
     /// The last lines of a screen that shows neither composer nor dialog.
     Bottom,
+    /// All that is seen: for what is drawn over the rest.
+    Screen,
     /// The pane's title.
     Title,
 }
@@ -351,6 +356,7 @@ impl Rules {
         screen.turns.extend(above.turns);
         screen.ends.extend(above.ends);
         screen.between.extend(above.between);
+        screen.queued.extend(above.queued);
         screen.heads.extend(above.heads);
         screen.asks.extend(above.asks);
     }

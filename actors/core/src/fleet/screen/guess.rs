@@ -209,7 +209,7 @@ fn shoulder<'p>(live: &Live<'_>, rules: &'p Rules, votes: &mut Vec<(Sign<'p>, u3
 }
 
 /// A vote for the first rule that finds its words in a region.
-fn spoken<'p>(rules: &Rules, region: Region, view: &View, weight: u32, votes: &mut Vec<(Sign<'p>, u32)>) {
+fn spoken(rules: &Rules, region: Region, view: &View, weight: u32, votes: &mut Vec<(Sign<'_>, u32)>) {
     let mut here = rules.rules.iter().filter(|rule| rule.regions.contains(&region));
     let found = here.find_map(|rule| rule.condition().met(view).map(|words| (rule, words)));
     if let Some((rule, words)) = found {

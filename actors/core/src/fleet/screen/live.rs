@@ -4,7 +4,7 @@ use super::composer::{self, Composer};
 use super::dialog::{self, Dialog, Kind};
 use super::line::{closes_box, inside, is_rule, is_side};
 use super::text::Line;
-use crate::fleet::profile::{Region, Rules, Spinner, View};
+use crate::fleet::profile::{Region, Rules, Shape, Spinner, View};
 use crate::limits::{BOTTOM_LINES_MAX, LAST_LINES_MAX, STATUS_LINES_MAX};
 
 /// A screen with its parts.
@@ -49,6 +49,13 @@ impl<'a> Live<'a> {
             live.dialog = None;
             live.top = live.lines.len();
         }
+        // A sign of work behind the bar that would hold typed text is one.
+        let barred =
+            live.composer.as_ref().filter(|composer| rules.composers[composer.shape].shape == Shape::Bar);
+        if barred.is_some_and(|composer| live.spinner_at(composer.prompt, rules, Region::Bottom).is_some()) {
+            live.composer = None;
+            live.top = live.lines.len();
+        }
         live.work = live.find_work(rules);
         live
     }
@@ -76,6 +83,18 @@ impl<'a> Live<'a> {
         })
     }
 
+    /// Whether the pane is too short to show whether it works: nothing but what stands between a sign of work and
+    /// the composer is above it, and no room.
+    pub fn is_cut(&self, rules: &Rules) -> bool {
+        let status = |spinner: &Spinner| spinner.regions.contains(&Region::Status);
+        let above = &self.lines[..self.top];
+        self.composer.is_some()
+            && self.work.is_none()
+            && rules.spinners.iter().any(status)
+            && above.iter().filter(|line| line.is_blank()).count() < 2
+            && above.iter().all(|line| line.is_blank() || is_rule(line) || is_between(line, rules))
+    }
+
     /// Goes up paragraph by paragraph. The first line of one is the sign of work, or the paragraph is
     /// made of lines that may stand between, or there is none.
     fn work_above(&self, rules: &Rules) -> Option<Work> {
@@ -86,7 +105,8 @@ impl<'a> Live<'a> {
             if let Some(work) = self.work_in(first, last, rules, region) {
                 return Some(work);
             }
-            if !(first..=last).all(|at| is_between(&self.lines[at], rules)) {
+            let queued = rules.screen.queued.iter().any(|q| q.find_in(self.lines[last].body()).is_some());
+            if !queued && !(first..=last).all(|at| is_between(&self.lines[at], rules)) {
                 return None;
             }
             end = first;
@@ -174,6 +194,10 @@ impl<'a> Live<'a> {
                 None => View::default(),
             },
             Region::Last => self.last(rules),
+            Region::Screen => {
+                let filled = lines.iter().map(Line::body).filter(|words| !words.is_empty());
+                View::new(filled)
+            }
             Region::Bottom if self.composer.is_none() && self.dialog.is_none() => {
                 // Below a sign of work at the end nothing waits, and what stands above it is history.
                 let from = self.work.map_or(0, |work| work.line);
@@ -204,49 +228,33 @@ impl<'a> Live<'a> {
                 end = first;
                 continue;
             }
-            // What stands further in goes on with a message, whatever it quotes.
-            if self.lines[first].indent > rules.screen.column
-                && self.head_above(first, lowest, rules) == first
-            {
-                return View::default();
-            }
-            let mut from = first;
-            if is_ask(&self.lines[first], rules) {
-                match (first + 1..=last).find(|at| is_marked(&self.lines[*at], rules)) {
+            let Some(mut from) = self.start_of(first, lowest, rules) else { return View::default() };
+            if is_ask(&self.lines[from], rules) {
+                match (from + 1..=last).find(|at| is_marked(&self.lines[*at], rules)) {
                     Some(answer) => from = answer,
                     None => return View::default(),
                 }
             }
-            let from = self.head_above(from, lowest, rules);
             let to = last.min(from + LAST_LINES_MAX);
-            return View::new((from..=to).map(|at| self.lines[at].body()));
+            let words = (from..=to).map(|at| self.lines[at].body());
+            return View::new(words.filter(|words| !words.is_empty()));
         }
         View::default()
     }
 
-    /// Where the message of the paragraph at `from` begins, when a line that looks like a rule heads it. Of such
-    /// a message, paragraphs of its output are indented and hang below its head.
-    fn head_above(&self, from: usize, lowest: usize, rules: &Rules) -> usize {
-        let is_head =
-            |at: usize| rules.screen.heads.iter().any(|head| head.find_in(self.lines[at].body()).is_some());
-        let mut first = from;
-        while first > lowest {
-            if is_head(first) {
-                return first;
+    /// Where the message begins that a paragraph belongs to. A line that looks like a rule may head it; what
+    /// stands further in than messages do goes on with one, whatever it quotes.
+    fn start_of(&self, paragraph: usize, lowest: usize, rules: &Rules) -> Option<usize> {
+        let heads =
+            |at: &usize| rules.screen.heads.iter().any(|head| head.find_in(self.lines[*at].body()).is_some());
+        let mut first = paragraph;
+        loop {
+            let headed = [first, first.saturating_sub(1)].into_iter().find(heads);
+            if headed.is_some() || self.lines[first].indent <= rules.screen.column {
+                return headed.or(Some(first));
             }
-            let above = first - 1;
-            if is_head(above) {
-                return above;
-            }
-            if rules.screen.heads.is_empty() || self.lines[first].indent < 2 {
-                return from;
-            }
-            match self.paragraph_above(lowest, first) {
-                Some((next, _)) if next < first => first = next,
-                _ => return from,
-            }
+            first = self.paragraph_above(lowest, first)?.0;
         }
-        from
     }
 }
 

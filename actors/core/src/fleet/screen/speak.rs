@@ -101,7 +101,7 @@ struct Views<'l> {
     live: &'l Live<'l>,
     rules: &'l Rules,
     title: View,
-    made: [std::cell::OnceCell<View>; 7],
+    made: [std::cell::OnceCell<View>; 8],
 }
 
 impl<'l> Views<'l> {
@@ -119,6 +119,7 @@ impl<'l> Views<'l> {
             Region::Border => 4,
             Region::Last => 5,
             Region::Bottom => 6,
+            Region::Screen => 7,
             Region::Title => return &self.title,
         };
         self.made[place].get_or_init(|| self.live.view(region, self.rules))
@@ -155,6 +156,9 @@ fn composer_says(profile: &Profile, live: &Live<'_>) -> Claim {
     let name = rules.composers[composer.shape].name.clone();
     if !composer.is_empty() {
         return claim(name, Rank::Composer, Verdict::new(AgentState::Queued, None), &composer.text);
+    }
+    if live.is_cut(rules) {
+        return claim(name, Rank::Unknown, Verdict::new(AgentState::Unknown, None), &composer.text);
     }
     let end = live.work.map_or(composer.first, |work| work.line.min(composer.first));
     let below = &live.lines[composer.last + 1..];
