@@ -24,7 +24,7 @@ pub struct Rules {
 }
 
 /// The table `[screen]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Screen {
     /// The versions of the CLI that the rules were checked with, in words.
@@ -48,33 +48,13 @@ pub struct Screen {
     /// Lines that end a paragraph of messages which a person sent ahead, between a spinner and the composer.
     pub queued: Vec<Pattern>,
     /// The furthest column in which a message begins; what stands further in goes on with one.
-    pub column: usize,
+    pub column: Option<usize>,
     /// Lines that look like a rule and begin a message: the head of a call.
     pub heads: Vec<Pattern>,
     /// Marks before a message, taken off before rules look at the last one.
     pub marks: String,
     /// What a line begins with that a person sent.
     pub asks: Vec<String>,
-}
-
-impl Default for Screen {
-    fn default() -> Self {
-        Screen {
-            checked: String::new(),
-            busy_is_drawn: false,
-            composer_while_busy: false,
-            signs: Vec::new(),
-            banners: Vec::new(),
-            turns: Vec::new(),
-            ends: Vec::new(),
-            between: Vec::new(),
-            queued: Vec::new(),
-            column: 200,
-            heads: Vec::new(),
-            marks: String::new(),
-            asks: Vec::new(),
-        }
-    }
 }
 
 /// How a composer is drawn.
@@ -342,9 +322,7 @@ impl Rules {
         if !above.checked.is_empty() {
             screen.checked = above.checked;
         }
-        if above.column != Screen::default().column {
-            screen.column = above.column;
-        }
+        screen.column = above.column.or(screen.column);
         if !above.marks.is_empty() {
             screen.marks = above.marks;
         }

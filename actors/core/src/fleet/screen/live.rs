@@ -250,7 +250,8 @@ impl<'a> Live<'a> {
         let mut first = paragraph;
         loop {
             let headed = [first, first.saturating_sub(1)].into_iter().find(heads);
-            if headed.is_some() || self.lines[first].indent <= rules.screen.column {
+            if headed.is_some() || rules.screen.column.is_none_or(|column| self.lines[first].indent <= column)
+            {
                 return headed.or(Some(first));
             }
             first = self.paragraph_above(lowest, first)?.0;
