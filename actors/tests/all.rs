@@ -9,6 +9,7 @@ mod all {
     mod ractor_contract;
     mod resources;
     mod screens;
+    mod screens_mutated;
     mod stage;
     mod statsd;
     mod statsd_server;

@@ -89,6 +89,7 @@ impl<'a> Live<'a> {
         let status = |spinner: &Spinner| spinner.regions.contains(&Region::Status);
         let above = &self.lines[..self.top];
         self.composer.is_some()
+            && rules.screen.composer_while_busy
             && self.work.is_none()
             && rules.spinners.iter().any(status)
             && above.iter().filter(|line| line.is_blank()).count() < 2

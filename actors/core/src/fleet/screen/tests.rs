@@ -164,6 +164,19 @@ fn a_shells_prompt_at_the_bottom_means_that_the_agent_is_gone() {
 }
 
 #[test]
+fn a_pane_too_short_for_a_sign_of_work_tells_neither() {
+    assert_eq!(claude("{rule}\n❯ \n{rule}"), "unknown");
+    assert_eq!(claude("\n{rule}\n❯ \n{rule}"), "unknown");
+    assert_eq!(
+        claude("  ⎿  ◻ Read\n     ◻ Write\n\n{rule}\n❯ \n{rule}"),
+        "unknown",
+        "what hangs below a sign of work"
+    );
+    assert_eq!(claude("{rule}\n❯ and now\n{rule}"), "queued");
+    assert_eq!(claude("✻ Simmering… (2s)\n{rule}\n❯ \n{rule}"), "busy (thinking)");
+}
+
+#[test]
 fn attributes_count() {
     let dim = "● Done.\n\n{rule}\n❯ \u{1b}[7mr\u{1b}[27;2mun the tests\u{1b}[0m\n{rule}\n";
     assert_eq!(claude(dim), "idle", "dim text is a suggestion");
