@@ -172,7 +172,9 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
             }
         }
         let first = before.last().copied().unwrap_or(*at).min(*at);
-        let last = hint.filter(|hint| *hint <= last + limits::HINT_BELOW_OPTIONS_LINES).map_or(last, |hint| hint.max(last));
+        let last = hint
+            .filter(|hint| *hint <= last + limits::HINT_BELOW_OPTIONS_LINES)
+            .map_or(last, |hint| hint.max(last));
         return Some(Dialog { kind: Kind::Menu, first, anchor: *at, last, words: first, framed: false });
     }
     None
