@@ -67,8 +67,6 @@ pub struct Agent {
     last_look: Mono,
     board: Board,
     pending: Option<Pending>,
-    /// When its screen was to be read again, whether it changed or not.
-    reread: Option<Mono>,
     /// When a screen was asked for that did not come by itself.
     screen_asked: Mono,
     end_asked: bool,
@@ -77,6 +75,8 @@ pub struct Agent {
     pane_ending: bool,
     /// The state before its server went away.
     before_loss: Option<Verdict>,
+    /// The state before its process was stopped.
+    before_stop: Option<Verdict>,
     /// Whether it stays listed without pane and process: declared agents do.
     permanent: bool,
     grace: Duration,
@@ -103,12 +103,12 @@ impl Agent {
             last_look: now.mono,
             board: Board::default(),
             pending: None,
-            reread: None,
             screen_asked: now.mono,
             end_asked: false,
             pane_gone: None,
             pane_ending: false,
             before_loss: None,
+            before_stop: None,
             permanent,
             grace,
             usage: Usage::default(),
@@ -140,7 +140,7 @@ impl Agent {
 
     /// Its screen means something else now: what was read of it is old, and it is asked for until it comes.
     pub fn read_again(&mut self, now: Mono) {
-        self.reread = Some(now);
+        self.board.unseen = Some(now);
         self.screen_asked = now;
     }
 
@@ -200,6 +200,7 @@ impl Agent {
             Event::Attached { process, age } => self.attached(process, age, now, &mut out),
             Event::Activity { at } => {
                 self.last_activity = Some(self.last_activity.map_or(at, |last| last.max(at)));
+                self.board.wrote(at);
                 self.settle(now, &mut out);
             }
             Event::Look => self.look(now, &mut out),
@@ -220,7 +221,7 @@ impl Agent {
             Event::Held(hold) => self.held(hold, now, &mut out),
             Event::Screen { reading, calm, at } => {
                 if self.is_of_now(at) {
-                    self.board.read(*reading, calm, at);
+                    self.board.read(*reading, calm, at, self.last_activity);
                     self.settle(now, &mut out);
                 }
             }
@@ -240,10 +241,7 @@ impl Agent {
                 self.heard(*heard, now);
                 self.settle(now, &mut out);
             }
-            Event::Front(front) => {
-                self.board.front = front;
-                self.settle(now, &mut out);
-            }
+            Event::Front(front) => self.fronted(front, now, &mut out),
         }
         out
     }
@@ -251,6 +249,21 @@ impl Agent {
     /// Whether something that was observed then can be about the process that runs now.
     fn is_of_now(&self, at: Mono) -> bool {
         self.life == Life::Alive && at + limits::BIRTH_SLACK >= self.born
+    }
+
+    /// Takes in who has its terminal, and whether it is stopped.
+    fn fronted(&mut self, front: Front, now: Moment, out: &mut Vec<Effect>) {
+        let before = self.board.front;
+        if front.stopped && !before.stopped {
+            self.before_stop = Some(self.verdict);
+        }
+        self.board.fronted(front, now.mono);
+        if front.shows_agent() && !before.shows_agent() && self.nature.reads_screen {
+            // It paints anew, and until that is seen nothing is known of what it shows.
+            self.screen_asked = now.mono;
+            out.push(Effect::WantScreen);
+        }
+        self.settle(now, out);
     }
 
     fn look(&mut self, now: Moment, out: &mut Vec<Effect>) {

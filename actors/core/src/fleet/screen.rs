@@ -40,6 +40,9 @@ pub struct Reading {
     pub hold: Option<Claim>,
     /// Whether the live region was found at all. When it was not, nothing follows from silence.
     pub live: bool,
+    /// Whether a shell's line stands below all that the rules know: it may be what a program left behind that was
+    /// there before.
+    pub left: bool,
 }
 
 /// Reads a screen with the rules of `profile`.

@@ -1,9 +1,9 @@
 //! What the sources of evidence said last, about the process that runs now.
 
-use crate::clock::Mono;
-use crate::fleet::evidence::{Claim, Evidence, Rank, Verdict};
+use crate::clock::{Mono, Wall};
+use crate::fleet::evidence::{Claim, Evidence, Rank, Source, Verdict};
 use crate::fleet::screen::Reading;
-use crate::fleet::state::AgentState;
+use crate::fleet::state::{AgentState, Detail};
 use crate::limits;
 
 use super::words::Front;
@@ -38,6 +38,8 @@ pub(super) struct Limit {
     pub(super) until: Option<Mono>,
     /// Since when it is known of.
     pub(super) met: Mono,
+    /// Whether the transcript told of it and stands by that.
+    written: bool,
 }
 
 impl Limit {
@@ -52,7 +54,17 @@ impl Limit {
 pub(super) struct Board {
     pub(super) screen: Option<Seen>,
     pub(super) cover: Option<Cover>,
+    /// When its pane was captured last, whatever that showed.
+    pub(super) looked: Option<Mono>,
+    /// Since when its pane may show something that no capture has seen.
+    pub(super) unseen: Option<Mono>,
+    /// Whether it has painted anything of its own. Before that, what stands above a shell's line is what a program
+    /// before it left behind.
+    pub(super) painted: bool,
+    /// What that says, while nothing else is on its screen.
+    pub(super) left: Option<Vec<Claim>>,
     pub(super) title: Vec<Claim>,
+    /// When what the title says last changed.
     pub(super) title_at: Mono,
     /// What the title said that the process before left behind.
     pub(super) title_left: Vec<Claim>,
@@ -60,22 +72,46 @@ pub(super) struct Board {
     /// The hook's last word was overruled by the screen and counts no more.
     pub(super) hook_spent: bool,
     pub(super) transcript: Option<Evidence>,
+    /// When the line behind that was written, by its CLI's clock.
+    pub(super) line: Option<Wall>,
     /// The same of the transcript's, until it says something else.
     pub(super) transcript_spent: bool,
     pub(super) limit: Option<Limit>,
-    /// When work, or a question that comes of it, was last seen with own eyes.
+    /// When work or any question was last seen with own eyes: an end that was told before is old.
+    pub(super) stirred: Option<Mono>,
+    /// When work, or a question that only comes of it, was: a limit that was met before is over.
     pub(super) worked: Option<Mono>,
     pub(super) front: Front,
 }
 
 impl Board {
-    /// Takes in what was read from a screen. An older capture than the last one says nothing.
-    pub(super) fn read(&mut self, reading: Reading, calm: bool, at: Mono) {
-        if self.screen.as_ref().is_some_and(|seen| at < seen.at) {
+    /// Something was written in its pane.
+    pub(super) fn wrote(&mut self, at: Mono) {
+        if self.looked.is_none_or(|seen| at > seen) {
+            self.unseen.get_or_insert(at);
+        }
+    }
+
+    /// Takes in what was read from a screen; `wrote` is when its pane last changed. An older capture than the last
+    /// one says nothing, and neither does what another program shows.
+    pub(super) fn read(&mut self, reading: Reading, calm: bool, at: Mono, wrote: Option<Mono>) {
+        if self.looked.is_some_and(|seen| at < seen) {
             return;
         }
+        self.looked = Some(at);
+        // After a capture in the middle of writing another one must come.
+        let later = self.unseen.max(wrote).filter(|since| *since > at);
+        self.unseen = if calm { later } else { Some(at) };
         let (title, claims): (Vec<Claim>, Vec<Claim>) =
-            reading.claims.into_iter().partition(|c| c.source == super::Source::Title);
+            reading.claims.into_iter().partition(|c| c.source == Source::Title);
+        if !self.front.shows_agent() {
+            return self.titled(title, at);
+        }
+        if reading.left && !self.painted && self.is_left(&claims, reading.hold.as_ref()) {
+            (self.title_left, self.title) = (title, Vec::new());
+            return;
+        }
+        self.painted = true;
         self.titled(title, at);
         if let Some(claim) = reading.hold {
             let since = self.cover.as_ref().map_or(at, |cover| cover.since);
@@ -88,10 +124,36 @@ impl Board {
         self.observe(&seen, at);
     }
 
-    /// When the last screen was captured, whatever it showed.
-    pub(super) fn screen_at(&self) -> Option<Mono> {
-        let cover = self.cover.as_ref().map(|cover| cover.at);
-        self.screen.as_ref().map(|seen| seen.at).max(cover)
+    /// Whether all that a screen says was left behind by a program before: it said so at first sight.
+    fn is_left(&mut self, claims: &[Claim], hold: Option<&Claim>) -> bool {
+        let said = claims.iter().chain(hold);
+        match &self.left {
+            Some(left) => said.into_iter().all(|claim| left.contains(claim)),
+            None => {
+                self.left = Some(said.cloned().collect());
+                true
+            }
+        }
+    }
+
+    /// Takes in who has its terminal. What stood there says nothing once that is somebody else, before or after.
+    pub(super) fn fronted(&mut self, front: Front, now: Mono) {
+        if front.shows != self.front.shows {
+            (self.screen, self.cover) = (None, None);
+            self.unseen = Some(now);
+        }
+        self.front = front;
+    }
+
+    /// What the title says that the next process finds, whoever set it.
+    pub(super) fn take_title(&mut self) -> Vec<Claim> {
+        let own = std::mem::take(&mut self.title);
+        if own.is_empty() { std::mem::take(&mut self.title_left) } else { own }
+    }
+
+    /// Whether its screen was seen, but not since another program had the terminal.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.screen.is_none() && self.looked.is_some() && self.left.is_none()
     }
 
     /// Takes in what the title says.
@@ -104,40 +166,48 @@ impl Board {
         // One that nobody takes back is met with every screen, and is no work.
         if claims != self.title {
             self.observe(&claims, at);
+            self.title_at = at;
         }
         self.title = claims;
-        self.title_at = at;
     }
 
     /// What follows from claims beyond their moment: that there was work, or that a limit was met.
     fn observe(&mut self, claims: &[Claim], at: Mono) {
+        if !self.front.shows_agent() {
+            return;
+        }
         for claim in claims {
-            let works = matches!(claim.says.state, AgentState::Busy | AgentState::Waiting);
-            if works && claim.rank <= Rank::Spinner && self.front.shows_agent() {
-                self.work_seen(at);
-            } else if claim.says.state == AgentState::Limited {
+            if claim.says.state == AgentState::Limited {
                 self.limited(Evidence { claim: claim.clone(), at }, None);
+            } else if matches!(claim.says.state, AgentState::Busy | AgentState::Waiting)
+                && claim.rank <= Rank::Spinner
+            {
+                self.stirred = self.stirred.max(Some(at));
+                if works(claim.says) {
+                    self.work_seen(at);
+                }
             }
         }
     }
 
-    /// There is work again: a limit that was met before is over, and so is an end that was told before.
+    /// There is work again: a limit that was met before is over.
     fn work_seen(&mut self, at: Mono) {
-        self.worked = Some(self.worked.map_or(at, |last| last.max(at)));
+        self.worked = self.worked.max(Some(at));
         if self.limit.as_ref().is_some_and(|l| l.evidence.at + limits::EVIDENCE_SETTLES < at) {
             self.limit = None;
         }
     }
 
     /// A limit was met, or is still told of.
-    pub(super) fn limited(&mut self, evidence: Evidence, until: Option<Mono>) {
+    fn limited(&mut self, evidence: Evidence, until: Option<Mono>) {
         // Words that stood on the screen before a limit ended may stand there for ever after; what a CLI
         // writes or calls later is another limit.
-        let seen = matches!(evidence.claim.source, super::Source::Screen | super::Source::Title);
+        let seen = matches!(evidence.claim.source, Source::Screen | Source::Title);
         let before = self.limit.take().filter(|l| seen || evidence.at < l.ends());
         let met = before.as_ref().map_or(evidence.at, |l| l.met);
-        let until = until.or(before.and_then(|l| l.until));
-        self.limit = Some(Limit { evidence, until, met });
+        let until = until.or(before.as_ref().and_then(|l| l.until));
+        let written = evidence.claim.source == Source::Transcript || before.is_some_and(|l| l.written);
+        self.limit = Some(Limit { evidence, until, met, written });
     }
 
     /// Takes in a hook's word.
@@ -150,29 +220,61 @@ impl Board {
         }
         // Work that is told of later than a limit means that the limit is over.
         let later = |limit: &Limit| evidence.at > limit.evidence.at + limits::EVIDENCE_SETTLES;
-        if !rests(evidence.claim.says) && self.limit.as_ref().is_some_and(later) {
+        if works(evidence.claim.says) && self.limit.as_ref().is_some_and(later) {
             self.limit = None;
         }
         self.hook = Some(evidence);
         self.hook_spent = false;
     }
 
-    /// Takes in the transcript's word, with the end of a limit where it says one; `None` takes its last
-    /// word back.
-    pub(super) fn heard(&mut self, evidence: Option<Evidence>, limit_ends: Option<Mono>) {
-        if let Some(evidence) = evidence.as_ref().filter(|e| e.claim.says.state == AgentState::Limited)
-            && self.worked.is_none_or(|at| at <= evidence.at + limits::EVIDENCE_SETTLES)
-        {
-            self.limited(evidence.clone(), limit_ends);
+    /// Takes in the transcript's word, when the `line` behind it was written, and the end of a limit where it says
+    /// one; `None` takes its last word back.
+    pub(super) fn heard(
+        &mut self,
+        mut said: Option<Evidence>,
+        line: Option<Wall>,
+        limit_ends: Option<Mono>,
+        now: Mono,
+    ) {
+        let again = self.is_heard_again(said.as_ref(), line);
+        if again {
+            // How old it is was told by the wall clock, which may have been set since: its first hearing counts.
+            said = self.transcript.take();
+        } else {
+            self.transcript_spent = false;
+            self.line = line;
         }
-        // The same word comes again when only tokens changed, and its age is told with a little error.
-        self.transcript_spent &= match (&self.transcript, &evidence) {
-            (Some(last), Some(now)) => {
-                last.claim == now.claim && now.at <= last.at + limits::EVIDENCE_SETTLES
+        let limited = said.as_ref().filter(|e| e.claim.says.state == AgentState::Limited);
+        if let Some(evidence) = limited {
+            // Work that was seen since the same words were written has ended that limit.
+            let worked = |at: Mono| again && at > evidence.at + limits::EVIDENCE_SETTLES;
+            if !self.worked.is_some_and(worked) {
+                self.limited(evidence.clone(), limit_ends);
             }
-            _ => false,
+        } else if said.as_ref().is_none_or(|e| works(e.claim.says)) {
+            self.limit_taken_back(now);
+        }
+        self.transcript = said;
+    }
+
+    /// Whether that is what the transcript said before: the same word comes again when only tokens changed.
+    pub(super) fn is_heard_again(&self, said: Option<&Evidence>, line: Option<Wall>) -> bool {
+        let (Some(last), Some(said)) = (&self.transcript, said) else { return false };
+        let apart = match (self.line, line) {
+            (Some(a), Some(b)) => a.since(b).max(b.since(a)),
+            (None, None) => std::time::Duration::ZERO,
+            _ => return false,
         };
-        self.transcript = evidence;
+        last.claim == said.claim && apart <= limits::EVIDENCE_SETTLES
+    }
+
+    /// A limit that the transcript told of, and tells of no more, is over. It stays known, since its words may
+    /// stand on the screen for ever after.
+    fn limit_taken_back(&mut self, now: Mono) {
+        if let Some(limit) = self.limit.as_mut().filter(|limit| limit.written) {
+            limit.until = Some(limit.ends().min(now));
+            limit.written = false;
+        }
     }
 
     /// What the screen's rules say, when the screen is the agent's own and nothing covers it.
@@ -196,12 +298,19 @@ impl Board {
     /// The transcript's word, while it counts: an end that was followed by work is old.
     pub(super) fn transcript_counts(&self) -> Option<&Evidence> {
         let said = self.transcript.as_ref()?;
-        let outlived = self.worked.is_some_and(|at| at > said.at + limits::EVIDENCE_SETTLES)
+        let outlived = self.stirred.is_some_and(|at| at > said.at + limits::EVIDENCE_SETTLES)
             || self.hook.as_ref().is_some_and(|hook| hook.at > said.at + limits::EVIDENCE_SETTLES);
         let covered = self.cover.as_ref().is_some_and(|cover| said.at < cover.since);
         let counts = !covered && !self.transcript_spent && (!rests(said.claim.says) || !outlived);
         counts.then_some(said)
     }
+}
+
+/// Whether that is work, or a question that only comes of work. Other questions are put by gates, and by panels
+/// that a person opens.
+fn works(verdict: Verdict) -> bool {
+    let asks = matches!(verdict.detail, Some(Detail::Permission | Detail::Plan));
+    verdict.state == AgentState::Busy || (verdict.state == AgentState::Waiting && asks)
 }
 
 /// Whether an agent that does this does nothing until somebody comes, or time passes.

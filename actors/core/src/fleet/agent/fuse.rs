@@ -86,9 +86,9 @@ impl Agent {
     fn work(&self, now: Mono) -> Option<Proposal> {
         let spins = |c: &&Claim| c.rank == Rank::Spinner;
         let screen = self.board.screen_claims().find(spins);
-        // A title that nobody takes back stands for ever; a live one is painted again and again.
-        let moves = self.quiet_for(now) <= limits::TITLE_MOVES;
-        let title = self.titles().find(spins).filter(|_| moves);
+        // A title that nobody takes back stands for ever, whatever else is written; a live one turns.
+        let still = self.quiet_for(now).max(now.since(self.board.title_at));
+        let title = self.titles().find(spins).filter(|_| still <= limits::TITLE_MOVES);
         let best = self.at_what(self.dated(screen.or(title)?));
         let Some(hook) = self.board.hook_counts() else { return Some(Proposal::claim(best)) };
         let afterwards = best.at > hook.at + limits::EVIDENCE_SETTLES;
@@ -155,7 +155,7 @@ impl Agent {
                 Some(seen) if finer(seen.claim.says.state) && seen.at >= said.at => Proposal::claim(seen),
                 // The CLI's own word for the end of a turn needs no confirmation, unless work was seen after it.
                 _ => {
-                    let last = self.board.worked.is_none_or(|at| at <= said.at);
+                    let last = self.board.stirred.is_none_or(|at| at <= said.at);
                     Proposal { sure: last && said.claim.source == Source::Hook, ..plain }
                 }
             };
@@ -183,7 +183,10 @@ impl Agent {
     fn rest(&self, now: Mono) -> Proposal {
         let writes = self.quiet_for(now) < limits::QUIET_LOOK_INTERVAL;
         if let Some(cover) = &self.board.cover {
-            return match self.verdict.state {
+            let unknown = Verdict::new(AgentState::Unknown, None);
+            let stopped = self.verdict.detail == Some(Detail::Stopped);
+            let held = if stopped { self.before_stop.unwrap_or(unknown) } else { self.verdict };
+            return match held.state {
                 AgentState::Unknown | AgentState::Starting => {
                     Proposal::claim(Evidence { claim: cover.claim.clone(), at: cover.at })
                 }
@@ -191,14 +194,16 @@ impl Agent {
                     let idle = Verdict::new(AgentState::Idle, None);
                     Proposal::new(idle, Rank::Composer, By::CoverAfterLimit)
                 }
-                _ => Proposal { sure: true, ..Proposal::new(self.verdict, Rank::Composer, By::Cover) },
+                _ => Proposal { sure: true, ..Proposal::new(held, Rank::Composer, By::Cover) },
             };
         }
         // Without rules for the screen, output is the only sign of work there is.
         if let Some(seen) = self.composer(now).filter(|_| self.nature.reads_screen || !writes) {
             return Proposal::claim(seen);
         }
-        if writes {
+        // After another program had the terminal, a capture is on its way.
+        let awaited = self.nature.reads_screen && self.board.is_awaited();
+        if writes && !awaited {
             let busy = Verdict::new(AgentState::Busy, Some(Detail::Output));
             return Proposal::new(busy, Rank::Activity, By::Output);
         }
@@ -207,6 +212,8 @@ impl Agent {
         }
         let why = if !self.board.front.shows_agent() {
             "another program has its terminal"
+        } else if self.board.screen.is_none() && self.board.left.is_some() {
+            "what stands on its screen was left there by a program before it"
         } else if self.board.screen.is_none() {
             "its screen was not seen yet"
         } else {

@@ -5,9 +5,11 @@ use crate::fleet::state::Detail;
 use crate::untrusted::Untrusted;
 
 mod interleave;
+mod leftovers;
+mod limited;
 mod stage;
 
-use stage::{OLD, READS, Stage, at, claim, proc, shows};
+use stage::{OLD, READS, Stage, at, proc, shows};
 
 #[test]
 fn a_whole_life_is_told_in_order() {
@@ -67,6 +69,17 @@ fn a_ticking_status_line_does_not_keep_it_busy_and_a_stream_of_words_does() {
 }
 
 #[test]
+fn a_banner_between_two_paintings_starts_nothing() {
+    let mut s = Stage::aged(READS, Duration::ZERO);
+    s.until(500).paint("banner").is("starting");
+    s.until(4_000).paint("fresh").until(6_000).is("fresh");
+    for _ in 0..5 {
+        s.write().pass(120).capture("banner", false).pass(300).screen("fresh").pass(2_000);
+    }
+    assert_eq!(s.story(), ["fresh"]);
+}
+
+#[test]
 fn output_alone_makes_nobody_busy_whose_screen_can_be_read() {
     let mut s = Stage::new(READS);
     s.paint("composer").until(3_000).is("idle");
@@ -102,6 +115,35 @@ fn a_screen_that_did_not_come_is_asked_for() {
     assert_eq!(s.wanted, 1);
     s.screen("composer").until(60_000);
     assert_eq!(s.wanted, 1);
+}
+
+#[test]
+fn a_last_capture_in_the_middle_of_writing_is_followed_by_another() {
+    let mut s = Stage::new(READS);
+    s.animate("spinner", 3_000).write().pass(120).capture("composer", false).is("busy/thinking");
+    let looks = s.looks;
+    s.until(8_000);
+    assert_eq!(s.wanted, 0);
+    s.until(9_000);
+    assert_eq!((s.wanted, s.looks - looks), (1, 1), "and it is not looked at meanwhile");
+    s.screen("composer").pass(2_000).is("idle");
+}
+
+#[test]
+fn a_pane_that_is_written_in_all_the_time_is_asked_for() {
+    let mut s = Stage::new(READS);
+    s.paint("composer").until(5_000).is("idle");
+    for _ in 0..300 {
+        s.write().pass(100);
+    }
+    assert_eq!(s.wanted, 6);
+}
+
+#[test]
+fn a_hook_is_named_by_all_of_its_name() {
+    let mut s = Stage::new(READS);
+    s.hook("session.error", "error").is("error");
+    assert!(s.because().starts_with("its hook session.error says error"), "{}", s.because());
 }
 
 #[test]
@@ -227,8 +269,7 @@ fn a_title_that_only_turns_leaves_what_the_cli_says_it_works_at() {
 #[test]
 fn a_title_that_stopped_turning_is_no_work() {
     let mut s = Stage::new(READS);
-    let title = vec![claim(Source::Title, Rank::Spinner, "busy/thinking", "⠋ working")];
-    s.paint("composer").write().tell(Event::Title(title));
+    s.screen("composer").write().pass(300).titled("composer", "⠋ working");
     s.is("busy/thinking").pass(3_000).is("busy/thinking");
     s.pass(4_000).is("idle");
 }
@@ -295,7 +336,7 @@ fn a_restored_state_holds_until_something_is_seen() {
     let mut again = Agent::new(at(90_000), false, Duration::from_secs(120));
     again.restore(history, last);
     again.set_nature(READS);
-    let mut next = Stage { agent: again, ms: 90_000, changes: Vec::new(), wanted: 0 };
+    let mut next = Stage { agent: again, ms: 90_000, changes: Vec::new(), wanted: 0, looks: 0 };
     next.tell(Event::Attached { process: proc(5), age: OLD });
     next.until(91_500).is("waiting/permission");
     next.screen("menu").until(99_000).is("waiting/permission");

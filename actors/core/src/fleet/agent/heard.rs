@@ -18,7 +18,9 @@ impl Agent {
             let age = heard.at.map(|at| now.wall.since(at)).unwrap_or_default();
             Evidence { claim, at: now.mono - age }
         });
+        let again = self.board.is_heard_again(said.as_ref(), heard.at);
         // What was under way when a process ended may come when the next one runs.
-        self.board.heard(said.filter(|said| self.is_of_now(said.at)), ends);
+        let said = said.filter(|said| again || self.is_of_now(said.at));
+        self.board.heard(said, heard.at, ends, now.mono);
     }
 }

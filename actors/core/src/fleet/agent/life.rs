@@ -30,7 +30,7 @@ impl Agent {
         }
         // A pane keeps its title when its program is killed; the next one has not set it.
         let before = self.process.replace(process);
-        let title_left = before.map(|_| std::mem::take(&mut self.board.title)).unwrap_or_default();
+        let title_left = before.map(|_| self.board.take_title()).unwrap_or_default();
         self.life = Life::Alive;
         self.born = now.mono - age;
         self.attached_at = now.mono;
@@ -40,7 +40,10 @@ impl Agent {
         self.pane_ending = false;
         self.before_loss = None;
         self.trouble = None;
-        self.board = Board { title_left, ..Board::default() };
+        // A young process may not have painted yet; an older one has, and may have been watched before.
+        let painted = age >= limits::START_GRACE;
+        self.board = Board { title_left, painted, unseen: Some(now.mono), ..Board::default() };
+        self.before_stop = None;
         self.pending = None;
         self.last_look = now.mono;
         self.last_activity = None;
@@ -91,7 +94,8 @@ impl Agent {
         if let Some(before) = &mut self.before_loss
             && self.verdict.detail == Some(Detail::LostServer)
         {
-            // The server took its panes with it: that is what happened, not a crash of each.
+            // A server that ends takes its panes with it: then that is what happened, not a crash of each. One that
+            // only stalled did not, and when it answers again the death is told.
             *before = verdict;
             return;
         }
@@ -197,8 +201,15 @@ impl Agent {
         }
         let Some(before) = self.before_loss.take() else { return };
         self.last_look = now.mono;
-        if self.verdict.detail == Some(Detail::LostServer) && self.life == Life::Alive {
-            self.turn(before, "its tmux server answers again", now, out);
+        if self.verdict.detail != Some(Detail::LostServer) {
+            return;
+        }
+        match self.life {
+            Life::Ended { facts, .. } => {
+                self.turn(before, &format!("its process ended with {facts}"), now, out);
+            }
+            Life::Alive => self.turn(before, "its tmux server answers again", now, out),
+            Life::Unborn => {}
         }
     }
 }

@@ -81,7 +81,7 @@ impl Agent {
             let agrees = other.says.state == self.verdict.state || (rests(other.says) && rests(self.verdict));
             confidence += if agrees { 0.04 } else { -0.1 };
         }
-        let seen = self.board.screen_at();
+        let seen = self.board.looked;
         let changed =
             self.last_activity.is_some_and(|at| seen.is_none_or(|seen| at > seen + limits::SCREEN_LATE));
         if changed && proposal.rank > Rank::Process && self.nature.reads_screen {
@@ -174,7 +174,7 @@ fn shown(claim: &Claim) -> String {
 fn named(claim: &Claim) -> String {
     match claim.source {
         Source::Transcript => "its transcript".to_owned(),
-        _ => format!("its hook {}", claim.rule.rsplit('.').next().unwrap_or(&claim.rule)),
+        _ => format!("its hook {}", claim.rule.strip_prefix("hook.").unwrap_or(&claim.rule)),
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Pending {
     pub(super) looks: u8,
     /// Captures of a pane that was never quiet that saw it.
     noisy: u8,
+    /// The last of them.
+    capture: Option<Mono>,
     first: Mono,
     last: Mono,
 }
@@ -64,6 +66,8 @@ impl Agent {
         let other_rest = rests(from) && !matches!(to.state, AgentState::Idle | AgentState::Fresh);
         match to.state {
             AgentState::Unknown => true,
+            // Only a process that begins is starting; of any other that banner is half a painting.
+            AgentState::Starting => !matches!(from.state, AgentState::Starting | AgentState::Unknown),
             _ => rests(to) && !proposal.sure && !other_rest,
         }
     }
@@ -72,7 +76,8 @@ impl Agent {
     fn confirmed(&mut self, proposal: &Proposal, now: Mono) -> bool {
         let same = |p: &Pending| rests(p.verdict) == rests(proposal.verdict);
         let spaced = self.pending.as_ref().is_none_or(|p| now.since(p.last) >= limits::CONFIRM_SPACING);
-        let begun = Pending { verdict: proposal.verdict, looks: 0, noisy: 0, first: now, last: now };
+        let begun =
+            Pending { verdict: proposal.verdict, looks: 0, noisy: 0, capture: None, first: now, last: now };
         let known = self.pending.filter(same);
         let mut pending = known.unwrap_or(begun);
         pending.verdict = proposal.verdict;
@@ -80,14 +85,16 @@ impl Agent {
             if self.is_calm(proposal) {
                 pending.looks = pending.looks.saturating_add(1);
                 pending.last = now;
-            } else if self.board.screen.as_ref().is_some_and(|seen| seen.at >= now) {
+            } else if let Some(capture) = self.board.screen.as_ref().map(|seen| seen.at)
+                && pending.capture.is_none_or(|last| capture > last)
+            {
                 pending.noisy = pending.noisy.saturating_add(1);
-                pending.last = now;
+                (pending.capture, pending.last) = (Some(capture), now);
             }
         }
         self.pending = Some(pending);
         let enough = match proposal.verdict.state {
-            AgentState::Unknown => limits::UNKNOWN_LOOKS,
+            AgentState::Unknown | AgentState::Starting => limits::UNKNOWN_LOOKS,
             _ => limits::QUIET_LOOKS,
         };
         // The first look at a starting agent comes at the end of its grace: one look over seconds in which
@@ -117,7 +124,11 @@ impl Agent {
             return Some((self.born + limits::START_GRACE).max(self.last_look));
         }
         let by_output = self.verdict == Verdict::new(AgentState::Busy, Some(Detail::Output));
-        if self.pending.is_some() || by_output || self.propose(now).verdict != self.verdict {
+        let proposal = self.propose(now);
+        let differs = self.pending.is_some() || proposal.verdict != self.verdict;
+        // What only another capture can confirm waits for that, and not for time.
+        let by_time = self.is_calm(&proposal) || !self.nature.reads_screen;
+        if by_output || (differs && by_time) {
             return Some(again);
         }
         let wrote = self.last_activity;
@@ -126,23 +137,19 @@ impl Agent {
             let quiet = wrote.map_or(Mono::ZERO, |at| at + limits::OUTLIVED_QUIET);
             (said.at + limits::OUTLIVED_AFTER).max(quiet)
         });
-        let title = wrote.filter(|_| !self.board.title.is_empty()).map(|at| at + limits::TITLE_MOVES + TICK);
+        let turns = wrote.filter(|_| !self.board.title.is_empty()).map(|at| at.min(self.board.title_at));
+        let title = turns.map(|at| at + limits::TITLE_MOVES + TICK);
         let limited = self.board.limit.is_some() || self.verdict.state == AgentState::Limited;
         let limit = limited.then(|| self.limit_ends());
-        [outlived, title, limit, self.screen_due()].into_iter().flatten().filter(|at| *at > now).min()
+        let by_itself = [outlived, title, limit].into_iter().flatten().filter(|at| *at > now);
+        // A screen may be overdue while other looks were waited for.
+        by_itself.chain(self.screen_due().map(|at| at.max(now))).min()
     }
 
     /// When a screen that should long have come is asked for.
     fn screen_due(&self) -> Option<Mono> {
-        if !self.nature.reads_screen {
-            return None;
-        }
-        let late = match (self.board.screen_at(), self.last_activity.max(self.reread)) {
-            (None, _) => self.attached_at,
-            (Some(seen), Some(changed)) if changed > seen => changed,
-            _ => return None,
-        };
-        Some(late.max(self.screen_asked) + limits::SCREEN_LATE)
+        let unseen = self.board.unseen.filter(|_| self.nature.reads_screen)?;
+        Some(unseen.max(self.screen_asked) + limits::SCREEN_LATE)
     }
 
     /// Asks for a screen that should long have come: a report may have been displaced by others.

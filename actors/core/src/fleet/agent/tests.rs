@@ -222,6 +222,21 @@ fn a_stalled_server_makes_agents_unknown_and_gives_them_back() {
 }
 
 #[test]
+fn a_death_while_the_server_stalled_is_told_when_it_answers_again() {
+    for (facts, says) in [(signal(11), "crashed/signal"), (ExitFacts::UNKNOWN, "exited/unknown_cause")] {
+        let mut a = agent(OLD);
+        a.step(Event::ServerLost { stalled: true }, at(10));
+        let out = a.step(Event::Died { process: proc(5), facts }, at(20));
+        assert_eq!((out, word(&a).as_str()), (vec![Effect::Died(facts)], "unknown/lost_server"));
+        let out = a.step(Event::ServerBack, at(30));
+        assert!(matches!(&out[..], [Effect::Changed(c)] if c.because.contains("ended with")), "{out:?}");
+        assert_eq!(word(&a), says);
+        a.step(Event::PaneDead { facts: signal(11) }, at(40));
+        assert_eq!(word(&a), "crashed/signal");
+    }
+}
+
+#[test]
 fn a_server_that_ends_takes_its_agents_as_lost_not_as_crashed() {
     let mut before = agent(OLD);
     let out = before.step(Event::Died { process: proc(5), facts: signal(1) }, at(10));

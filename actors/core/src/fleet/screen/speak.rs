@@ -6,7 +6,7 @@ use super::text::Line;
 use crate::fleet::evidence::{Claim, Rank, RuleName, Source, Verdict};
 use crate::fleet::profile::{Profile, Region, Rules, View, WordRule};
 use crate::fleet::state::{AgentState, Detail};
-use crate::limits::EXCERPT_BYTES;
+use crate::limits::{BOTTOM_LINES_MAX, EXCERPT_BYTES};
 use crate::untrusted::Untrusted;
 
 use super::Reading;
@@ -19,6 +19,7 @@ pub(super) fn read(profile: &Profile, title: &Untrusted, lines: Vec<Line<'_>>) -
         claims: Vec::new(),
         hold: None,
         live: live.composer.is_some() || live.dialog.is_some() || live.work.is_some(),
+        left: is_left(&live),
     };
     let views = Views::new(&live, title, rules);
     for rule in &rules.rules {
@@ -194,6 +195,15 @@ fn banner<'l>(live: &'l Live<'_>, rules: &Rules) -> Option<&'l str> {
         }
     }
     None
+}
+
+/// Whether a shell's line stands below composer, dialog and sign of work; without any of them, among the last lines.
+fn is_left(live: &Live<'_>) -> bool {
+    let composer = live.composer.as_ref().map(|composer| composer.last);
+    let dialog = live.dialog.as_ref().map(|dialog| dialog.anchor.max(dialog.first));
+    let lowest = composer.max(dialog).max(live.work.map(|work| work.line));
+    let from = lowest.map_or(live.lines.len().saturating_sub(BOTTOM_LINES_MAX), |at| at + 1);
+    (from..live.lines.len()).any(|at| shell::is_line(&live.lines, at))
 }
 
 /// The claim that the agent is gone: a shell's prompt is the last thing on the screen, and no composer

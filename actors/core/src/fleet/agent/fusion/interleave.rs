@@ -52,7 +52,7 @@ proptest! {
         let mut standing = "nothing";
         let (mut stopped, mut covered) = (false, false);
         let mut worked_at = 0;
-        let mut hooked = false;
+        let (mut hooked, mut hooked_at) = (false, 0);
         for (told, wait) in steps {
             s.until(s.ms + wait);
             match told {
@@ -60,14 +60,15 @@ proptest! {
                 Told::Screen(what, calm) => {
                     covered = false;
                     standing = what;
+                    let captured = s.ms;
                     s.capture(what, calm);
                     if matches!(what, "spinner" | "compacting" | "menu" | "trust") {
                         worked_at = s.ms;
-                        hooked = false;
+                        hooked &= captured <= hooked_at;
                     }
                 }
-                Told::Hook(says) => { hooked = true; s.hook("x", says); }
-                Told::Transcript(says) => { hooked = true; s.transcript(says, None); }
+                Told::Hook(says) => { (hooked, hooked_at) = (true, s.ms); s.hook("x", says); }
+                Told::Transcript(says) => { (hooked, hooked_at) = (true, s.ms); s.transcript(says, None); }
                 Told::Title(spins) => {
                     let spin = claim(Source::Title, Rank::Spinner, "busy/thinking", "⠋");
                     s.tell(Event::Title(if spins { vec![spin] } else { vec![] }));

@@ -29,7 +29,10 @@ pub(super) fn verdict(word: &str) -> Verdict {
     let state = AgentState::ALL.into_iter().find(|s| s.as_str() == state).unwrap();
     let details = [
         Detail::Permission,
+        Detail::Question,
         Detail::Trust,
+        Detail::Login,
+        Detail::Plan,
         Detail::Thinking,
         Detail::Tool,
         Detail::Compacting,
@@ -54,6 +57,10 @@ pub(super) fn shows(what: &str) -> Reading {
         "compacting" => vec![screen(Rank::Spinner, "busy/compacting", "Compacting…")],
         "menu" => vec![screen(Rank::Blocker, "waiting/permission", "Do you want to proceed?")],
         "trust" => vec![screen(Rank::Gate, "waiting/trust", "Do you trust this folder?")],
+        "panel" => vec![screen(Rank::Blocker, "waiting/question", "Help improve")],
+        "login" => vec![screen(Rank::Gate, "waiting/login", "Select login method")],
+        "plan" => vec![screen(Rank::Blocker, "waiting/plan", "Would you like to proceed?")],
+        "banner" => vec![screen(Rank::Composer, "starting", "Claude Code v2")],
         "limit" => vec![screen(Rank::Blocker, "limited", "You've hit your limit")],
         "composer" => vec![screen(Rank::Composer, "idle", "")],
         "fresh" => vec![screen(Rank::Composer, "fresh", "")],
@@ -61,12 +68,12 @@ pub(super) fn shows(what: &str) -> Reading {
         "error" => vec![screen(Rank::Composer, "error", "API Error: 500")],
         "viewer" => {
             let hold = Some(screen(Rank::Composer, "idle", "Showing transcript"));
-            return Reading { claims: vec![], hold, live: true };
+            return Reading { claims: vec![], hold, live: true, left: false };
         }
         "nothing" => return Reading::default(),
         other => panic!("{other}"),
     };
-    Reading { claims, hold: None, live: true }
+    Reading { claims, hold: None, live: true, left: false }
 }
 
 /// An agent that is told what happens at which moment, and looks whenever that is due.
@@ -76,7 +83,12 @@ pub(super) struct Stage {
     /// Each change with its moment.
     pub(super) changes: Vec<(u64, String)>,
     pub(super) wanted: usize,
+    /// How often it was looked at because that was due.
+    pub(super) looks: usize,
 }
+
+/// A capture is stamped by who makes it, and read a moment later.
+const LATE_MS: u64 = 2;
 
 impl Stage {
     pub(super) fn new(nature: Nature) -> Self {
@@ -86,13 +98,17 @@ impl Stage {
     pub(super) fn aged(nature: Nature, age: Duration) -> Self {
         let mut agent = Agent::new(at(0), false, Duration::from_secs(120));
         agent.set_nature(nature);
-        let mut stage = Stage { agent, ms: 0, changes: Vec::new(), wanted: 0 };
+        let mut stage = Stage { agent, ms: 0, changes: Vec::new(), wanted: 0, looks: 0 };
         stage.tell(Event::Attached { process: proc(5), age });
         stage
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        for effect in self.agent.step(event, at(self.ms)) {
+        self.happens(event, at(self.ms));
+    }
+
+    fn happens(&mut self, event: Event, now: Moment) {
+        for effect in self.agent.step(event, now) {
             match effect {
                 Effect::Changed(change) => self.changes.push((self.ms, word(change.to))),
                 Effect::WantScreen => self.wanted += 1,
@@ -109,6 +125,7 @@ impl Stage {
                 break;
             }
             self.ms = due;
+            self.looks += 1;
             self.tell(Event::Look);
         }
         self.ms = ms;
@@ -124,8 +141,30 @@ impl Stage {
     }
 
     pub(super) fn capture(&mut self, what: &str, calm: bool) -> &mut Self {
+        self.reading(shows(what), calm)
+    }
+
+    /// The same, above a line of the shell in which it was started.
+    pub(super) fn left(&mut self, what: &str) -> &mut Self {
+        self.reading(Reading { left: true, ..shows(what) }, true)
+    }
+
+    /// The same, with a title that says that it works.
+    pub(super) fn titled(&mut self, what: &str, title: &str) -> &mut Self {
+        let mut reading = shows(what);
+        reading.claims.push(claim(Source::Title, Rank::Spinner, "busy/thinking", title));
+        self.reading(reading, true)
+    }
+
+    fn reading(&mut self, reading: Reading, calm: bool) -> &mut Self {
         let at = at(self.ms).mono;
-        self.tell(Event::Screen { reading: Box::new(shows(what)), calm, at });
+        self.until(self.ms + LATE_MS);
+        self.tell(Event::Screen { reading: Box::new(reading), calm, at });
+        self
+    }
+
+    pub(super) fn front(&mut self, stopped: bool, shows: Shows) -> &mut Self {
+        self.tell(Event::Front(Front { stopped, shows, tool: None }));
         self
     }
 
@@ -170,13 +209,25 @@ impl Stage {
     }
 
     pub(super) fn transcript(&mut self, says: &str, resets: Option<u64>) -> &mut Self {
+        self.written(Some((says, self.ms)), resets, at(self.ms).wall)
+    }
+
+    /// The transcript says that, in a line of that moment, and is heard when the wall clock shows `wall`.
+    pub(super) fn written(
+        &mut self,
+        says: Option<(&str, u64)>,
+        resets: Option<u64>,
+        wall: Wall,
+    ) -> &mut Self {
+        let claim = |says| claim(Source::Transcript, Rank::Transcript, says, "rate_limit");
         let mut heard = Heard {
-            claim: Some(claim(Source::Transcript, Rank::Transcript, says, "rate_limit")),
-            at: Some(at(self.ms).wall),
+            claim: says.map(|(says, _)| claim(says)),
+            at: says.map(|(_, ms)| at(ms).wall),
             ..Heard::default()
         };
         heard.usage.limit_resets_at = resets.map(|ms| at(ms).wall);
-        self.tell(Event::Transcript(Box::new(heard)));
+        let now = Moment { wall, ..at(self.ms) };
+        self.happens(Event::Transcript(Box::new(heard)), now);
         self
     }
 
