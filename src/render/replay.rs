@@ -24,7 +24,7 @@ pub fn draw(replayed: &Replayed, look: Look) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{}/{} ({}), recorded {} by tsup {}: {} frames, {} states",
+        "{}/{} ({}), recorded {} by tsup {}: {} frames, {} changes",
         header.session,
         header.name,
         Untrusted::from(header.profile.as_str()),

@@ -257,10 +257,10 @@ impl TranscriptsActor {
             if let Some(tail) = &mut entry.tail {
                 self.figures.count(&entry.follow.cli, tail.take_counts());
                 let version = tail.transcript().version();
-                if version != entry.version.as_ref() {
-                    entry.version = version.cloned();
-                    let version = version.map(ToString::to_string).unwrap_or_default();
-                    let seen = drift::Seen::Version(Arc::clone(&entry.follow.cli), version);
+                // A new file does not tell its version before its first lines.
+                if let Some(version) = version.filter(|version| Some(*version) != entry.version.as_ref()) {
+                    entry.version = Some(version.clone());
+                    let seen = drift::Seen::Version(Arc::clone(&entry.follow.cli), version.to_string());
                     self.shared.drift.telemetry(super::drift::Msg::Saw(seen));
                 }
             }

@@ -78,10 +78,19 @@ struct Alarm {
     last: Mono,
 }
 
+/// What is known of one agent.
+#[derive(Debug, Clone)]
+struct One {
+    cli: Cli,
+    quarrel: Quarrel,
+    /// Which rules fired on its last screen.
+    fired: Vec<RuleName>,
+}
+
 /// What is known of all profiles.
 #[derive(Debug, Clone, Default)]
 pub struct Drift {
-    quarrels: HashMap<AgentId, (Cli, Quarrel)>,
+    agents: HashMap<AgentId, One>,
     rules: BTreeMap<Cli, Rules>,
     firing: BTreeMap<String, Alarm>,
 }
@@ -91,20 +100,20 @@ impl Drift {
     pub fn step(&mut self, seen: Seen, now: Mono) -> Vec<Turned> {
         match seen {
             Seen::Hooked(id, cli, says) => {
-                if let Some(quarrel) = self.quarrel(id, &cli) {
-                    quarrel.hooked(says, now);
+                if let Some(one) = self.one(id, &cli) {
+                    one.quarrel.hooked(says, now);
                 }
             }
             Seen::Read(id, cli, glance) => {
-                if let Some(quarrel) = self.quarrel(id, &cli) {
-                    quarrel.read(glance.says, now);
-                }
-                self.rules.entry(cli).or_default().read(&glance.rules, now);
+                let Some(one) = self.one(id, &cli) else { return Vec::new() };
+                one.quarrel.read(glance.says, now);
+                let before = std::mem::replace(&mut one.fired, glance.rules.clone());
+                self.rules.entry(cli).or_default().read(&glance.rules, &before, now);
                 // Signs are looked for on the tick: a reading is frequent, and an alert is slow.
                 return Vec::new();
             }
             Seen::Version(cli, version) => self.rules.entry(cli).or_default().version(version, now),
-            Seen::Gone(id) => drop(self.quarrels.remove(&id)),
+            Seen::Gone(id) => drop(self.agents.remove(&id)),
             Seen::Tick => {}
         }
         self.review(now)
@@ -115,16 +124,17 @@ impl Drift {
         self.firing.values().map(|alarm| (&alarm.cli, alarm.words.as_str()))
     }
 
-    fn quarrel(&mut self, id: AgentId, cli: &Cli) -> Option<&mut Quarrel> {
-        if !self.quarrels.contains_key(&id) && self.quarrels.len() >= limits::DRIFT_AGENTS_MAX {
+    fn one(&mut self, id: AgentId, cli: &Cli) -> Option<&mut One> {
+        if !self.agents.contains_key(&id) && self.agents.len() >= limits::DRIFT_AGENTS_MAX {
             return None;
         }
-        Some(&mut self.quarrels.entry(id).or_insert_with(|| (Arc::clone(cli), Quarrel::default())).1)
+        let new = || One { cli: Arc::clone(cli), quarrel: Quarrel::default(), fired: Vec::new() };
+        Some(self.agents.entry(id).or_insert_with(new))
     }
 
     fn review(&mut self, now: Mono) -> Vec<Turned> {
         let mut signs: BTreeMap<String, (Cli, String)> = BTreeMap::new();
-        for (id, (cli, quarrel)) in &self.quarrels {
+        for (id, One { cli, quarrel, .. }) in &self.agents {
             if let Some(words) = quarrel.stands(now) {
                 let words = format!("agent {id}: {words}");
                 signs.insert(format!("drift-{cli}-hooks"), (Arc::clone(cli), words));

@@ -46,6 +46,31 @@ pub enum HookSays {
     Ends,
 }
 
+impl HookSays {
+    /// Whether a hook can say that: what a living agent does, and of a kind that fits. Profiles and datagrams are
+    /// held to the same.
+    pub fn check(self) -> Result<Self, &'static str> {
+        use AgentState as S;
+        use Detail as D;
+        let HookSays::State(state, detail) = self else { return Ok(self) };
+        let fits = match (state, detail) {
+            (S::Exited | S::Crashed | S::Missing, _) => {
+                return Err("a hook cannot tell that its process ended");
+            }
+            (S::Starting | S::Unknown, _) => return Err("a hook tells what an agent does"),
+            (S::Fresh | S::Busy | S::Idle | S::Waiting | S::Queued | S::Limited | S::Error, None) => true,
+            (S::Busy, Some(detail)) => {
+                matches!(detail, D::Thinking | D::Tool | D::Compacting | D::Background)
+            }
+            (S::Waiting, Some(detail)) => {
+                matches!(detail, D::Permission | D::Question | D::Trust | D::Login | D::Plan)
+            }
+            (_, Some(_)) => false,
+        };
+        if fits { Ok(self) } else { Err("this detail is none of that state") }
+    }
+}
+
 /// One call of a hook, condensed by the caller so that no foreign JSON reaches the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookReport {

@@ -55,6 +55,18 @@ pub struct Profile {
     pub hooks: Arc<Hooks>,
 }
 
+impl Profile {
+    /// The name of the profile for programs that no other profile knows.
+    pub const GENERIC: &str = "generic";
+    /// The name of that for a plain shell, whose programs draw what they like.
+    pub const SHELL: &str = "shell";
+
+    /// Whether it stands for any program, and not for one CLI.
+    pub fn is_of_any(&self) -> bool {
+        [Self::GENERIC, Self::SHELL].contains(&&*self.name)
+    }
+}
+
 /// How a process is recognised. Any one rule suffices.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -64,6 +64,8 @@ pub const PROFILES_LOOK: Duration = Duration::from_secs(2);
 pub const DRIFT_QUARREL: Duration = Duration::from_secs(120);
 /// And this many hooks must have been called meanwhile: a single old word is no sign.
 pub const DRIFT_HOOKS: u32 = 3;
+/// And this many screens read, each of which disagreed: a single old one is no sign either.
+pub const DRIFT_READINGS: u32 = 3;
 /// A sign must be gone this long before its alert is resolved.
 pub const DRIFT_CLEAR: Duration = Duration::from_secs(300);
 /// A rule must have fired this often before its silence means anything.
@@ -80,6 +82,8 @@ pub const DRIFT_REVIEW: Duration = Duration::from_secs(15);
 pub const DRIFT_AGENTS_MAX: usize = 8_192;
 /// Rules of one profile whose firing is counted.
 pub const DRIFT_RULES_MAX: usize = 512;
+/// Versions of one CLI that are known; of more no change is told twice.
+pub const DRIFT_VERSIONS_MAX: usize = 64;
 /// Alerts of drift at the same time.
 pub const DRIFT_ALERTS_MAX: usize = 256;
 /// A disagreement between shadow profiles and active ones is logged at most this often for each profile.

@@ -17,7 +17,7 @@ use crate::os::proc;
 
 /// The profile by which an agent is read; the one of unknown programs when its own is not there.
 pub(super) fn profile<'p>(profiles: &'p Profiles, name: &str) -> Option<&'p Profile> {
-    profiles.get(name).or_else(|| profiles.get(Nature::GENERIC))
+    profiles.get(name).or_else(|| profiles.get(Profile::GENERIC))
 }
 
 /// What may be concluded from the screens of a profile's CLI.

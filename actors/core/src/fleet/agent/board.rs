@@ -126,14 +126,12 @@ impl Board {
 
     /// Whether all that a screen says was left behind by a program before: it said so at first sight.
     fn is_left(&mut self, claims: &[Claim], hold: Option<&Claim>) -> bool {
-        let said = claims.iter().chain(hold);
-        match &self.left {
-            Some(left) => said.into_iter().all(|claim| left.contains(claim)),
-            None => {
-                self.left = Some(said.cloned().collect());
-                true
-            }
+        let mut said = claims.iter().chain(hold);
+        if let Some(left) = &self.left {
+            return said.all(|claim| left.contains(claim));
         }
+        self.left = Some(said.cloned().collect());
+        true
     }
 
     /// Takes in who has its terminal. What stood there says nothing once that is somebody else, before or after.

@@ -9,7 +9,7 @@ mod leftovers;
 mod limited;
 mod stage;
 
-use stage::{OLD, READS, Stage, at, proc, shows};
+use stage::{OLD, READS, Stage, at, claim, proc, shows};
 
 #[test]
 fn a_whole_life_is_told_in_order() {

@@ -14,17 +14,12 @@ pub struct Nature {
 }
 
 impl Nature {
-    /// The profile of programs that no other profile knows.
-    pub const GENERIC: &str = "generic";
-    /// The profile of a plain shell, whose programs draw what they like.
-    const SHELL: &str = "shell";
-
     /// What may be concluded from the screens of a profile's CLI.
     pub fn of(profile: &Profile) -> Self {
         let rules = &profile.rules;
         let known = !(rules.composers.is_empty() && rules.spinners.is_empty() && rules.rules.is_empty());
         // What an unknown program shows has the shape of a prompt at most: its output says more.
-        let reads_screen = known && ![Self::GENERIC, Self::SHELL].contains(&&*profile.name);
+        let reads_screen = known && !profile.is_of_any();
         Nature { reads_screen, busy_is_drawn: reads_screen && rules.screen.busy_is_drawn }
     }
 }

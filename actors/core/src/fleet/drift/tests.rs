@@ -65,6 +65,24 @@ fn an_interrupted_turn_is_no_drift() {
 }
 
 #[test]
+fn a_tool_beside_a_question_is_no_drift() {
+    let mut drift = Drift::default();
+    let asks = Verdict::new(AgentState::Waiting, Some(Detail::Permission));
+    let end = quarrel_seconds() * 3;
+    drift.step(hooked(asks), at(0));
+    for second in 1..end {
+        let seen = if second % 10 == 0 { hooked(BUSY) } else { read("claude.permission", asks) };
+        assert!(drift.step(seen, at(second)).is_empty());
+    }
+    // Hooks go on, and the screen was not read since it agreed.
+    drift.step(hooked(IDLE), at(end));
+    drift.step(read("claude.composer", IDLE), at(end));
+    for second in 1..end {
+        assert!(drift.step(hooked(BUSY), at(end + second)).is_empty(), "nothing was read since");
+    }
+}
+
+#[test]
 fn screens_that_agree_now_and_then_are_no_drift() {
     let mut drift = Drift::default();
     for second in 0..quarrel_seconds() * 4 {
@@ -122,6 +140,41 @@ fn a_rule_that_falls_silent_with_a_version_is_told_sooner() {
     let turned = drift.step(Seen::Tick, later);
     assert_eq!(turned.len(), 1, "{turned:?}");
     assert!(turned[0].words.contains("2.2"), "{}", turned[0].words);
+}
+
+#[test]
+fn a_new_transcript_and_a_mixed_fleet_are_no_change_of_version() {
+    let mut drift = Drift::default();
+    let cli: Cli = "claude".into();
+    let version = |text: &str| Seen::Version(cli.clone(), text.into());
+    drift.step(version("2.1"), at(0));
+    drift.step(version("2.2"), at(0));
+    for n in 0..limits::DRIFT_RULE_TIMES * 4 {
+        drift.step(read(if n % 2 == 0 { "a" } else { "b" }, BUSY), at(n));
+    }
+    let begun = limits::DRIFT_RULE_TIMES * 4;
+    for text in ["", "2.1", "", "2.2", "2.1"] {
+        drift.step(version(text), at(begun));
+    }
+    for n in 0..limits::DRIFT_RULE_GAPS * 4 {
+        drift.step(read("b", BUSY), at(begun + n));
+    }
+    let later = at(begun) + limits::DRIFT_VERSION_SILENCE + Duration::from_secs(1);
+    assert!(drift.step(Seen::Tick, later).is_empty());
+}
+
+#[test]
+fn one_long_wait_is_no_habit() {
+    let mut drift = Drift::default();
+    for n in 0..limits::DRIFT_RULE_TIMES * 4 {
+        drift.step(read("a", BUSY), at(n));
+    }
+    let end = limits::DRIFT_RULE_TIMES * 4;
+    for n in 0..limits::DRIFT_RULE_GAPS * 4 {
+        drift.step(read("b", BUSY), at(end + n));
+    }
+    let later = at(end) + limits::DRIFT_RULE_SILENCE + Duration::from_secs(1);
+    assert!(drift.step(read("b", BUSY), later).is_empty() && drift.step(Seen::Tick, later).is_empty());
 }
 
 #[test]

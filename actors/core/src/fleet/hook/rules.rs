@@ -133,10 +133,7 @@ impl TryFrom<Written> for On {
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
         let says = match written.state {
-            Word::State(state) if state.is_dead() || state == AgentState::Missing => {
-                return Err("a hook cannot tell that its process ended");
-            }
-            Word::State(state) => HookSays::State(state, written.detail),
+            Word::State(state) => HookSays::State(state, written.detail).check()?,
             Word::Other(_) if written.detail.is_some() => return Err("only a state has a detail"),
             Word::Other(Other::Nothing) => HookSays::Nothing,
             Word::Other(Other::Ends) => HookSays::Ends,
@@ -231,6 +228,9 @@ mod tests {
     fn what_no_hook_can_say_is_refused() {
         for (text, says) in [
             ("on = [{ event = \"A\", state = \"crashed\" }]", "cannot tell that its process ended"),
+            ("on = [{ event = \"A\", state = \"missing\" }]", "cannot tell that its process ended"),
+            ("on = [{ event = \"A\", state = \"unknown\" }]", "tells what an agent does"),
+            ("on = [{ event = \"A\", state = \"idle\", detail = \"plan\" }]", "none of that state"),
             ("on = [{ event = \"A\", state = \"ends\", detail = \"plan\" }]", "only a state has a detail"),
             ("on = [{ event = \"A\", state = \"lazy\" }]", "did not match"),
             ("on = [{ event = \"A\", state = \"idle\", colour = 1 }]", "unknown field"),

@@ -14,13 +14,16 @@ pub fn encode(report: &HookReport) -> Result<Vec<u8>, FrameError> {
     Ok(bytes)
 }
 
-/// The report in a datagram, with every text cut to its limit.
+/// The report in a datagram, with every text cut to its limit. Any program of the user may send one: what no hook
+/// can say is refused.
 pub fn decode(datagram: &[u8]) -> Result<HookReport, FrameError> {
     let (header, payload) = datagram
         .split_first_chunk::<HEADER_BYTES>()
         .ok_or_else(|| FrameError::Payload("too short".into()))?;
     let header = Header::parse(header, (HOOK_FRAME_BYTES_MAX - HEADER_BYTES) as u32)?;
-    frame::decode::<HookReport>(header, Kind::Hook, payload).map(HookReport::bounded)
+    let report = frame::decode::<HookReport>(header, Kind::Hook, payload)?;
+    report.says.check().map_err(|why| FrameError::Payload(why.to_owned()))?;
+    Ok(report.bounded())
 }
 
 #[cfg(test)]
@@ -85,6 +88,35 @@ mod tests {
         assert!(encode(&big).is_err());
         let huge = HookReport { transcript: Some(long(5_000)), ..report() };
         assert_eq!(decode(&encode(&huge).unwrap()).unwrap().transcript, None, "half a path is another path");
+    }
+
+    #[test]
+    fn what_no_hook_can_say_is_refused() {
+        use crate::fleet::state::{AgentState as S, Detail as D};
+        let decoded = |says| decode(&encode(&HookReport { says, ..report() }).unwrap());
+        for (state, detail) in [
+            (S::Crashed, Some(D::Signal)),
+            (S::Exited, None),
+            (S::Missing, Some(D::PaneGone)),
+            (S::Unknown, Some(D::LostServer)),
+            (S::Starting, None),
+            (S::Idle, Some(D::Permission)),
+            (S::Busy, Some(D::Held)),
+            (S::Waiting, Some(D::Stopped)),
+        ] {
+            assert!(
+                matches!(decoded(HookSays::State(state, detail)), Err(FrameError::Payload(_))),
+                "{state}"
+            );
+        }
+        for says in [
+            HookSays::Nothing,
+            HookSays::Ends,
+            HookSays::State(S::Idle, None),
+            HookSays::State(S::Busy, Some(D::Tool)),
+        ] {
+            assert_eq!(decoded(says).unwrap().says, says);
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Replayed {
     pub frames: u64,
     /// Frames that were missing in it.
     pub missed: u64,
-    /// How often the verdict changed then.
+    /// How often the verdict changed then: not at all in a record of one state.
     pub changes: u64,
     /// Where it differs, at most [`limits::REPLAY_DIFFERENCES_MAX`].
     pub differences: Vec<Difference>,
@@ -129,7 +129,7 @@ impl<'p> Begun<'p> {
             return Err(format!("record format {} is not known, this tsup reads {FORMAT}", header.format));
         }
         let name = &header.profile;
-        let profile = profiles.get(name).or_else(|| profiles.get(Nature::GENERIC));
+        let profile = profiles.get(name).or_else(|| profiles.get(Profile::GENERIC));
         let profile = profile.ok_or_else(|| format!("there is no profile {name:?}"))?;
         let base = Base::new(Mono::from_origin(ORIGIN));
         let start = Moment { mono: base.mono(0), wall: header.at };
@@ -190,7 +190,7 @@ impl<'p> Begun<'p> {
         let rule = self.agent.evidence().first().map(|e| e.claim.rule.to_string());
         let now = Taken { state: verdict.state, detail: verdict.detail, rule };
         let same = |(_, then, _): &(usize, Taken, Taken)| then.agrees(&frame.then);
-        if !self.last.as_ref().is_some_and(same) {
+        if !self.last.as_ref().is_none_or(same) {
             out.changes += 1;
         }
         if !now.agrees(&frame.then) {

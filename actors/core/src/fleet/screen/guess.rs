@@ -14,11 +14,6 @@ use super::text;
 use crate::fleet::profile::{Profile, Profiles, Region, Rules, Shape, View};
 use crate::fleet::state::AgentState;
 
-/// The profile for what no other fits.
-const GENERIC: &str = "generic";
-/// The profile of a shell.
-const SHELL: &str = "shell";
-
 /// One vote: it can be shared by as many without a remainder that matters.
 const VOTE: u32 = 60;
 /// What a profile needs at least.
@@ -58,7 +53,7 @@ pub(super) fn guess<'p>(profiles: &'p Profiles, shot: &Shot) -> Option<&'p Profi
     let title = View::new([shot.title.raw()]);
     let looks: Vec<Look<'p, '_>> = profiles
         .iter()
-        .filter(|profile| !matches!(&*profile.name, GENERIC | SHELL))
+        .filter(|profile| !profile.is_of_any())
         .map(|profile| look(profile, &lines, &title))
         .collect();
     let overlooking: Vec<bool> =
@@ -83,9 +78,9 @@ pub(super) fn guess<'p>(profiles: &'p Profiles, shot: &Shot) -> Option<&'p Profi
     match best {
         Some((_, profile)) => Some(profile),
         None if super::shell::prompt(&lines).is_some() => {
-            profiles.get(SHELL).or_else(|| profiles.get(GENERIC))
+            profiles.get(Profile::SHELL).or_else(|| profiles.get(Profile::GENERIC))
         }
-        None => profiles.get(GENERIC),
+        None => profiles.get(Profile::GENERIC),
     }
 }
 

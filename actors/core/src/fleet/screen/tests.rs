@@ -322,3 +322,29 @@ fn long_lines_and_many_lines_are_bounded() {
     let escapes = "\u{1b}[".repeat(500_000);
     assert_eq!(claude(&escapes), "unknown");
 }
+
+#[test]
+fn what_stands_above_a_shells_line_may_be_left_behind() {
+    let profile = profiles().get("claude").unwrap();
+    let left = |text: &str| read(profile, &shot(text)).left;
+    let limit = composed("● Hi\n\n⎿  You've hit your session limit · resets 7pm (UTC)", "/exit");
+    let menu = "● Bash(rm x)\n\n{rule}\n Bash command\n\n   rm x\n\n Do you want to proceed?\n ❯ 1. Yes\n   2. No\n\n \
+                Esc to cancel · Tab to amend\n";
+    let work = composed("✶ Sorting… (3s · esc to interrupt)", "");
+    for old in [limit.as_str(), menu, &work, "some output\n"] {
+        for line in [
+            "mara@birch:~/src/orchard$ claude",
+            "mara@birch:~/src/orchard$",
+            "~/src/orchard % claude --resume x",
+            "➜  orchard git:(main) ✗ claude",
+            "$ claude",
+            "~/src/orchard on main via 🐍\n❯ claude",
+            "Killed\nsome prompt> claude",
+        ] {
+            assert!(left(&format!("{old}\nResume this session with:\n{line}\n")), "{line} below {old}");
+            let under = format!("{old}\n{line}\n{}", composed(" ▐▛███▜▌   Claude Code v2.1.99", ""));
+            assert!(!left(&under), "a composer below {line}");
+        }
+        assert!(!left(old), "{old}");
+    }
+}

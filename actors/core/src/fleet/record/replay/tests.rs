@@ -142,6 +142,21 @@ fn the_same_rules_say_the_same() {
 }
 
 #[test]
+fn changes_are_counted_and_not_states() {
+    let profiles = profiles("Crunching");
+    let mut r = Recorder::new(&profiles);
+    r.pass(Duration::from_millis(100));
+    r.step(Event::Look, None);
+    assert_eq!(replay(&r.lines, &profiles).unwrap().changes, 0);
+    r.show(&screen("Crunching (3s)\n"));
+    r.pass(Duration::from_secs(5));
+    let changed = r.agent.history().len() as u64;
+    assert!(changed > 0);
+    let replayed = replay(&r.lines, &profiles).unwrap();
+    assert!(replayed.changes >= 1 && replayed.changes <= changed, "{replayed:?}");
+}
+
+#[test]
 fn other_rules_differ_where_they_see_something_else() {
     let lines = life(&profiles("Crunching"));
     let blind = profiles("Munching");
