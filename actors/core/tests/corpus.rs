@@ -33,3 +33,8 @@ fn the_corpus_of_screens_is_harmless() {
 fn the_corpus_of_profiles_is_harmless() {
     each("profile", properties::profile);
 }
+
+#[test]
+fn the_corpus_of_transcripts_is_harmless() {
+    each("transcript", properties::transcript);
+}

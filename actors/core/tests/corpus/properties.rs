@@ -1,9 +1,12 @@
 //! What must hold for any input. Shared by the fuzz targets and the replay of their corpus.
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
+use tsup_core::clock::Wall;
 use tsup_core::fleet::evidence::Rank;
 use tsup_core::fleet::profile::Profiles;
 use tsup_core::fleet::screen::{self, Shot};
+use tsup_core::fleet::transcript::reset::Zones;
+use tsup_core::fleet::transcript::{Format, Since, Transcript};
 use tsup_core::limits::{CONTROL_REPLY_BYTES_MAX, EXCERPT_BYTES, NAME_BYTES_MAX, PANES_MAX, TITLE_BYTES_MAX};
 use tsup_core::tmux::listing;
 use tsup_core::tmux::protocol::{Block, Event, Guard, Parser, unescape};
@@ -72,6 +75,28 @@ pub(crate) fn screen(bytes: &[u8]) {
         assert!(alone.claims.first().is_none_or(|claim| claim.says == alone.verdict));
     }
     assert!(screen::guess(&KNOWN, &shot).is_some());
+}
+
+/// Reads the input as a transcript of either CLI, at once and in pieces, from its beginning and from its middle.
+pub(crate) fn transcript(bytes: &[u8]) {
+    let unknown = |_: &str| None;
+    let zones = Zones { local: jiff::tz::TimeZone::UTC, named: &unknown };
+    let now = Wall::from_unix_ms(1_790_000_000_000);
+    for format in [Format::Claude, Format::Codex] {
+        let mut whole = Transcript::new(format, Since::default());
+        whole.feed(bytes, &zones);
+        let mut torn = Transcript::new(format, Since::default());
+        let piece = usize::from(bytes.first().copied().unwrap_or(1)).max(1);
+        bytes.chunks(piece).for_each(|piece| torn.feed(piece, &zones));
+        assert_eq!(whole.heard(now), torn.heard(now));
+        assert_eq!(whole.counts(), torn.counts());
+        let claim = whole.heard(now).claim;
+        assert!(claim.is_none_or(|claim| claim.excerpt.raw().len() <= EXCERPT_BYTES));
+        assert!(whole.due(now).is_none_or(|at| at > now));
+        let mut middle = Transcript::from_middle(format, Since::default());
+        middle.feed(bytes, &zones);
+        assert!(middle.counts().lines <= whole.counts().lines);
+    }
 }
 
 /// Reads the input as a profile's file, after one that it may extend.
