@@ -44,6 +44,8 @@ pub(super) struct Follow {
     pub(super) process: ProcId,
     /// Where a hook said that it is.
     pub(super) told: Option<PathBuf>,
+    /// Tokens of lines from then on are counted: since its agent asked, not since the question was read.
+    pub(super) counted: Wall,
 }
 
 /// Whom it follows, over all incarnations.
@@ -332,6 +334,9 @@ impl Actor for TranscriptsActor {
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         self.followed.filled().await;
+        // What was written up to here was counted before, or is not known to have been.
+        let wall = now_wall();
+        self.followed.values_mut().for_each(|follow| follow.counted = wall);
         self.watch(cx);
         let now = now_mono();
         self.enter(now);

@@ -7,6 +7,7 @@ use tsup_core::untrusted::Untrusted;
 
 use super::AgentActor;
 use crate::actor::Cx;
+use crate::clock::now_wall;
 use crate::fleet::transcripts::{Follow, Msg};
 
 impl AgentActor {
@@ -15,7 +16,7 @@ impl AgentActor {
         let Some(member) = &self.held.member else { return };
         let profiles = self.shared.profiles();
         let Some(format) = Format::of(profiles.family(&member.profile)) else { return };
-        let follow = Follow { format, cli: member.profile.clone(), process, told: None };
+        let follow = Follow { format, cli: member.profile.clone(), process, told: None, counted: now_wall() };
         if self.shared.transcripts.work(Msg::Follow(self.id, follow)).is_err() {
             tracing::warn!(agent = %self.id, "its transcript is not followed: too many wait");
         }

@@ -35,8 +35,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(follow: Follow, now: Mono) -> Self {
-        let wall = now_wall();
-        let since = Since { born: wall.minus(proc::age(follow.process)), counted: wall };
+        let since = Since { born: now_wall().minus(proc::age(follow.process)), counted: follow.counted };
         Entry {
             follow,
             since,
