@@ -104,7 +104,7 @@ impl<A: Actor> Cx<A> {
         let gate = self.gate.clone();
         let abort = self.spawn(async move {
             tokio::time::sleep(delay).await;
-            insist(&gate, lane, message).await;
+            gate.insist(lane, message).await;
         });
         Timer { abort: Some(abort) }
     }
@@ -134,7 +134,7 @@ impl<A: Actor> Cx<A> {
         self.spawn(async move {
             if let Some(out) = blocking(work).await {
                 // The result of work asked for must not be lost, so it has the reserve to itself.
-                insist(&gate, Lane::Control, message(out)).await;
+                gate.insist(Lane::Control, message(out)).await;
             }
         });
     }
@@ -150,15 +150,6 @@ impl<A: Actor> Cx<A> {
     pub fn stop(&mut self) {
         self.stopping = true;
         self.cell.stop(None);
-    }
-}
-
-/// Sends, and again while there is no room: an actor that waits for a message must not lose it. The pause is
-/// a pace; what ends the waiting is room.
-async fn insist<M: Send + 'static>(gate: &Gate<M>, lane: Lane, mut message: M) {
-    while let Err(full) = gate.send(lane, message) {
-        message = full.message;
-        tokio::time::sleep(full.retry_after).await;
     }
 }
 

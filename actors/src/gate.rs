@@ -216,6 +216,15 @@ impl<M: Send + 'static> Gate<M> {
         }
     }
 
+    /// Sends, and again while there is no room: for the tasks of an actor, whose own messages it waits for and
+    /// must not lose. The pause is a pace; what ends the waiting is room.
+    pub async fn insist(&self, lane: Lane, mut message: M) {
+        while let Err(full) = self.send(lane, message) {
+            message = full.message;
+            tokio::time::sleep(full.retry_after).await;
+        }
+    }
+
     /// Asks and waits for the answer, at most `timeout`. Calls go down the tree, never up.
     pub async fn call<R: Send + 'static>(
         &self,

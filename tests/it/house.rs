@@ -133,3 +133,18 @@ fn a_room_uses_only_rooms_on_lower_floors() {
         }
     }
 }
+
+/// A task whose message finds no room must wait for it: its actor waits for that message (ADR 10).
+#[test]
+fn a_task_of_an_actor_insists_on_its_message() {
+    let mut files = Vec::new();
+    sources(&top().join("actors/src/fleet"), &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        // A clone of an actor's own gate goes into its tasks, and is named `gate` there.
+        if text.contains("cx.gate().clone()") {
+            let drops = text.lines().find(|line| line.contains(" gate.control("));
+            assert_eq!(drops, None, "{}: use `insist`", file.display());
+        }
+    }
+}

@@ -292,9 +292,7 @@ impl Actor for RosterActor {
         let (shared, gate) = (self.shared.clone(), cx.gate().clone());
         cx.spawn(async move {
             let loaded = Box::new(load(shared).await);
-            if gate.control(Msg::Loaded(loaded)).is_err() {
-                tracing::error!("the roster has no room for what was stored");
-            }
+            gate.insist(Lane::Control, Msg::Loaded(loaded)).await;
         });
         cx.after(COUNT_EVERY, Lane::Telemetry, Msg::Count).detach();
         Ok(())

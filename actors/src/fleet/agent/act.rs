@@ -163,7 +163,7 @@ impl AgentActor {
                 Some(pane) => shared.tmux.ask(&socket, Ask::Kill { pane, tag }).await,
                 None => Ok(Answer::Killed),
             };
-            let _ = gate.control(Msg::EndAsked(Box::new(answer)));
+            gate.insist(Lane::Control, Msg::EndAsked(Box::new(answer))).await;
         });
     }
 
@@ -243,7 +243,7 @@ impl AgentActor {
         let (shared, record, gate) = (self.shared.clone(), self.record(), cx.gate().clone());
         cx.spawn(async move {
             let stored = Box::new(shared.store.write(Op::PutAgent(Box::new(record))).await);
-            let _ = gate.control(Msg::Stored(stored, reply.take()));
+            gate.insist(Lane::Control, Msg::Stored(stored, reply.take())).await;
         });
     }
 

@@ -83,7 +83,7 @@ impl AgentActor {
             if let Err(e) = shared.store.write(Op::PutAgent(Box::new(record))).await {
                 tracing::warn!(error = %e, "it is not stored that an agent stays down");
             }
-            let _ = gate.control(Msg::HoldKept);
+            gate.insist(Lane::Control, Msg::HoldKept).await;
         });
     }
 
@@ -120,7 +120,7 @@ impl AgentActor {
                 relaunch::last_words(&text, now_wall(), &Zones { local: TimeZone::system(), named: &named })
             };
             let trouble = blocking(read).await.flatten();
-            let _ = gate.control(Msg::LastWords(number, trouble));
+            gate.insist(Lane::Control, Msg::LastWords(number, trouble)).await;
         });
     }
 
@@ -242,9 +242,7 @@ impl AgentActor {
                 tracing::warn!(error = %e, "a relaunch is not stored");
             }
             let answer = Box::new(shared.tmux.ask(&socket, ask).await);
-            if gate.control(Msg::Launched(number, answer)).is_err() {
-                tracing::error!(actor = %gate.path(), "a launch could not be told: the mailbox is full");
-            }
+            gate.insist(Lane::Control, Msg::Launched(number, answer)).await;
         });
     }
 

@@ -11,6 +11,7 @@ use tsup_core::ids::ProcId;
 use super::version::Known;
 use super::{AgentActor, Msg};
 use crate::actor::Cx;
+use crate::gate::Lane;
 use crate::os::{pidfd, proc};
 use crate::telemetry::resources::{ResourcesMsg, Subscriber};
 
@@ -29,9 +30,7 @@ fn hold(
     let watch = pidfd::Watch::open(process)?;
     Ok(cx.spawn(async move {
         let facts = watch.died().await;
-        if gate.control(tell(process, facts)).is_err() {
-            tracing::error!(%process, "an end could not be told: the mailbox is full");
-        }
+        gate.insist(Lane::Control, tell(process, facts)).await;
     }))
 }
 
