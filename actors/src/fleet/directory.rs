@@ -131,6 +131,13 @@ impl Directory {
         self.agent(id).or_else(|| self.find(id, |_| true))
     }
 
+    /// Whether an agent is in a session beside this one.
+    pub(super) fn is_beside(&self, id: AgentId, session: &str) -> bool {
+        let sessions = self.sessions.borrow();
+        let mut others = sessions.iter().filter(|(child, _)| &***child != session);
+        others.any(|(_, other)| other.agents.borrow().get(&id).is_some_and(|entry| entry.left.is_none()))
+    }
+
     fn find(&self, id: AgentId, fits: impl Fn(&AgentEntry) -> bool) -> Option<AgentEntry> {
         let sessions = self.sessions.borrow();
         sessions.values().find_map(|s| s.agents.borrow().get(&id).filter(|entry| fits(entry)).cloned())

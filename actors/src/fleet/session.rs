@@ -206,7 +206,7 @@ impl SessionActor {
         let now = cx.now();
         let mut gate = None;
         self.held.agents.send_modify(|all| {
-            if let Some(entry) = all.get_mut(&id) {
+            if let Some(entry) = all.get_mut(&id).filter(|entry| entry.left.is_none()) {
                 entry.left = Some(now);
                 gate = Some(entry.gate.clone());
             }
@@ -250,7 +250,13 @@ impl SessionActor {
             return cx.after(limits::SWEEP_AFTER, Lane::Control, Msg::Sweep).detach();
         }
         for (id, _) in self.here() {
-            if !self.session.holds(id) {
+            if self.session.holds(id) {
+                continue;
+            }
+            // Nobody may have told that it left, but its next session knows that it came.
+            if self.shared.directory.is_beside(id, &self.child) {
+                self.leave(id, cx);
+            } else {
                 self.end(id);
             }
         }
@@ -298,7 +304,7 @@ impl Actor for SessionActor {
                 self.picture(picture, cx);
                 self.stored = Vec::new();
             }
-            Msg::Left(ids) => self.step(Event::Left(std::mem::take(ids)), cx),
+            Msg::Left(ids) => self.step(Event::Left(ids.clone()), cx),
             Msg::Activity(ids, at) => {
                 let agents = self.held.agents.borrow();
                 for id in ids {

@@ -105,6 +105,25 @@ async fn an_agent_that_moves_to_another_session_stays_itself() {
 }
 
 #[tokio::test]
+async fn an_agent_that_moves_while_its_session_begins_anew_stays_itself() {
+    let mut w = World::new(settings()).await;
+    let pid = w.tmux.pane("web", "dev", "exec -a claude sleep 600");
+    w.tmux.pane("web", "qa", "exec -a claude sleep 600");
+    w.tmux.tell();
+    let before = w.agent("web/dev", |a| a.state == AgentState::Idle).await;
+    w.tmux.move_to(pid, "api");
+    w.crash_now("web", "(session)").await;
+    w.tmux.tell();
+    let after = w.agent("api/dev", |a| a.pid == Some(pid)).await;
+    assert_eq!((after.id, after.since), (before.id, before.since));
+    w.until(|w| w.fleet.agents().len() == 2).await;
+    w.tmux.kill(pid);
+    w.event(|e| matches!(e, Event::AgentDied { signal: Some(9), .. })).await;
+    let gone = w.events().iter().filter(|e| matches!(e, Event::AgentGone(_))).count();
+    assert_eq!(gone, 0, "it is the one that was there before");
+}
+
+#[tokio::test]
 async fn activity_makes_it_busy_and_quiet_makes_it_idle() {
     let mut w = World::new(settings()).await;
     w.tmux.pane("web", "dev", "exec -a codex sleep 600");

@@ -79,8 +79,10 @@ impl Session {
         match event {
             Event::Picture(picture) => self.picture(picture, &mut out),
             Event::Left(ids) => {
+                // Whoever keeps what outlives this state may hold one that is not known here any more.
                 for id in ids {
-                    self.end(id, false, &mut out);
+                    self.held.remove(&id);
+                    out.push(Effect::End { id, announce: false });
                 }
             }
             Event::Gone(id) => {
@@ -223,6 +225,10 @@ mod tests {
         let a = member(1, 1, false);
         s.step(picture(true, vec![a.clone()]));
         assert_eq!(s.step(Event::Left(vec![a.id])), [Effect::End { id: a.id, announce: false }]);
+        assert!(!s.holds(a.id));
+        // Nor by a state that was begun anew and has not met it yet.
+        let out = Session::default().step(Event::Left(vec![a.id]));
+        assert_eq!(out, [Effect::End { id: a.id, announce: false }, Effect::Empty]);
     }
 
     #[test]

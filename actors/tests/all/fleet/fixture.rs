@@ -183,6 +183,13 @@ impl World {
         find(self).expect("it was there a moment ago")
     }
 
+    /// Crashes an actor below the fleet and does not wait until it runs again.
+    pub(super) async fn crash_now(&self, supervisor: &str, name: &str) {
+        let path = format!("root/fleet/{supervisor}");
+        let handle: Handle = self.tree.view().find(&path).expect("the supervisor").handle().expect("is one");
+        handle.crash(name).await.expect("it runs");
+    }
+
     /// Crashes an actor below the fleet and waits until it runs again.
     pub(super) async fn crash(&self, supervisor: &str, name: &str) {
         let path =
