@@ -7,7 +7,7 @@
 //!    ├─ edge               audit log, control socket, hook socket
 //!    ├─ telemetry          registry, one sink a StatsD target, resources
 //!    ├─ tmux               one gateway a socket
-//!    └─ fleet              breaker, roster, a supervisor a session
+//!    └─ fleet              breaker, roster, transcripts, records, drift, a supervisor a session
 //! ```
 //!
 //! Gates and links are made here, before any actor, so that everybody can be told of everybody.
@@ -52,6 +52,8 @@ pub struct RootConfig {
     pub home: PathBuf,
     /// Where the control socket goes.
     pub socket: PathBuf,
+    /// Where the hooks' socket goes.
+    pub hook_socket: PathBuf,
     /// The folder of the logs, which exists.
     pub log_dir: PathBuf,
     /// This program, for what it runs in panes of its own.
@@ -138,7 +140,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     });
     let hooks: Gate<Heard> = Gate::new(at_edge.child("hooks"));
     metrics.watch_gate(&hooks).keep();
-    let (hook_socket, for_hooks, table) = (config.home.join("hook.sock"), fleet.clone(), metrics.clone());
+    let (hook_socket, for_hooks, table) = (config.hook_socket, fleet.clone(), metrics.clone());
     let hooks = child("hooks", hooks, move || Hooks::new(hook_socket.clone(), for_hooks.clone(), &table));
     let audit = (audit, audit_complains);
     let edge = edge(&at_edge, config.log_dir.join("audit.jsonl"), audit, config.socket, desk, &bus)
@@ -238,7 +240,7 @@ fn identity(home: &Path, socket: &Path, version: String) -> Identity {
     }
 }
 
-/// The audit log and the control socket.
+/// The audit log and the control socket. The hook socket, which speaks to the fleet, joins them in [`start`].
 fn edge(
     path: &ActorPath,
     log: PathBuf,

@@ -148,7 +148,7 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
         return log.write(cli, "it names no event", &payload);
     };
     let sent = match paths {
-        Ok(paths) => send::send(&paths.home.join("hook.sock"), &report),
+        Ok(paths) => send::send(&paths.hook, &report),
         Err(e) => Err(e.to_string()),
     };
     match sent {

@@ -19,6 +19,8 @@ pub struct Paths {
     pub home: PathBuf,
     /// The control socket, mode 0600.
     pub socket: PathBuf,
+    /// The socket of the hooks, mode 0600.
+    pub hook: PathBuf,
     /// The lock, which holds the identity of the supervisor.
     pub lock: PathBuf,
     /// The database.
@@ -44,22 +46,14 @@ impl Paths {
             Some(socket) => std::path::absolute(socket).map_err(usage)?,
             None => home.join("ctl.sock"),
         };
-        let length = socket.as_os_str().len();
-        if length > SOCKET_PATH_BYTES_MAX {
-            return Err(UserError::new(
-                Exit::Usage,
-                format!(
-                    "the control socket's path is {length} bytes, the system takes {SOCKET_PATH_BYTES_MAX}: {}",
-                    socket.display()
-                ),
-            )
-            .hint("choose a shorter `--home`, or set TSUP_SOCKET to a shorter path"));
-        }
+        fits("control socket", &socket)?;
+        let hook = hook(&home, &socket)?;
         Ok(Paths {
             lock: home.join("tsup.lock"),
             database: home.join("tsup.db"),
             profiles: home.join("profiles"),
             socket,
+            hook,
             home,
         })
     }
@@ -195,6 +189,32 @@ pub fn open_plain(path: &Path, instead: &str) -> std::io::Result<File> {
     }
 }
 
+/// Where the hooks' socket is: in the home, where a hook finds it that knows nothing but the home. Only in a
+/// home whose path is too long for that it stands beside the control socket, which `TSUP_SOCKET` then names.
+fn hook(home: &Path, socket: &Path) -> Result<PathBuf, UserError> {
+    let hook = home.join("hook.sock");
+    let in_home = fits("hook socket", &hook);
+    if in_home.is_ok() || socket.parent() == Some(home) {
+        return in_home.map(|()| hook);
+    }
+    let mut beside = socket.as_os_str().to_owned();
+    beside.push(".hook");
+    let beside = PathBuf::from(beside);
+    fits("hook socket", &beside).map(|()| beside)
+}
+
+fn fits(what: &str, path: &Path) -> Result<(), UserError> {
+    let length = path.as_os_str().len();
+    if length <= SOCKET_PATH_BYTES_MAX {
+        return Ok(());
+    }
+    let shown = path.display();
+    let what =
+        format!("the {what}'s path is {length} bytes, the system takes {SOCKET_PATH_BYTES_MAX}: {shown}");
+    Err(UserError::new(Exit::Usage, what)
+        .hint("choose a shorter `--home`, or set TSUP_SOCKET to a shorter path"))
+}
+
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
 }
@@ -257,6 +277,24 @@ mod tests {
         let error = Paths::resolve(Some(Path::new(&format!("/{}", "x".repeat(120))))).unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.hint.unwrap().contains("TSUP_SOCKET"));
+    }
+
+    #[test]
+    fn every_socket_fits_and_a_hook_finds_its_own() {
+        // `HOME/ctl.sock` has nine bytes more than the home, `HOME/hook.sock` ten.
+        let home = |bytes: usize| PathBuf::from(format!("/{}", "x".repeat(bytes - 1)));
+        assert_eq!(Paths::resolve(Some(&home(97))).unwrap().hook, home(97).join("hook.sock"));
+        let error = Paths::resolve(Some(&home(98))).unwrap_err();
+        assert!(error.what.contains("hook socket") && error.hint.unwrap().contains("TSUP_SOCKET"));
+
+        let elsewhere = Path::new("/run/mine");
+        assert_eq!(
+            hook(&home(97), elsewhere).unwrap(),
+            home(97).join("hook.sock"),
+            "what every hook looks for"
+        );
+        assert_eq!(hook(&home(150), elsewhere).unwrap(), Path::new("/run/mine.hook"));
+        assert!(hook(&home(150), &home(105)).is_err());
     }
 
     #[test]

@@ -143,6 +143,7 @@ async fn live(
         settings: configuration.settings.subscribe(),
         home: paths.home.clone(),
         socket: paths.socket.clone(),
+        hook_socket: paths.hook.clone(),
         log_dir,
         exe: own_path("find its own program", std::env::current_exe())?,
         cwd: own_path("find its working directory", std::env::current_dir())?,
