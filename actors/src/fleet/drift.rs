@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokio::sync::watch;
 use tsup_core::clock::Mono;
@@ -41,8 +40,8 @@ pub(super) enum Msg {
 /// Profiles that are tried.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shadow {
-    /// Their folder, and what was in it: names, sizes, times.
-    seen: Vec<(PathBuf, u64, Option<SystemTime>)>,
+    /// Their folder, and what was in it.
+    seen: Option<(PathBuf, profiles::Stamp)>,
     profiles: Option<Arc<Profiles>>,
 }
 
@@ -116,21 +115,15 @@ impl DriftActor {
         }
         self.loading = true;
         let (before, generation) = (self.held.loaded.seen.clone(), cx.generation());
-        cx.offload(move || look(folder.as_deref(), &before), move |new| Msg::Loaded(generation, new));
+        cx.offload(move || look(folder.as_deref(), before.as_ref()), move |new| Msg::Loaded(generation, new));
     }
 }
 
 /// What is in the folder, when that is something else than before.
-fn look(folder: Option<&Path>, before: &[(PathBuf, u64, Option<SystemTime>)]) -> Option<Shadow> {
+fn look(folder: Option<&Path>, before: Option<&(PathBuf, profiles::Stamp)>) -> Option<Shadow> {
     let Some(folder) = folder else { return Some(Shadow::default()) };
-    let mut seen: Vec<(PathBuf, u64, Option<SystemTime>)> = vec![(folder.to_path_buf(), 0, None)];
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(limits::PROFILE_FILES_MAX) {
-        if let Ok(meta) = entry.metadata() {
-            seen.push((entry.path(), meta.len(), meta.modified().ok()));
-        }
-    }
-    seen.sort();
-    if seen == before {
+    let seen = (folder.to_path_buf(), profiles::stamp(&profiles::files(folder)));
+    if before == Some(&seen) {
         return None;
     }
     let profiles = match profiles::over(folder) {
@@ -146,7 +139,7 @@ fn look(folder: Option<&Path>, before: &[(PathBuf, u64, Option<SystemTime>)]) ->
             None
         }
     };
-    Some(Shadow { seen, profiles })
+    Some(Shadow { seen: Some(seen), profiles })
 }
 
 impl Actor for DriftActor {
@@ -181,5 +174,24 @@ impl Actor for DriftActor {
             Msg::Loaded(..) => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_behind_a_link_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shelf, kept) = (dir.path().join("shadow"), dir.path().join("kept.toml"));
+        std::fs::create_dir(&shelf).unwrap();
+        std::fs::write(&kept, "version = 1\nname = \"mine\"\n").unwrap();
+        std::os::unix::fs::symlink(&kept, shelf.join("mine.toml")).unwrap();
+        let first = look(Some(&shelf), None).unwrap();
+        assert!(look(Some(&shelf), first.seen.as_ref()).is_none(), "nothing changed");
+        std::fs::write(&kept, "version = 1\nname = \"another\"\n").unwrap();
+        let second = look(Some(&shelf), first.seen.as_ref()).unwrap();
+        assert!(second.profiles.unwrap().get("another").is_some());
     }
 }

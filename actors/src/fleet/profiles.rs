@@ -1,16 +1,16 @@
 //! The shipped profiles, part of the program.
 
 mod folder;
+mod shelf;
 
 pub use folder::{files, over, text_of};
+pub use shelf::{Shelf, Shelved};
 
 use std::sync::LazyLock;
 
 use tsup_core::fleet::profile::{ProfileError, Profiles};
 
-mod shelf;
-
-pub use shelf::{Shelf, Shelved};
+pub(super) use shelf::{Stamp, stamp};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {

@@ -16,15 +16,16 @@ use crate::fleet::drift::Msg;
 impl AgentActor {
     /// Tells what was seen to who looks for drift, before it becomes evidence.
     pub(super) fn look_for_drift(&mut self, event: &Event) {
-        let cli: Cli = self.held.record.profile.as_str().into();
+        let cli = || Cli::from(self.held.record.profile.as_str());
         match event {
             Event::Screen { reading, .. } if self.seen_front.shows_agent() => {
+                let cli = cli();
                 let seen = Seen::Read(self.id, Arc::clone(&cli), Glance::of(reading));
                 self.shared.drift.telemetry(Msg::Saw(seen));
                 self.shadow(&cli, reading);
             }
             Event::Hook { says: HookSays::State(state, detail), .. } => {
-                let seen = Seen::Hooked(self.id, cli, Verdict::new(*state, *detail));
+                let seen = Seen::Hooked(self.id, cli(), Verdict::new(*state, *detail));
                 self.shared.drift.telemetry(Msg::Saw(seen));
             }
             Event::Died { .. } => self.shared.drift.telemetry(Msg::Saw(Seen::Gone(self.id))),

@@ -13,8 +13,8 @@ use tsup_core::untrusted::Untrusted;
 use super::folder::{self, shown};
 use super::with;
 
-/// By what a change of a file shows: its name, when it was written, its size.
-type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+/// By what a change of a file shows: its name, when it was written, its size; of what a link leads to.
+pub(in crate::fleet) type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// What the folder holds now.
 #[derive(Debug)]
@@ -100,7 +100,8 @@ fn listed(folder: &Path) -> (Vec<PathBuf>, Vec<ProfileError>) {
     })
 }
 
-fn stamp(files: &[PathBuf]) -> Stamp {
+/// What files look like now.
+pub(in crate::fleet) fn stamp(files: &[PathBuf]) -> Stamp {
     let facts = |path: &PathBuf| {
         let facts = fs::metadata(path).ok()?;
         Some((facts.modified().ok()?, facts.len()))
