@@ -27,8 +27,10 @@ fn a_record_is_replayed_the_same_and_with_other_rules_not() {
     let mut w = World::new();
     w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
     w.run();
-    w.agents_when("it rests", |a| a.len() == 1 && matches!(a[0]["state"].as_str(), Some("idle" | "fresh")));
+    let rests = |a: &[Value]| a.len() == 1 && matches!(a[0]["state"].as_str(), Some("idle" | "fresh"));
+    let agents = w.agents_when("it rests", rests);
     let document = w.json(&["ctl", "record", "web/dev", "--for", "60s", "--json"]);
+    assert_eq!(document["agent"], agents[0]["id"], "by its id, as everywhere");
     let path = document["path"].as_str().unwrap().to_owned();
     assert!(path.starts_with(w.home().join("records").to_str().unwrap()), "{path}");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

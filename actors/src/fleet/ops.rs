@@ -44,12 +44,19 @@ impl Fleet {
         answer.map(|explained| *explained).map_err(|e| not_answered(&e))
     }
 
-    /// Keeps what is seen of an agent in a file, for so long; says where, and until when.
-    pub async fn record(&self, target: &str, for_: Option<Duration>) -> Result<(PathBuf, Wall), UserError> {
+    /// Keeps what is seen of an agent in a file, for so long; says of which agent, where, and until when.
+    pub async fn record(
+        &self,
+        target: &str,
+        for_: Option<Duration>,
+    ) -> Result<(AgentId, PathBuf, Wall), UserError> {
         let for_ = agent::record::duration(for_)?;
-        let entry = self.shared.directory.agent(self.one(target)?).ok_or_else(|| gone(target))?;
+        let id = self.one(target)?;
+        let entry = self.shared.directory.agent(id).ok_or_else(|| gone(target))?;
         let make = |reply: Reply<_>| agent::Msg::Record(for_, reply);
-        entry.gate.call(Lane::Control, limits::CALL_TIMEOUT, make).await.map_err(|e| not_answered(&e))?
+        let answer = entry.gate.call(Lane::Control, limits::CALL_TIMEOUT, make).await;
+        let (path, until) = answer.map_err(|e| not_answered(&e))??;
+        Ok((id, path, until))
     }
 
     /// Starts an agent in a new session, or in a session of tsup's. Returns when it runs.

@@ -261,7 +261,7 @@ pub struct StatusDoc {
 pub struct RecordDoc {
     /// [`VERSION`].
     pub version: u32,
-    /// Which agent.
+    /// Which agent: its id, whatever it was called by.
     pub agent: String,
     /// The file.
     pub path: String,

@@ -26,8 +26,8 @@ impl Desk {
     }
 
     pub(super) async fn record(&self, agent: String, for_ms: Option<u64>) -> Result<Body, UserError> {
-        let (path, until) = self.parts.fleet.record(&agent, for_ms.map(Duration::from_millis)).await?;
-        let path = path.display().to_string();
+        let (id, path, until) = self.parts.fleet.record(&agent, for_ms.map(Duration::from_millis)).await?;
+        let (agent, path) = (id.to_string(), path.display().to_string());
         Ok(Body::Record(doc::RecordDoc { version: doc::VERSION, agent, path, until }))
     }
 
