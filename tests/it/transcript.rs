@@ -89,6 +89,11 @@ fn a_claude_code_that_hits_its_limit_says_until_when() {
     let metrics = w.json(&["ctl", "metrics", "--current", "--json"]);
     assert_eq!(metrics["counters"]["agent.input_tokens;cli=claude"], 110_000);
     assert_eq!(metrics["gauges"]["transcripts.followed"], 1.0);
+    w.tmux(&["kill-session", "-t", "web"]);
+    eventually("nothing is followed when the last one has ended", || {
+        let gauges = &w.json(&["ctl", "metrics", "--current", "--json"])["gauges"];
+        (gauges["transcripts.followed"] == 0.0 && gauges["agents.context_max_percent"] == 0.0).then_some(())
+    });
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Owns: which transcript belongs to which agent, and how far each was read.
 //! Receives: agents with their processes, paths that hooks told, changes in folders, what its threads read.
 //! Sends: what a transcript says now to its agent, tokens into the table of metrics.
-//! Bounded by: limits::TRANSCRIPTS_MAX transcripts, the others wait; one look of limits::TRANSCRIPTS_PER_LOOK at a time.
+//! Bounded by: limits::TRANSCRIPTS_MAX transcripts, the others wait; one look of limits::TRANSCRIPTS_PER_LOOK at a time, limits::TRANSCRIPT_LOOKS_LOST_MAX that hang.
 //! Restart: permanent; whom it follows passes on as an heirloom, their transcripts are read anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tsup_core::limits;
 use tsup_core::untrusted::Untrusted;
 
 use super::{Shared, agent};
-use crate::actor::{Actor, Cx, Failure, Timer};
+use crate::actor::{Actor, Cx, Failure, Timer, blocking};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::Lane;
 use crate::heirloom::Held;
@@ -26,11 +26,13 @@ mod entry;
 mod figures;
 mod find;
 mod job;
+mod looks;
 mod tail;
 
 use entry::{Entry, next};
 use figures::Figures;
 use job::{Done, Others, Task};
+use looks::{Back, Looks};
 use tail::Tail;
 
 /// Whose transcript is followed.
@@ -64,8 +66,10 @@ pub(super) enum Msg {
     Seen(Vec<Seen>),
     /// Something is due.
     Turn,
-    /// What was read, for the incarnation that asked.
-    Looked(Generation, Option<Done>),
+    /// What was read, in which look, for the incarnation that asked.
+    Looked(Generation, u64, Option<Done>),
+    /// A look takes too long.
+    Late(Generation, u64),
 }
 
 /// The actor.
@@ -76,7 +80,9 @@ pub(super) struct TranscriptsActor {
     watch: Option<Arc<FolderWatch>>,
     folders: HashMap<PathBuf, FolderId>,
     figures: Figures,
-    looking: bool,
+    looks: Looks,
+    /// When the look that is waited for has hung.
+    deadline: Option<Timer>,
     timer: Option<(Mono, Timer)>,
 }
 
@@ -89,7 +95,8 @@ impl TranscriptsActor {
             watch: None,
             folders: HashMap::new(),
             figures: Figures::new(&shared.metrics),
-            looking: false,
+            looks: Looks::default(),
+            deadline: None,
             timer: None,
             shared,
         }
@@ -105,7 +112,7 @@ impl TranscriptsActor {
         let gate = cx.gate().clone();
         cx.spawn(async move {
             loop {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = HashSet::new();
                 if watch.seen(|one| seen.extend([one])).await.is_err() {
                     return;
                 }
@@ -191,17 +198,12 @@ impl TranscriptsActor {
     /// Looks at what is due, unless a look is under way.
     fn look(&mut self, cx: &mut Cx<Self>) {
         self.timer = None;
-        if self.looking {
-            return;
-        }
         let now = cx.now();
-        let mut due: Vec<AgentId> =
-            self.entries.iter().filter(|(_, e)| e.due <= now && !e.looking).map(|(id, _)| *id).collect();
-        due.sort_by_key(|id| self.entries[id].due);
-        due.truncate(limits::TRANSCRIPTS_PER_LOOK);
+        let due = if self.looks.are_busy() { Vec::new() } else { self.due(now) };
         if due.is_empty() {
             return;
         }
+        let number = self.looks.begin(due.clone());
         let mut others = Others::default();
         for (_, entry) in self.entries.iter().filter(|(id, _)| !due.contains(id)) {
             others.taken.extend(entry.tail.as_ref().map(|tail| tail.path().to_path_buf()));
@@ -231,16 +233,46 @@ impl TranscriptsActor {
             })
         });
         let tasks: Vec<Task> = tasks.collect();
-        self.looking = true;
         let (generation, watch) = (cx.generation(), self.watch.clone());
+        let late = Msg::Late(generation, number);
+        self.deadline = Some(cx.after(limits::TRANSCRIPT_LOOK_MAX, Lane::Control, late));
         cx.offload(
             move || job::run(tasks, others, watch.as_deref()),
-            move |done| Msg::Looked(generation, Some(done)),
+            move |done| Msg::Looked(generation, number, Some(done)),
         );
     }
 
-    fn looked(&mut self, done: Done, now: Mono) {
-        self.looking = false;
+    /// Whose transcripts are to be looked at now. One at which a look may have hung is looked at alone.
+    fn due(&self, now: Mono) -> Vec<AgentId> {
+        let due = self.entries.iter().filter(|(_, e)| e.due <= now && !e.looking);
+        let mut due: Vec<(Mono, AgentId, bool)> = due.map(|(id, e)| (e.due, *id, e.suspect)).collect();
+        due.sort_unstable();
+        let first_alone = due.first().is_some_and(|(_, _, suspect)| *suspect);
+        due.retain(|(_, _, suspect)| *suspect == first_alone);
+        due.truncate(if first_alone { 1 } else { limits::TRANSCRIPTS_PER_LOOK });
+        due.into_iter().map(|(_, id, _)| id).collect()
+    }
+
+    /// Goes on without a look that hangs.
+    fn late(&mut self, number: u64, now: Mono) {
+        let Some(agents) = self.looks.give_up(number) else { return };
+        let first = agents.first().map(ToString::to_string);
+        tracing::warn!(agents = agents.len(), first, "a look at transcripts hangs: is their disk there?");
+        for id in &agents {
+            if let Some(entry) = self.entries.get_mut(id).filter(|e| e.looking) {
+                entry.give_up(number, agents.len() == 1, now);
+            }
+        }
+    }
+
+    fn looked(&mut self, number: u64, done: Done, now: Mono, cx: &mut Cx<Self>) {
+        if self.looks.back(number) == Back::Late {
+            for entry in self.entries.values_mut().filter(|e| e.stuck == Some(number)) {
+                entry.go_on(now);
+            }
+            return;
+        }
+        self.deadline = None;
         let Done { tasks, watched } = done;
         let wall = now_wall();
         let begun: Vec<PathBuf> =
@@ -252,7 +284,7 @@ impl TranscriptsActor {
             let Some(entry) = entry.filter(|e| e.looking && e.follow.process == task.process) else {
                 continue;
             };
-            entry.looking = false;
+            (entry.looking, entry.suspect) = (false, false);
             entry.homes = task.homes;
             entry.since = task.since;
             entry.tail = task.tail;
@@ -274,8 +306,14 @@ impl TranscriptsActor {
             entry.due = next(entry, more, watched, now, wall);
             Self::tell(&self.shared, task.id, entry, wall);
         }
-        self.figures.all(self.entries.values().filter(|e| e.tail.is_some()).map(|e| &e.sent));
-        self.unwatch_folders();
+        self.settle(cx);
+    }
+
+    /// Brings what depends on all transcripts up to date.
+    fn settle(&mut self, cx: &mut Cx<Self>) {
+        let heard = self.entries.values().filter(|e| e.tail.is_some() || e.looking);
+        self.figures.all(heard.map(|e| &e.sent));
+        self.unwatch(cx);
     }
 
     /// Says once for each file that it cannot be read.
@@ -303,22 +341,29 @@ impl TranscriptsActor {
         }
     }
 
-    /// Lets go of folders in which nothing is followed. That takes no path, so it waits for no disk.
-    fn unwatch_folders(&mut self) {
-        let Some(watch) = &self.watch else { return };
-        let wanted: std::collections::HashSet<PathBuf> =
-            self.entries.values().filter_map(Entry::folder).collect();
-        let (stay, go): (HashMap<_, _>, HashMap<_, _>) =
-            self.folders.drain().partition(|(folder, _)| wanted.contains(folder));
-        // One folder may be reached by two paths, and has one watch then.
-        for id in go.values().filter(|id| !stay.values().any(|other| other == *id)) {
-            watch.remove(*id);
+    /// Lets go of the watches on folders in which nothing is followed any more. To end one may wait for its disk.
+    fn unwatch(&mut self, cx: &mut Cx<Self>) {
+        let Some(watch) = self.watch.clone() else { return };
+        // While a transcript is in a look's hand nobody knows where it lies.
+        if self.entries.values().any(|e| e.looking && e.stuck.is_none()) {
+            return;
         }
-        self.folders = stay;
+        let wanted: HashSet<PathBuf> = self.entries.values().filter_map(Entry::folder).collect();
+        let (stays, goes): (HashMap<_, _>, HashMap<_, _>) =
+            self.folders.drain().partition(|(folder, _)| wanted.contains(folder));
+        self.folders = stays;
+        // One folder has one watch, whatever paths lead there.
+        let stays: HashSet<FolderId> = self.folders.values().copied().collect();
+        let goes: Vec<FolderId> = goes.into_values().filter(|id| !stays.contains(id)).collect();
+        if !goes.is_empty() {
+            cx.spawn(async move {
+                blocking(move || goes.into_iter().for_each(|id| watch.remove(id))).await;
+            });
+        }
     }
 
     fn arm(&mut self, cx: &mut Cx<Self>) {
-        if self.looking {
+        if self.looks.are_busy() {
             return;
         }
         let Some(due) = self.entries.values().filter(|e| !e.looking).map(|e| e.due).min() else { return };
@@ -354,17 +399,18 @@ impl Actor for TranscriptsActor {
                 self.followed.remove(id);
                 self.entries.remove(id);
                 self.enter(now);
-                self.unwatch_folders();
+                self.settle(cx);
             }
             Msg::Seen(seen) => self.seen(seen, now),
             Msg::Turn => self.look(cx),
-            Msg::Looked(by, done) if *by == cx.generation() => {
+            Msg::Looked(by, number, done) if *by == cx.generation() => {
                 if let Some(done) = done.take() {
-                    self.looked(done, now);
+                    self.looked(*number, done, now, cx);
                 }
             }
+            Msg::Late(by, number) if *by == cx.generation() => self.late(*number, now),
             // The incarnation that asked is gone, and this one reads for itself.
-            Msg::Looked(..) => {}
+            Msg::Looked(..) | Msg::Late(..) => {}
         }
         self.arm(cx);
         Ok(())

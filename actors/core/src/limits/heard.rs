@@ -72,6 +72,10 @@ pub const TRANSCRIPT_HELD_BYTES: usize = 16 * 1024;
 pub const TRANSCRIPTS_WANTED_MAX: usize = 16_384;
 /// Transcripts that one look reads.
 pub const TRANSCRIPTS_PER_LOOK: usize = 64;
+/// A look at transcripts takes milliseconds. After this time it hangs in the system and is given up.
+pub const TRANSCRIPT_LOOK_MAX: Duration = Duration::from_secs(20);
+/// Looks that hang. Each holds a thread of the 512 that may block, until the system lets it go.
+pub const TRANSCRIPT_LOOKS_LOST_MAX: usize = 16;
 /// Bytes of a transcript's path (`PATH_MAX` of Linux).
 pub const TRANSCRIPT_PATH_BYTES_MAX: usize = 4_096;
 /// A followed transcript is looked at this often where writes are not told.

@@ -23,6 +23,10 @@ pub(super) struct Entry {
     /// In a look's hand while that runs.
     pub(super) tail: Option<Tail>,
     pub(super) looking: bool,
+    /// Whether a look at it and others hung: it is looked at alone until one comes back.
+    pub(super) suspect: bool,
+    /// The look at it alone that hangs. It rests until that comes back.
+    pub(super) stuck: Option<u64>,
     /// What is to be done when the look is over.
     pub(super) again: bool,
     pub(super) due: Mono,
@@ -42,6 +46,8 @@ impl Entry {
             homes: Vec::new(),
             tail: None,
             looking: false,
+            suspect: false,
+            stuck: None,
             again: false,
             due: now,
             seek_due: now,
@@ -55,6 +61,23 @@ impl Entry {
     /// The folder in which its transcript lies, or will.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         folder(self.follow.format, self.follow.told.as_deref(), self.tail.as_ref(), &self.homes)
+    }
+
+    /// A look at it hung: what the look took along is lost. Of several it may be another
+    /// that hung, so it is looked at again, by itself; if it was `alone`, once look `number` comes back.
+    pub(super) fn give_up(&mut self, number: u64, alone: bool, now: Mono) {
+        self.suspect = true;
+        // It will be read anew; what was counted before the look is not counted again.
+        self.since.counted = self.since.counted.max(now_wall().minus(limits::TRANSCRIPT_LOOK_MAX));
+        if alone {
+            self.stuck = Some(number);
+        } else {
+            self.go_on(now);
+        }
+    }
+
+    pub(super) fn go_on(&mut self, now: Mono) {
+        (self.looking, self.stuck, self.due) = (false, None, now);
     }
 
     pub(super) fn soon(&mut self, at: Mono) {
