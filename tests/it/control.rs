@@ -242,9 +242,11 @@ fn an_audit_log_that_cannot_be_written_shows_in_the_status() {
 
 /// An agent that goes on when its pane is closed, until the file `go` in the world's folder is there.
 fn stubborn(w: &World) -> impl Fn() + use<> {
-    let go = w.dir.join("go");
-    let script = format!("trap '' HUP; while [ ! -e {} ]; do sleep 0.1; done", go.display());
+    let (go, deaf) = (w.dir.join("go"), w.dir.join("deaf"));
+    let script =
+        format!("trap '' HUP; : > {}; while [ ! -e {} ]; do sleep 0.1; done", deaf.display(), go.display());
     w.json(&["ctl", "spawn", "web/dev", "--agent", "x", "--json", "--", "bash", "-c", &script]);
+    eventually("it hears no hangup", || deaf.exists().then_some(()));
     move || std::fs::write(&go, "").unwrap()
 }
 
