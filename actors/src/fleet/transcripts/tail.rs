@@ -86,7 +86,10 @@ impl Tail {
                 Err(e) => return Err(e.into()),
             };
             if n == 0 {
-                self.offset -= self.transcript.give_back() as u64;
+                let back = self.transcript.give_back();
+                self.offset -= back as u64;
+                // The mark ends where reading goes on.
+                self.mark.truncate(self.mark.len().saturating_sub(back));
                 return Ok(false);
             }
             self.transcript.feed(&buffer[..n], zones);
