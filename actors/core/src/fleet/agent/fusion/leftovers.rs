@@ -46,6 +46,10 @@ fn what_stood_there_before_an_editor_is_not_believed_after_it() {
     s.animate("spinner", 3_000).paint("viewer").is("busy/thinking");
     s.front(false, Shows::Child).until(30_000).front(false, Shows::Agent);
     s.paint("composer").pass(2_000).is("idle");
+    let mut asked = Stage::new(READS);
+    asked.paint("menu").is("waiting/permission").pass(2_000);
+    asked.front(false, Shows::Child).hook("PreToolUse", "busy/tool").is("busy/tool").pass(30_000);
+    asked.front(false, Shows::Agent).is("busy/tool");
 }
 
 #[test]
