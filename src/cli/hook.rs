@@ -12,8 +12,10 @@ mod send;
 mod table;
 
 use std::ffi::{OsStr, OsString};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tsup_core::error::Exit;
@@ -105,16 +107,28 @@ fn is_verb(word: &OsStr) -> bool {
 /// Reports the call; always a success.
 pub fn main(call: &Args, home: Option<&Path>) -> ExitCode {
     let began = Instant::now();
+    // Not even a bug may be seen by the CLI.
+    std::panic::set_hook(Box::new(|_| {}));
+    guarded(guard(began), || report(call, home, began))
+}
+
+/// Ends the process at the deadline, whatever it waits for then.
+fn guard(began: Instant) -> std::io::Result<JoinHandle<()>> {
     let guard = move || {
         while let Some(left) = limits::HOOK_DEADLINE.checked_sub(began.elapsed()) {
             std::thread::park_timeout(left);
         }
         std::process::exit(0)
     };
-    let _ = std::thread::Builder::new().stack_size(64 * 1024).spawn(guard);
-    // Not even a bug may be seen by the CLI.
-    std::panic::set_hook(Box::new(|_| {}));
-    let _ = std::panic::catch_unwind(|| report(call, home, began));
+    std::thread::Builder::new().stack_size(limits::HOOK_GUARD_STACK_BYTES).spawn(guard)
+}
+
+/// Does what may wait. Without a guard nothing is begun: a report that is missing costs less than an agent that
+/// waits for its hook.
+fn guarded<T>(guard: std::io::Result<T>, report: impl FnOnce()) -> ExitCode {
+    if guard.is_ok() {
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(report));
+    }
     ExitCode::SUCCESS
 }
 

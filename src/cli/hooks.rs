@@ -16,7 +16,7 @@ use similar::TextDiff;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::untrusted::Untrusted;
 
-use self::file::Settings;
+use self::file::{Backup, Settings};
 use self::target::{Known, Target};
 use super::{Cx, Outcome};
 
@@ -94,13 +94,15 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
             let target = Target::find(&change.name, &change.place, cx, &Known::find(cx)?)?;
             let settings = Settings::read(&target.file)?;
             let after = target.with(&settings)?;
-            apply(cx, change, &target, &settings, Some(&after))
+            let has_ours = target.is_in(settings.text.as_deref().unwrap_or_default())?;
+            let kept = if has_ours { Backup::Leave } else { Backup::Make };
+            apply(cx, change, &target, &settings, Some(&after), kept)
         }
         What::Uninstall(change) => {
             let target = Target::find(&change.name, &change.place, cx, &Known::find(cx)?)?;
             let settings = Settings::read(&target.file)?;
             let after = target.without(&settings)?;
-            apply(cx, change, &target, &settings, after.as_deref())
+            apply(cx, change, &target, &settings, after.as_deref(), Backup::Drop)
         }
         What::Show(ask) => show(cx, ask),
     }
@@ -111,35 +113,51 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
 struct ChangeDoc<'a> {
     version: u32,
     cli: &'a str,
+    /// As it was named.
     file: String,
+    /// What is written: the same, or what a link leads to.
+    real_file: String,
     changed: bool,
     diff: String,
     note: Option<&'a str>,
 }
 
 /// Shows a change, asks, and makes it. `None` means that the file goes.
-fn apply(cx: &Cx, change: &Change, target: &Target, before: &Settings, after: Option<&str>) -> Outcome {
+fn apply(
+    cx: &Cx,
+    change: &Change,
+    target: &Target,
+    before: &Settings,
+    after: Option<&str>,
+    kept: Backup,
+) -> Outcome {
     let shown = target.file.display().to_string();
-    let old = before.text.as_deref().unwrap_or_default();
+    let real = before.path.display().to_string();
     let changed = before.text.as_deref() != after;
-    let diff = if changed { diff(&shown, before.text.as_deref(), after) } else { String::new() };
+    let diff = if changed { diff(&real, before.text.as_deref(), after) } else { String::new() };
     let note = (!target.how.note.is_empty() && after.is_some()).then_some(target.how.note.as_str());
-    let doc = ChangeDoc { version: 1, cli: &target.cli, file: shown.clone(), changed, diff, note };
+    let doc =
+        ChangeDoc { version: 1, cli: &target.cli, file: shown.clone(), real_file: real, changed, diff, note };
+    let both =
+        if before.path == target.file { shown } else { format!("{shown}, a link to {}", doc.real_file) };
     if changed {
+        let lines = shown_lines(&doc.diff);
         if !change.json {
-            cx.out.print(&shown_lines(&doc.diff))?;
+            cx.out.print(&lines)?;
+        } else if !change.yes {
+            // Nobody can say yes to what is not shown, and standard output is for the document.
+            cx.out.say(lines.trim_end());
         }
         before.may_change()?;
-        if !change.yes && !agreed(cx, &shown)? {
-            return Err(UserError::new(Exit::Failed, format!("{shown} stays as it is")).into());
+        if !change.yes && !agreed(cx, &both)? {
+            return Err(UserError::new(Exit::Failed, format!("{both} stays as it is")).into());
         }
-        let installs = !target.is_in(old)?;
-        before.write(after, installs)?;
+        before.write(after, kept)?;
     }
     if change.json {
         cx.out.json(&doc)?;
     } else {
-        cx.out.say(&if changed { format!("wrote {shown}") } else { format!("{shown}: nothing to do") });
+        cx.out.say(&if changed { format!("wrote {both}") } else { format!("{both}: nothing to do") });
         if let Some(note) = note {
             cx.out.say(note);
         }
@@ -213,7 +231,12 @@ fn show(cx: &Cx, ask: &Show) -> Outcome {
             hooks.push(Row { note, ..empty(&name, ask.place.scope) });
             continue;
         }
-        hooks.push(row(&Target::find(&name, &ask.place, cx, &known)?, ask.place.scope));
+        hooks.push(match Target::find(&name, &ask.place, cx, &known) {
+            Ok(target) => row(&target, ask.place.scope),
+            // Of all CLIs, one without such a file says so in its own row.
+            Err(e) if ask.name.is_none() => Row { error: Some(e.what), ..empty(&name, ask.place.scope) },
+            Err(e) => return Err(e.into()),
+        });
     }
     if ask.json {
         cx.out.json(&ShowDoc { version: 1, hooks })?;

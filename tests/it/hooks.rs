@@ -295,7 +295,7 @@ fn hooks_are_installed_after_showing_the_change_and_taken_out_without_a_trace() 
 
     let (code, out, err) = hooks(&w, &["install", "claude"]);
     assert_eq!(code, Some(2), "{err}");
-    assert!(out.starts_with(&format!("--- {0}\n+++ {0}\n@@", file.display())), "{out}");
+    assert!(out.starts_with(&format!("--- {0}\n+++ {0}\n@@", real.display())), "what is written: {out}");
     assert!(out.contains(&format!("+                        \"command\": \"{TSUP} hook claude\"")), "{out}");
     assert!(err.contains("--yes"), "{err}");
     assert_eq!(fs::read_to_string(&real).unwrap(), odd, "shown, not made");
@@ -325,6 +325,138 @@ fn hooks_are_installed_after_showing_the_change_and_taken_out_without_a_trace() 
     let left: Vec<_> = fs::read_dir(&w.dir).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(!left.iter().any(|n| n.to_string_lossy().contains("tsup-")), "{left:?}");
     assert_eq!(hooks(&w, &["uninstall", "claude", "--yes"]).0, Some(0), "twice is fine");
+}
+
+/// Runs `tsup hooks …` in a pane with this folder as the user's home; what it prints is in `out`, its exit code in `code`.
+fn asked_in_a_pane(w: &World, args: &str) {
+    let (dir, home) = (w.dir.display(), w.home().display().to_string());
+    let run = format!("{TSUP} hooks {args} >{dir}/out; echo $? >{dir}/new; mv {dir}/new {dir}/code; cat");
+    w.tmux(&[
+        "new-session",
+        "-d",
+        "-x",
+        "200",
+        "-y",
+        "100",
+        "-s",
+        "web",
+        "-e",
+        &format!("HOME={dir}"),
+        "-e",
+        "XDG_CONFIG_HOME=",
+        "-e",
+        "CLAUDE_CONFIG_DIR=",
+        "-e",
+        &format!("TSUP_HOME={home}"),
+        "sh",
+        "-c",
+        &run,
+    ]);
+}
+
+/// What a pane shows once it asks.
+fn question(w: &World) -> String {
+    eventually("it asks", || {
+        let screen = w.tmux(&["capture-pane", "-p", "-J", "-t", "web"]);
+        screen.contains("[y/N]").then_some(screen)
+    })
+}
+
+fn code(w: &World) -> String {
+    eventually("it ended", || fs::read_to_string(w.dir.join("code")).ok()).trim().to_owned()
+}
+
+#[test]
+fn a_person_is_shown_what_is_written_before_being_asked() {
+    let w = World::new();
+    let (file, real) = (w.dir.join(".claude/settings.json"), w.dir.join("dotfiles.json"));
+    fs::create_dir(w.dir.join(".claude")).unwrap();
+    fs::write(&real, "{}").unwrap();
+    std::os::unix::fs::symlink("../dotfiles.json", &file).unwrap();
+    asked_in_a_pane(&w, "install claude --json");
+    let screen = question(&w);
+    let asks = format!("Change {}, a link to {}? [y/N]", file.display(), real.display());
+    assert!(screen.contains(&asks), "{screen}");
+    assert!(
+        screen.contains(&format!("+++ {}", real.display())) && screen.contains("hook claude"),
+        "{screen}"
+    );
+    assert_eq!(fs::read_to_string(w.dir.join("out")).unwrap(), "", "standard output is for the document");
+    type_line(&w, "web", "y");
+    assert_eq!(code(&w), "0");
+    let doc: serde_json::Value = serde_json::from_slice(&fs::read(w.dir.join("out")).unwrap()).unwrap();
+    assert_eq!(doc["real_file"].as_str(), real.to_str());
+    assert!(fs::read_to_string(&real).unwrap().contains("hook claude"));
+}
+
+#[test]
+fn what_the_cli_writes_while_a_person_thinks_is_not_lost() {
+    let w = World::new();
+    let file = w.dir.join(".claude/settings.json");
+    fs::create_dir(w.dir.join(".claude")).unwrap();
+    fs::write(&file, "{}").unwrap();
+    asked_in_a_pane(&w, "install claude");
+    question(&w);
+    fs::write(&file, "{\"model\": \"opus\"}").unwrap();
+    type_line(&w, "web", "y");
+    assert_eq!(code(&w), "5");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{\"model\": \"opus\"}");
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_typed_while_a_hook_runs_is_for_the_agent() {
+    let w = World::new();
+    let dir = w.dir.display();
+    let run = format!(
+        "until [ -e {dir}/go ]; do sleep 0.02; done; {TSUP} hook claude; read -r line; echo \"$line\" >{dir}/new; mv {dir}/new {dir}/line; cat"
+    );
+    let home = format!("TSUP_HOME={}", w.home().display());
+    w.tmux(&["new-session", "-d", "-s", "web", "-e", &home, "sh", "-c", &run]);
+    type_line(&w, "web", "typed");
+    eventually("the terminal has what was typed", || {
+        w.tmux(&["capture-pane", "-p", "-t", "web"]).contains("typed").then_some(())
+    });
+    fs::write(w.dir.join("go"), "").unwrap();
+    let line = eventually("the line is read", || fs::read_to_string(w.dir.join("line")).ok());
+    assert_eq!(line, "typed\n");
+}
+
+#[test]
+fn a_second_install_keeps_what_was_there_before_the_first() {
+    let w = World::new();
+    let file = w.dir.join("s.json");
+    let backup = w.dir.join("s.json.tsup-backup");
+    let before = "{ \"model\":\"opus\",\n\n\"hooks\":{} }";
+    fs::write(&file, before).unwrap();
+    let named = ["--yes", "--file", file.to_str().unwrap()];
+    assert_eq!(hooks(&w, &[&["install", "claude"][..], &named].concat()).0, Some(0));
+    let first = fs::read_to_string(&file).unwrap();
+    assert_eq!(hooks(&w, &[&["install", "claude", "--home", "/other"][..], &named].concat()).0, Some(0));
+    assert_ne!(fs::read_to_string(&file).unwrap(), first, "another home is another call");
+    assert_eq!(fs::read_to_string(&backup).unwrap(), before);
+    assert_eq!(hooks(&w, &[&["uninstall", "claude"][..], &named].concat()).0, Some(0));
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), backup.exists()), (before, false));
+}
+
+#[test]
+fn a_cli_without_settings_of_a_project_says_so_among_the_others() {
+    let w = World::new();
+    for scope in ["user", "project"] {
+        let (code, out, err) = hooks(&w, &["show", "--scope", scope, "--json"]);
+        assert_eq!(code, Some(0), "{scope}: {err}");
+        let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let rows = shown["hooks"].as_array().unwrap();
+        let error = |cli: &str| rows.iter().find(|row| row["cli"] == cli).unwrap()["error"].clone();
+        assert_eq!(error("claude"), serde_json::Value::Null);
+        let kimi = if scope == "user" {
+            serde_json::Value::Null
+        } else {
+            "kimi has no settings of a project".into()
+        };
+        assert_eq!(error("kimi"), kimi);
+    }
+    assert_eq!(hooks(&w, &["show", "kimi", "--scope", "project"]).0, Some(2), "who asks for it is told");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the CLI writes, with an end to patience and to size.
 
+use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
@@ -8,10 +9,14 @@ use rustix::io::Errno;
 use tsup_core::limits::HOOK_INPUT_BYTES_MAX;
 
 /// Reads standard input to its end, or until `deadline`. What is over the limit is read and let go, so that
-/// the CLI is not cut off in the middle of its writing.
+/// the CLI is not cut off in the middle of its writing. A terminal is not read: what is typed there is for the
+/// agent, and who reads it in the background is stopped.
 pub(super) fn read(deadline: Instant) -> Vec<u8> {
     let stdin = std::io::stdin();
     let mut kept = Vec::new();
+    if stdin.is_terminal() {
+        return kept;
+    }
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -68,6 +68,52 @@ fn only_a_person_gets_help() {
     assert!(called(&words("tsup --bogus hook claude"), true).is_some());
 }
 
+/// Set for the process of the test below.
+const WAITS: &str = "TSUP_TEST_HOOK_WAITS";
+
+#[test]
+fn a_report_that_waits_for_ever_ends_in_success_all_the_same() {
+    if std::env::var_os(WAITS).is_some() {
+        // Only the guard ends this.
+        guarded(guard(Instant::now()), || {
+            loop {
+                std::thread::park();
+            }
+        });
+        unreachable!("the report does not end");
+    }
+    let name = "cli::hook::tests::a_report_that_waits_for_ever_ends_in_success_all_the_same";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(WAITS, "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let patience = Instant::now() + std::time::Duration::from_secs(30);
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            None if Instant::now() < patience => std::thread::yield_now(),
+            ended => break ended,
+        }
+    };
+    if ended.is_none() {
+        child.kill().unwrap();
+    }
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(ended.and_then(|status| status.code()), Some(0), "{said}");
+    assert!(said.contains("running 1 test") && !said.contains("test result"), "it was broken off: {said}");
+}
+
+#[test]
+fn without_a_guard_nothing_is_begun() {
+    let mut begun = false;
+    guarded(Err::<(), _>(std::io::Error::from(std::io::ErrorKind::WouldBlock)), || begun = true);
+    assert!(!begun);
+    guarded(Ok(()), || begun = true);
+    assert!(begun);
+}
+
 /// The shipped table of a CLI.
 fn table(cli: &str) -> Option<Table> {
     super::table(cli, None, Instant::now())

@@ -6,20 +6,33 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use tsup_core::error::{Exit, UserError};
-use tsup_core::limits::HOOK_SETTINGS_BYTES_MAX;
+use tsup_core::limits::{HOOK_NEW_NAMES_MAX, HOOK_SETTINGS_BYTES_MAX};
 
 use crate::config::paths::open_plain;
 use crate::config::plain;
 
 /// What lies beside a file that was changed.
 const BACKUP: &str = ".tsup-backup";
-/// The new file before it takes the place of the old one.
+/// The new file before it takes the place of the old one; a process and a number follow.
 const NEW: &str = ".tsup-new";
+
+/// What becomes of the backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backup {
+    /// What the file holds now is what it held before any call was put in.
+    Make,
+    /// It was made before: calls take the place of calls.
+    Leave,
+    /// Its time is over: the calls are taken out.
+    Drop,
+}
 
 /// A file as it was found.
 pub(super) struct Settings {
+    /// As it was named.
+    named: PathBuf,
     /// The file itself, behind any symbolic link.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// What it holds; `None` when it is not there.
     pub(super) text: Option<String>,
     /// What it held before calls were put in, when that is known.
@@ -33,7 +46,7 @@ impl Settings {
         let path = target_of(named)?;
         let text = text_of(&path)?;
         let backup = text_of(&beside(&path, BACKUP))?;
-        Ok(Settings { path, text, backup })
+        Ok(Settings { named: named.to_owned(), path, text, backup })
     }
 
     /// Whether the file may be changed. One that nobody may write would be replaced all the same: whoever made
@@ -49,17 +62,16 @@ impl Settings {
         }
     }
 
-    /// Puts new text in its place, or removes the file. `keep` says whether what it held before is kept
-    /// beside it; otherwise a backup goes, since its time is over.
-    pub(super) fn write(&self, text: Option<&str>, keep: bool) -> Result<(), UserError> {
+    /// Puts new text in its place, or removes the file.
+    pub(super) fn write(&self, text: Option<&str>, kept: Backup) -> Result<(), UserError> {
         // A person may have thought about the question for long.
-        if text_of(&self.path)? != self.text {
+        if target_of(&self.named)? != self.path || text_of(&self.path)? != self.text {
             let what = format!("{} changed meanwhile; nothing was written", self.path.display());
             return Err(UserError::new(Exit::Refused, what).hint("look at the change again"));
         }
         let backup = beside(&self.path, BACKUP);
         let mut made_backup = false;
-        if let (Some(before), Some(_), true) = (&self.text, text, keep) {
+        if let (Some(before), Some(_), Backup::Make) = (&self.text, text, kept) {
             self.replace(&backup, before)?;
             made_backup = self.backup.is_none();
         }
@@ -72,7 +84,7 @@ impl Settings {
                 let _ = fs::remove_file(&backup);
             }
         })?;
-        if !keep && self.backup.is_some() && text != self.text.as_deref() {
+        if kept == Backup::Drop && self.backup.is_some() {
             fs::remove_file(&backup).map_err(|e| failed("remove", &backup, &e))?;
         }
         Ok(())
@@ -84,30 +96,41 @@ impl Settings {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(fail)?;
         }
-        let new = beside(path, NEW);
-        // A leftover of a run that was killed.
-        let _ = fs::remove_file(&new);
-        let made = self.fill(&new, text).and_then(|()| fs::rename(&new, path));
+        let old = fs::metadata(&self.path).ok();
+        let mode = old.as_ref().map_or(0o666, |old| old.mode() & 0o7777);
+        let (new, file) = fresh(path, mode & 0o777).map_err(fail)?;
+        let made = fill(file, old.as_ref(), text).and_then(|()| fs::rename(&new, path));
         made.map_err(|e| {
             let _ = fs::remove_file(&new);
             fail(e)
         })
     }
+}
 
-    fn fill(&self, new: &Path, text: &str) -> std::io::Result<()> {
-        let old = fs::metadata(&self.path).ok();
-        let mode = old.as_ref().map_or(0o666, |old| old.mode() & 0o7777);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o777).open(new)?;
-        if let Some(old) = old {
-            file.set_permissions(fs::Permissions::from_mode(mode))?;
-            let now = file.metadata()?;
-            if (now.uid(), now.gid()) != (old.uid(), old.gid()) {
-                std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            }
+/// Makes a file beside `path` that nobody else writes: another run, or one that was killed, has its own.
+fn fresh(path: &Path, mode: u32) -> std::io::Result<(PathBuf, File)> {
+    let pid = std::process::id();
+    let mut n = 0;
+    loop {
+        let new = beside(path, &format!("{NEW}.{pid}.{n}"));
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&new) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && n < HOOK_NEW_NAMES_MAX => n += 1,
+            made => return made.map(|file| (new, file)),
         }
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
     }
+}
+
+/// Writes a text, with the mode and the owner of what it replaces.
+fn fill(mut file: File, old: Option<&fs::Metadata>, text: &str) -> std::io::Result<()> {
+    if let Some(old) = old {
+        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+        let now = file.metadata()?;
+        if (now.uid(), now.gid()) != (old.uid(), old.gid()) {
+            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        }
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn failed(what: &str, path: &Path, e: &std::io::Error) -> UserError {
@@ -185,7 +208,7 @@ mod tests {
         let shown = Settings::read(&path).unwrap();
         fs::write(&path, "{\"a\": 1}").unwrap();
         for text in [Some("{\"b\": 2}"), None] {
-            let error = shown.write(text, true).unwrap_err();
+            let error = shown.write(text, Backup::Make).unwrap_err();
             assert_eq!(error.exit, Exit::Refused);
             assert!(
                 error.what.ends_with("settings.json changed meanwhile; nothing was written"),
@@ -197,11 +220,11 @@ mod tests {
         let (dir, path) = file("{}");
         let shown = Settings::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(shown.write(Some("x"), true).is_err());
+        assert!(shown.write(Some("x"), Backup::Make).is_err());
         assert_eq!(in_folder(&dir), 0);
         let nothing = Settings::read(&path).unwrap();
         fs::write(&path, "{}").unwrap();
-        assert!(nothing.write(Some("x"), true).is_err(), "somebody made it meanwhile");
+        assert!(nothing.write(Some("x"), Backup::Make).is_err(), "somebody made it meanwhile");
     }
 
     #[test]
@@ -224,12 +247,62 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_leads_elsewhere_meanwhile_is_not_written_through() {
+        let (dir, path) = file("{}");
+        let (link, other) = (dir.path().join("link"), dir.path().join("other.json"));
+        fs::write(&other, "{}").unwrap();
+        std::os::unix::fs::symlink("settings.json", &link).unwrap();
+        let shown = Settings::read(&link).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("other.json", &link).unwrap();
+        assert_eq!(shown.write(Some("x"), Backup::Make).unwrap_err().exit, Exit::Refused);
+        assert_eq!((fs::read(&path).unwrap(), fs::read(&other).unwrap()), (b"{}".into(), b"{}".into()));
+    }
+
+    #[test]
+    fn the_backup_stays_until_the_calls_go() {
+        let (dir, path) = file("mine");
+        let backup = dir.path().join("settings.json.tsup-backup");
+        let write = |text: &str, kept| Settings::read(&path).unwrap().write(Some(text), kept).unwrap();
+        write("first calls", Backup::Make);
+        write("other calls", Backup::Leave);
+        assert_eq!(fs::read_to_string(&backup).unwrap(), "mine");
+        write("mine", Backup::Drop);
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), in_folder(&dir)), ("mine", 1));
+    }
+
+    #[test]
+    fn runs_at_the_same_time_write_files_of_their_own() {
+        let (dir, path) = file("a");
+        let (first, second) = (fresh(&path, 0o600).unwrap(), fresh(&path, 0o600).unwrap());
+        assert_ne!(first.0, second.0);
+        assert!(first.0.exists() && second.0.exists());
+        let whole = |c: char| c.to_string().repeat(100_000);
+        let writer = &|c: char| {
+            for _ in 0..50 {
+                let written = Settings::read(&path).unwrap().write(Some(&whole(c)), Backup::Leave);
+                if let Err(e) = written {
+                    assert!(e.what.ends_with("changed meanwhile; nothing was written"), "{}", e.what);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for c in ['a', 'b'] {
+                scope.spawn(move || writer(c));
+            }
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text == whole('a') || text == whole('b'), "one of them, whole");
+        assert_eq!(in_folder(&dir), 3, "nothing is left but the two from above");
+    }
+
+    #[test]
     fn a_write_that_fails_leaves_everything_as_it_was() {
         let (dir, path) = file("{}");
         let settings = Settings::read(&path).unwrap();
-        // Something in the place of the new file that cannot be removed as a file.
-        fs::create_dir(dir.path().join("settings.json.tsup-new")).unwrap();
-        assert!(settings.write(Some("x"), true).is_err());
+        // Something in the place of the backup that no file can replace.
+        fs::create_dir(dir.path().join("settings.json.tsup-backup")).unwrap();
+        assert!(settings.write(Some("x"), Backup::Make).is_err());
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), in_folder(&dir)), ("{}", 2));
     }
 }

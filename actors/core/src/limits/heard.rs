@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// A hook ends after this time, come what may: it was promised to end within 100 ms.
 pub const HOOK_DEADLINE: Duration = Duration::from_millis(85);
+/// Stack of the thread that keeps the deadline: it waits and ends the process.
+pub const HOOK_GUARD_STACK_BYTES: usize = 64 * 1024;
 /// How long a hook waits for its CLI to write. A CLI may keep the pipe open for ever.
 pub const HOOK_INPUT_WAIT: Duration = Duration::from_millis(60);
 /// How long a hook looks through the user's own profiles; then the shipped ones do.
@@ -48,6 +50,8 @@ pub const HOOK_LOG_PAYLOAD_BYTES: usize = 4096;
 pub const HOOK_SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Objects and lists in each other, in such settings.
 pub const HOOK_SETTINGS_DEPTH: usize = 64;
+/// Names that are tried for a new settings file: leftovers of runs that were killed have some.
+pub const HOOK_NEW_NAMES_MAX: u32 = 64;
 
 // --- transcripts ----------------------------------------------------------------------------------
 
