@@ -126,7 +126,7 @@ fn guard(began: Instant) -> std::io::Result<JoinHandle<()>> {
 /// Does what may wait. Without a guard nothing is begun: a report that is missing costs less than an agent that
 /// waits for its hook.
 fn guarded<T>(guard: std::io::Result<T>, report: impl FnOnce()) -> ExitCode {
-    if guard.is_ok() {
+    if let Ok(_held) = guard {
         let _ = std::panic::catch_unwind(AssertUnwindSafe(report));
     }
     ExitCode::SUCCESS

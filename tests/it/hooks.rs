@@ -357,7 +357,7 @@ fn asked_in_a_pane(w: &World, args: &str) {
 /// What a pane shows once it asks.
 fn question(w: &World) -> String {
     eventually("it asks", || {
-        let screen = w.tmux(&["capture-pane", "-p", "-J", "-t", "web"]);
+        let screen = w.tmux(&["capture-pane", "-p", "-J", "-S", "-", "-t", "web"]);
         screen.contains("[y/N]").then_some(screen)
     })
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+mod place;
 pub mod settings;
 pub mod untrusted;
 pub mod wire;

@@ -27,6 +27,16 @@ pub(super) struct Target {
     call: Vec<String>,
 }
 
+/// What a file held before the calls were put in.
+enum Before<'a> {
+    /// This, and nothing else changed since.
+    File(&'a str),
+    /// There was none.
+    Nothing,
+    /// Others changed it since, or no calls are in it.
+    Unknown,
+}
+
 /// The plugins that are files of their own.
 const PLUGINS: [(&str, &str); 3] = [
     ("amp", include_str!("../../../actors/profiles/plugins/amp.ts")),
@@ -130,8 +140,13 @@ impl Target {
             }
             return Ok(self.plugin());
         }
-        settings::install(&self.how, &self.cli, &self.command(), now.text.as_deref())
-            .map_err(|e| self.refuse(&e))
+        // Calls take the place of calls: where nothing else changed, as if they were the first.
+        let base = match self.before(now)? {
+            Before::File(before) => Some(before),
+            Before::Nothing => None,
+            Before::Unknown => now.text.as_deref(),
+        };
+        settings::install(&self.how, &self.cli, &self.command(), base).map_err(|e| self.refuse(&e))
     }
 
     /// The file's text without the calls; `None` when nothing was there before.
@@ -140,9 +155,20 @@ impl Target {
         if self.how.style == Style::Plugin {
             return Ok(Some(text.clone()).filter(|text| !self.is_plugin(text)));
         }
-        let refuse = |e: EditError| self.refuse(&e);
-        let ours = settings::installed(&self.how, &self.cli, text).map_err(refuse)?;
-        let Some(first) = ours.first() else { return Ok(Some(text.clone())) };
+        match self.before(now)? {
+            Before::File(before) => Ok(Some(before.to_owned())),
+            Before::Nothing => Ok(None),
+            Before::Unknown => {
+                settings::uninstall(&self.how, &self.cli, text).map(Some).map_err(|e| self.refuse(&e))
+            }
+        }
+    }
+
+    /// What the file held before the calls that are in it.
+    fn before<'a>(&self, now: &'a Settings) -> Result<Before<'a>, UserError> {
+        let Some(text) = &now.text else { return Ok(Before::Unknown) };
+        let ours = settings::installed(&self.how, &self.cli, text).map_err(|e| self.refuse(&e))?;
+        let Some(first) = ours.first() else { return Ok(Before::Unknown) };
         let command = if self.how.named {
             first.command.strip_suffix(&format!(" {}", first.event)).unwrap_or(&first.command)
         } else {
@@ -152,13 +178,11 @@ impl Target {
         let made = |before: Option<&str>| {
             settings::install(&self.how, &self.cli, command, before).is_ok_and(|made| made == *text)
         };
-        if let Some(backup) = now.backup.as_deref().filter(|backup| made(Some(backup))) {
-            return Ok(Some(backup.to_owned()));
-        }
-        if now.backup.is_none() && made(None) {
-            return Ok(None);
-        }
-        settings::uninstall(&self.how, &self.cli, text).map(Some).map_err(refuse)
+        Ok(match now.backup.as_deref() {
+            Some(backup) if made(Some(backup)) => Before::File(backup),
+            None if made(None) => Before::Nothing,
+            _ => Before::Unknown,
+        })
     }
 
     /// Our calls in a text.

@@ -18,22 +18,35 @@ pub const SCREEN_BLANK_LINES_MAX: usize = 1_024;
 pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Lines that a composer may have: a pasted text in a tall pane.
 pub const COMPOSER_LINES_MAX: usize = 120;
+/// Lines with words that may stand below a composer whose profile does not say how many: a status line, tasks.
+pub const COMPOSER_BELOW_LINES: usize = 12;
 /// Lines with words that may stand between a menu's last option and the bottom: a preview, a hint, a status line.
 pub const BELOW_OPTIONS_LINES: usize = 14;
+/// Lines with words from the bottom in which a menu's cursor is looked for: it may stand on the first option.
+pub const OPTIONS_BELOW_CURSOR_LINES: usize = BELOW_OPTIONS_LINES + 12;
+/// Lines with words of a dialog that are looked at: the options above the cursor are among them.
+pub const DIALOG_FILLED_LINES: usize = BELOW_OPTIONS_LINES + 26;
+/// Lines with words from the bottom of which one may say which keys do what.
+pub const HINT_LINES: usize = 3;
 /// Lines below the last option within which a line about keys belongs to a menu: further down it is a footer.
 pub const HINT_BELOW_OPTIONS_LINES: usize = 4;
 /// Lines above an unframed menu that may be its question.
 pub const ABOVE_OPTIONS_LINES: usize = 24;
 /// Lines that a dialog may have: a plan or a diff above its options.
 pub const DIALOG_LINES_MAX: usize = 120;
-/// Lines with words below a dialog's options and above the composer's status that are looked at.
+/// Lines above the composer, or above the end of a screen without one, in which the sign of work and the last
+/// paragraph are looked for. Blank ones count.
 pub const STATUS_LINES_MAX: usize = 40;
 /// Lines of the last paragraph that rules look at.
 pub const LAST_LINES_MAX: usize = 12;
+/// Bytes of a line that may be a shell's prompt: user, host, and a deep folder.
+pub const SHELL_PROMPT_BYTES_MAX: usize = 400;
 /// Lines of the bottom that rules look at when there is neither composer nor dialog.
 pub const BOTTOM_LINES_MAX: usize = 8;
 /// Bytes of a literal or a pattern in a profile.
 pub const PATTERN_BYTES_MAX: usize = 512;
+/// Brackets in brackets of a pattern.
+pub const PATTERN_NEST_MAX: u32 = 32;
 /// Bytes that a pattern may take when compiled: a repetition of repetitions is refused.
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
 /// Tables of one kind in a profile.

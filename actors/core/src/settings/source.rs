@@ -10,6 +10,7 @@ use super::Settings;
 use super::check::{KeyPart, Problem, check};
 use super::statsd::{StatsdTarget, TargetError};
 use crate::error::{Exit, UserError};
+use crate::place::position;
 
 /// Variables whose names begin so and hold a `__` override a key: `TSUP_FLEET__MISSING_GRACE_SECONDS`.
 pub const OVERRIDE_PREFIX: &str = "TSUP_";
@@ -166,13 +167,7 @@ struct InFile<'a> {
 
 impl InFile<'_> {
     fn place(&self, offset: usize) -> Place {
-        let mut end = offset.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &self.text[..end];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = position(self.text, offset);
         Place::File { file: self.file.into(), line, column }
     }
 

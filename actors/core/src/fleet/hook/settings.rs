@@ -2,13 +2,15 @@
 //!
 //! The text is edited where it must be and stays as it is everywhere else: order, comments, indentation.
 //! Ours are the entries whose command is `tsup hook NAME`. [`json`] knows where things stand in JSON,
-//! [`groups`] edits it; [`tables`] edits TOML.
+//! [`groups`] edits it; [`tables`] edits TOML; [`words`] reads a command as a shell does.
 
 use super::rules::{Install, Style};
+use crate::place::position;
 
 mod groups;
 mod json;
 mod tables;
+mod words;
 
 /// Why a text is not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +32,7 @@ pub enum EditError {
 
 impl EditError {
     fn at(text: &str, offset: usize, what: impl Into<String>) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+        let (line, column) = position(text, offset);
         EditError::Syntax { line, column, what: what.into() }
     }
 }
@@ -81,9 +81,10 @@ pub fn installed(how: &Install, cli: &str, text: &str) -> Result<Vec<Entry>, Edi
 
 /// Whether a command is `tsup hook NAME`, by whatever path tsup is called, with whatever behind it.
 pub fn is_ours(command: &str, cli: &str) -> bool {
-    let Some((program, rest)) = command.trim().split_once(" hook ") else { return false };
-    let program = program.trim().trim_matches(['"', '\'']);
-    program.rsplit('/').next() == Some("tsup") && rest.split_whitespace().any(|word| word == cli)
+    let words = words::words(command);
+    // A folder may be called `hook`, and a path may stand there without the quotes that its blanks want.
+    let calls = |at: usize| words[at] == "hook" && words[..at].join(" ").rsplit('/').next() == Some("tsup");
+    (1..words.len()).any(|at| calls(at) && words[at + 1..].iter().any(|word| word == cli))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::rules::{Named, Rules, Screen};
 use super::{FORMAT, LaunchRule, Profile, Recognise};
 use crate::fleet::hook::rules::Hooks;
 use crate::limits::{PROFILE_ERRORS_MAX, RULES_PER_PROFILE_MAX};
+use crate::place::position;
 
 /// Something in a profile that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -269,12 +270,4 @@ fn is_word(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 32
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-/// Line and column, both from 1, of a byte offset.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-    (line, column)
 }

@@ -12,7 +12,7 @@ use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::limits::{PATTERN_BYTES_MAX, PATTERN_COMPILED_BYTES_MAX};
+use crate::limits::{PATTERN_BYTES_MAX, PATTERN_COMPILED_BYTES_MAX, PATTERN_NEST_MAX};
 
 /// A text in the two forms that rules are compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -118,7 +118,7 @@ fn compile(inner: &str) -> Result<Regex, String> {
         .multi_line(true)
         .size_limit(PATTERN_COMPILED_BYTES_MAX)
         .dfa_size_limit(PATTERN_COMPILED_BYTES_MAX)
-        .nest_limit(32)
+        .nest_limit(PATTERN_NEST_MAX)
         .build()
         .map_err(|e| {
             let told = e.to_string();

@@ -9,6 +9,7 @@ use super::Says;
 use super::pattern::{Condition, Pattern};
 use crate::fleet::evidence::{RuleName, Verdict};
 use crate::fleet::state::{AgentState, Detail};
+use crate::limits::{COMPOSER_BELOW_LINES, COMPOSER_LINES_MAX};
 
 /// Everything a profile says about its CLI's screen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -97,8 +98,16 @@ pub struct ComposerShape {
     #[serde(default = "below")]
     pub below: usize,
     /// Lines at its end that say something else than typed text: the model, the mode.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "labels")]
     pub labels: usize,
+}
+
+fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let labels = usize::deserialize(from)?;
+    if labels > COMPOSER_LINES_MAX {
+        return Err(D::Error::custom(format!("a composer has at most {COMPOSER_LINES_MAX} lines")));
+    }
+    Ok(labels)
 }
 
 fn nameless() -> RuleName {
@@ -106,7 +115,7 @@ fn nameless() -> RuleName {
 }
 
 const fn below() -> usize {
-    12
+    COMPOSER_BELOW_LINES
 }
 
 /// One `[[spinner]]`: a line that is drawn while the CLI works.

@@ -209,6 +209,11 @@ fn broken_rules_are_told_with_their_place_and_left_out() {
         ("any = [", "some = [", "14:1: this rule is left out: unknown field `some`"),
         ("id = \"error\"", "id = \"An Error\"", "the id of this rule is a word"),
         ("glyphs = \"~\"", "glyphs = 3", "this spinner is left out"),
+        (
+            "shape = \"bare\"",
+            "labels = 9000000000000000000\nshape = \"bare\"",
+            "a composer has at most 120 lines",
+        ),
         ("shape = \"bare\"", "shape = \"round\"", "6:9: this composer is left out: unknown variant `round`"),
     ];
     for (old, new, told) in cases {

@@ -208,7 +208,8 @@ fn finish(lines: &[Line<'_>], mut composer: Composer, shape: &ComposerShape) -> 
         while texts.last().is_some_and(|text| text.trim().is_empty()) {
             texts.pop();
         }
-        push_words(&mut border, texts.pop().unwrap_or("").trim());
+        let Some(label) = texts.pop() else { break };
+        push_words(&mut border, label.trim());
     }
     let mut text = String::new();
     for (at, words) in texts.iter().enumerate() {

@@ -102,12 +102,12 @@ pub fn find(lines: &[Line<'_>], starts: impl Fn(&Line<'_>) -> bool) -> Option<Di
         .rev()
         .take(limits::DIALOG_LINES_MAX)
         .filter(|at| !words(&lines[*at]).is_empty())
-        .take(limits::BELOW_OPTIONS_LINES + 26)
+        .take(limits::DIALOG_FILLED_LINES)
         .collect();
     let hint = filled
         .iter()
         .filter(|at| !closes_box(&lines[**at]) && !is_rule(&lines[**at]))
-        .take(3)
+        .take(limits::HINT_LINES)
         .copied()
         .find(|at| is_hint(words(&lines[*at])));
     if let Some(menu) = menu(lines, &filled, hint) {
@@ -134,7 +134,7 @@ fn menu(lines: &[Line<'_>], filled: &[usize], hint: Option<usize>) -> Option<Dia
         let chosen = menu_item(words(&lines[*at])).filter(|item| item.chosen);
         let Some(chosen) = chosen else {
             below += 1;
-            if below > limits::BELOW_OPTIONS_LINES + 12 {
+            if below > limits::OPTIONS_BELOW_CURSOR_LINES {
                 return None;
             }
             continue;

@@ -236,7 +236,7 @@ impl<'a> Live<'a> {
                     None => return View::default(),
                 }
             }
-            let to = last.min(from + LAST_LINES_MAX);
+            let to = last.min(from + LAST_LINES_MAX - 1);
             let words = (from..=to).map(|at| self.lines[at].body());
             return View::new(words.filter(|words| !words.is_empty()));
         }

@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::text::Line;
-
-/// Bytes of a line that may be a prompt.
-const LINE_BYTES: usize = 400;
+use crate::limits::SHELL_PROMPT_BYTES_MAX;
 
 /// A prompt that names a user, a host or a folder before its sign.
 const PROMPT: &str = concat!(
@@ -57,7 +55,7 @@ pub enum Prompt {
 /// Whether the last line of a screen is a shell's prompt with nothing typed behind it.
 pub fn prompt(lines: &[Line<'_>]) -> Option<Prompt> {
     let last = lines.last()?;
-    if last.indent > 0 || last.text.len() > LINE_BYTES {
+    if last.indent > 0 || last.text.len() > SHELL_PROMPT_BYTES_MAX {
         return None;
     }
     let text = last.body();
@@ -80,7 +78,9 @@ pub fn prompt(lines: &[Line<'_>]) -> Option<Prompt> {
 /// Whether a line is a shell's: a prompt, a command typed behind one, or how the program before it ended. Where a
 /// sign alone is the prompt, only what names a folder above it tells `❯` from a composer's.
 pub fn is_line(lines: &[Line<'_>], at: usize) -> bool {
-    let Some(line) = lines.get(at).filter(|line| line.indent == 0 && line.text.len() <= LINE_BYTES) else {
+    let Some(line) =
+        lines.get(at).filter(|line| line.indent == 0 && line.text.len() <= SHELL_PROMPT_BYTES_MAX)
+    else {
         return false;
     };
     let body = line.body();

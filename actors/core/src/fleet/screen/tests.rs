@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fleet::evidence::Source;
-use crate::fleet::profile::Profiles;
+use crate::fleet::profile::{ComposerShape, Profiles, Region, Shape};
 use crate::fleet::state::Detail;
 
 const RULE: &str = "────────────────────────────────────────";
@@ -270,6 +270,31 @@ fn history() -> impl Strategy<Value = String> {
         "",
     ]);
     prop::collection::vec(words, 0..12).prop_map(|parts| parts.join("\n\n"))
+}
+
+#[test]
+fn more_labels_than_lines_take_what_is_there() {
+    let shape = ComposerShape {
+        name: "".into(),
+        id: "endless".to_owned(),
+        shape: Shape::Bare,
+        prompts: vec![">".to_owned()],
+        bars: String::new(),
+        placeholders: Vec::new(),
+        below: 0,
+        labels: usize::MAX,
+    };
+    let found = composer::find(&text::lines("> typed"), &[shape]).unwrap();
+    assert_eq!((found.text.as_str(), found.border.as_str()), ("", "> typed"));
+}
+
+#[test]
+fn the_last_paragraph_is_read_as_far_as_its_limit() {
+    let history = format!("● 0{}", "\n  more".repeat(40));
+    let screen = shot(&composed(&history, ""));
+    let rules = &profiles().get("claude").unwrap().rules;
+    let view = live::Live::find(text::lines(screen.text.raw()), rules).view(Region::Last, rules);
+    assert_eq!(view.lines.lines().count(), crate::limits::LAST_LINES_MAX, "{}", view.lines);
 }
 
 proptest! {

@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::limits::{SCREEN_BLANK_LINES_MAX, SCREEN_LINE_BYTES_MAX, SCREEN_LINES_MAX};
 
 /// Attributes of a run of text that say something about its meaning.
@@ -42,11 +40,6 @@ impl Line<'_> {
         self.text.get(self.indent..).unwrap_or("")
     }
 
-    /// Its width in cells.
-    pub fn width(&self) -> usize {
-        self.text.width()
-    }
-
     /// Whether all that can be seen from byte `from` on is dim. A cursor drawn in reverse video on its first
     /// character does not count against it.
     pub fn is_dim_from(&self, from: usize) -> bool {
@@ -64,7 +57,7 @@ impl Line<'_> {
                 return false;
             }
         }
-        any && self.styles.first().is_some_and(|first| first.0 <= from)
+        any
     }
 }
 
@@ -72,7 +65,7 @@ impl Line<'_> {
 pub fn lines(text: &str) -> Vec<Line<'_>> {
     let tail = tail(text);
     let mut style = Style::default();
-    let mut lines: Vec<Line<'_>> = tail.split('\n').map(|raw| line(bounded(raw), &mut style)).collect();
+    let mut lines: Vec<Line<'_>> = tail.split('\n').map(|raw| line(raw, &mut style)).collect();
     while lines.last().is_some_and(Line::is_blank) {
         lines.pop();
     }
@@ -100,16 +93,18 @@ fn bounded(raw: &str) -> &str {
 }
 
 /// Reads one line; `style` runs on from the line before.
-fn line<'a>(raw: &'a str, style: &mut Style) -> Line<'a> {
+fn line<'a>(whole: &'a str, style: &mut Style) -> Line<'a> {
+    let raw = bounded(whole);
     if *style == Style::default() && raw.chars().all(|c| read_as(c) == Some(c)) {
         let text = raw.trim_end_matches(' ');
         let indent = text.len() - text.trim_start_matches(' ').len();
+        run_on(&whole[raw.len()..], style);
         return Line { text: Cow::Borrowed(text), indent, styles: Vec::new() };
     }
     let mut text = String::with_capacity(raw.len());
     let mut styles = vec![(0, *style)];
-    let mut rest = raw;
-    while let Some(c) = rest.chars().next() {
+    let mut rest = whole;
+    while let Some(c) = rest.chars().next().filter(|_| whole.len() - rest.len() < raw.len()) {
         rest = &rest[c.len_utf8()..];
         if c == '\u{1b}' {
             let (length, sequence) = escape(rest);
@@ -124,12 +119,25 @@ fn line<'a>(raw: &'a str, style: &mut Style) -> Line<'a> {
             text.push(c);
         }
     }
+    run_on(rest, style);
     text.truncate(text.trim_end_matches(' ').len());
     let indent = text.len() - text.trim_start_matches(' ').len();
     if styles.iter().all(|(_, style)| *style == Style::default()) {
         styles.clear();
     }
     Line { text: Cow::Owned(text), indent, styles }
+}
+
+/// Goes over what is not read of a line for the attributes that the next one has.
+fn run_on(mut rest: &str, style: &mut Style) {
+    while let Some(at) = rest.find('\u{1b}') {
+        rest = &rest[at + 1..];
+        let (length, sequence) = escape(rest);
+        rest = &rest[length..];
+        if let Some(parameters) = sequence {
+            select(style, parameters);
+        }
+    }
 }
 
 fn note(styles: &mut Vec<(usize, Style)>, at: usize, style: Style) {

@@ -196,7 +196,8 @@ fn prompt(line: &Line<'_>) -> News {
     if words.starts_with("[Request interrupted by user") {
         return News::Said(Said::new("transcript.claude.interrupted", AgentState::Idle, None, &words));
     }
-    // Commands of the CLI itself (`/model`, `!ls`) begin no turn.
+    // What a person typed as a command (`/model`, `!ls`) tells of no turn. A command of the person's own begins
+    // one, and looks the same: the answer, or its hook, tells of that.
     let local = ["<local-command-", "<command-name>", "<command-message>", "<bash-"];
     if local.iter().any(|tag| words.starts_with(tag)) {
         return News::Silent;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use super::json::{Node, parse};
+use super::json::{Node, comma_behind, parse};
 use super::{EditError, Entry, is_ours};
 use crate::fleet::hook::rules::Style;
 use crate::limits::HOOK_CALLS_MAX;
@@ -58,8 +58,8 @@ pub(super) fn remove(text: &str, style: Style, cli: &str) -> Result<String, Edit
     if list(&text, style, cli)?.len() > HOOK_CALLS_MAX {
         return Err(EditError::Shape(format!("more than {HOOK_CALLS_MAX} calls of tsup are in it")));
     }
-    while let Some(cut) = first_cut(&parse(&text)?, style, cli) {
-        text.replace_range(cut, "");
+    while let Some((cut, kept)) = first_cut(&text, &parse(&text)?, style, cli) {
+        text.replace_range(cut, &kept);
     }
     Ok(text)
 }
@@ -95,8 +95,8 @@ fn command_of(call: &Node) -> Option<&str> {
     call.get("command").or_else(|| call.get("bash")).and_then(Node::text)
 }
 
-/// What to cut for the first of our calls: with all around it that would be empty.
-fn first_cut(root: &Node, style: Style, cli: &str) -> Option<Range<usize>> {
+/// What to cut for the first of our calls, with all around it that would be empty, and what stays of that.
+fn first_cut(text: &str, root: &Node, style: Style, cli: &str) -> Option<(Range<usize>, String)> {
     let hooks = root.get("hooks")?;
     let at_root = root.members()?.iter().position(|m| m.key == "hooks")?;
     for (at_hooks, event) in hooks.members()?.iter().enumerate() {
@@ -117,15 +117,16 @@ fn first_cut(root: &Node, style: Style, cli: &str) -> Option<Range<usize>> {
                         path.push((list, at_entry));
                     }
                 }
-                return Some(cut(&path));
+                return Some(cut(text, &path));
             }
         }
     }
     None
 }
 
-/// Cuts the last child of a path, or the nearest above it that has brothers.
-fn cut(path: &[(&Node, usize)]) -> Range<usize> {
+/// Cuts the last child of a path, or the nearest above it that has brothers. Comments between it and a brother
+/// are somebody's, and stay.
+fn cut(text: &str, path: &[(&Node, usize)]) -> (Range<usize>, String) {
     let (node, at) = path
         .iter()
         .rev()
@@ -133,11 +134,21 @@ fn cut(path: &[(&Node, usize)]) -> Range<usize> {
         .or(path.first())
         .expect("a path begins at the root");
     let children = node.children();
-    match (at.checked_sub(1).map(|before| &children[before]), children.get(at + 1)) {
-        (Some(before), _) => before.end..children[*at].end,
-        (None, Some(next)) => children[*at].start..next.start,
-        (None, None) => node.span.start + 1..node.span.end - 1,
+    let own = &children[*at];
+    if let Some(next) = children.get(at + 1) {
+        let behind = comma_behind(text, own.end).map_or(own.end, |comma| comma + 1);
+        let blank = text[behind..next.start].len() - text[behind..next.start].trim_start().len();
+        return (own.start..behind + blank, String::new());
     }
+    let Some(before) = at.checked_sub(1).map(|before| &children[before]) else {
+        return (node.span.start + 1..node.span.end - 1, String::new());
+    };
+    let between = &text[before.end..own.start];
+    let comma = comma_behind(text, before.end).map_or(0, |comma| comma - before.end);
+    let comments = between.contains('/');
+    // The break behind a comment that runs to the end of its line stays with it.
+    let kept = if comments { [&between[..comma], &between[comma + 1..]].concat() } else { String::new() };
+    (before.end..own.end, kept)
 }
 
 /// Adds a value at the end of an object (with a key) or a list.

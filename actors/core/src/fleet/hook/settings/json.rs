@@ -69,6 +69,13 @@ pub(super) fn parse(text: &str) -> Result<Node, EditError> {
     if reader.at < text.len() { Err(reader.error("there is more behind the end")) } else { Ok(node) }
 }
 
+/// Where the comma stands behind a value that ends at `end`. Comments may have commas in them.
+pub(super) fn comma_behind(text: &str, end: usize) -> Option<usize> {
+    let mut reader = Reader { text, at: end, depth: 0 };
+    reader.blank().ok()?;
+    (reader.peek() == Some(b',')).then_some(reader.at)
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -97,9 +104,10 @@ impl Reader<'_> {
                 self.at += skipped;
             } else if rest.starts_with("//") {
                 self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                let end = rest.find("*/").ok_or_else(|| self.error("this comment has no end"))?;
-                self.at += end + 2;
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                // `/*/` only begins one.
+                let end = comment.find("*/").ok_or_else(|| self.error("this comment has no end"))?;
+                self.at += end + 4;
             } else {
                 return Ok(());
             }

@@ -18,18 +18,24 @@ pub(super) fn add(text: &str, event: &str, command: &str) -> Result<String, Edit
     }
 }
 
-/// Takes our tables out, each with the empty line before it.
+/// Takes our tables out, each with the empty line before it. Comments in and behind them are somebody's, and stay.
 pub(super) fn remove(text: &str, cli: &str) -> Result<String, EditError> {
     check(text)?;
     let mut out = String::new();
     for block in blocks(text) {
-        if entry_of(block).is_some_and(|entry| is_ours(&entry.command, cli)) {
-            if out.ends_with("\n\n") {
-                out.pop();
-            }
-        } else {
+        if !entry_of(block).is_some_and(|entry| is_ours(&entry.command, cli)) {
             out.push_str(block);
+            continue;
         }
+        if out.ends_with("\n\n") || out == "\n" {
+            out.pop();
+        }
+        let is_comment = |line: &str| line.trim_start().starts_with('#');
+        let keys = |line: &&str| !line.trim().is_empty() && !is_comment(line);
+        let lines: Vec<&str> = block.split_inclusive('\n').collect();
+        let end = lines.iter().rposition(keys).map_or(0, |last| last + 1);
+        out.extend(lines[..end].iter().filter(|line| is_comment(line)).copied());
+        out.extend(lines[end..].iter().copied());
     }
     Ok(out)
 }
@@ -62,7 +68,7 @@ fn blocks(text: &str) -> impl Iterator<Item = &str> {
 
 /// The call that a piece makes, when it is a table of ours with nothing else in it.
 fn entry_of(block: &str) -> Option<Entry> {
-    if !block.trim_start().starts_with("[[hooks]]") || block.contains('#') {
+    if !block.trim_start().starts_with("[[hooks]]") {
         return None;
     }
     let table: toml::Table = toml::from_str(block).ok()?;

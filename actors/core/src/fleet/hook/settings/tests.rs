@@ -137,6 +137,11 @@ fn ours_is_told_by_its_command() {
         ("'/my bin/tsup' hook claude", true),
         ("tsup hook claude Stop", true),
         ("tsup hook --home /x claude", true),
+        ("'/tmp/my hook dir/tsup' hook claude", true),
+        ("/tmp/my hook dir/tsup hook claude", true),
+        (r"'/it'\''s/tsup' hook --home '/a hook b' claude", true),
+        ("\"/my hook/tsup\" hook codex", false),
+        ("'tsup hook claude'", false),
         ("tsup hook codex", false),
         ("tsup hooks show claude", false),
         ("mytsup hook claude", false),
@@ -145,6 +150,77 @@ fn ours_is_told_by_its_command() {
     ] {
         assert_eq!(is_ours(command, "claude"), ours, "{command}");
     }
+}
+
+#[test]
+fn a_program_in_any_folder_is_installed_once_and_taken_out() {
+    for program in ["'/tmp/my hook dir/tsup'", r"'/it'\''s/hook /tsup'"] {
+        let command = format!("{program} hook claude");
+        for style in [Style::Groups, Style::Commands, Style::Shell] {
+            let how = how(style);
+            let with = install(&how, "claude", &command, Some("{\"version\": 1}")).unwrap();
+            assert_eq!(install(&how, "claude", &command, Some(&with)).unwrap(), with, "{program}");
+            assert_eq!(uninstall(&how, "claude", &with).unwrap(), "{\"version\": 1}", "{program}");
+        }
+    }
+}
+
+#[test]
+fn what_a_person_adds_behind_our_tables_stays() {
+    let how = how(Style::Tables);
+    let made = |text: &str| install(&how, "kimi", "tsup hook kimi", Some(text)).unwrap();
+    for before in ["", "a = 1\n"] {
+        for (more, left) in [
+            ("# theme = \"dark\"\n", "# theme = \"dark\"\n"),
+            ("\n# why\n[theme]\nx = 1\n", "\n# why\n[theme]\nx = 1\n"),
+            ("# the timeout\ntimeout = 3\n", ""),
+        ] {
+            let text = made(before) + more;
+            if left.is_empty() {
+                // With a key of somebody else it is somebody else's table.
+                assert_eq!(installed(&how, "kimi", &text).unwrap().len(), 1, "{text}");
+                continue;
+            }
+            assert_eq!(made(&text), text, "a second install has nothing to do");
+            assert_eq!(uninstall(&how, "kimi", &text).unwrap(), format!("{before}{left}"), "{text}");
+        }
+    }
+    let commented = made("").replace("event = \"Stop\"\n", "# the last\nevent = \"Stop\" # of all\n");
+    assert_eq!(uninstall(&how, "kimi", &commented).unwrap(), "# the last\n");
+}
+
+#[test]
+fn comments_beside_our_calls_stay() {
+    let ours = "{ \"command\": \"tsup hook cursor\" }";
+    for (list, left) in [
+        (
+            format!("[\n  {ours}, // ours, they say\n  // why\n  {{ \"command\": \"b\" }}\n]"),
+            "[\n  // ours, they say\n  // why\n  { \"command\": \"b\" }\n]",
+        ),
+        (
+            format!("[\n  {{ \"command\": \"a\" }}, // first, mine\n  {ours}\n]"),
+            "[\n  { \"command\": \"a\" } // first, mine\n  \n]",
+        ),
+        (format!("[ {{ \"command\": \"a\" }} /* , */ , {ours} ]"), "[ { \"command\": \"a\" } /* , */   ]"),
+        (
+            format!("[ {{ \"command\": \"a\" }}, {ours} /* , */ , /* c */ {{ \"command\": \"b\" }} ]"),
+            "[ { \"command\": \"a\" }, /* c */ { \"command\": \"b\" } ]",
+        ),
+    ] {
+        let text = format!("{{ \"hooks\": {{ \"stop\": {list} }} }}");
+        let kept = uninstall(&how(Style::Commands), "cursor", &text).unwrap();
+        assert_eq!(kept, format!("{{ \"hooks\": {{ \"stop\": {left} }} }}"));
+        assert_eq!(installed(&how(Style::Commands), "cursor", &kept).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_comment_that_begins_with_a_slash_is_read_to_its_end() {
+    let text = "{ /*/ \"hooks\": [] } */ \"model\": \"opus\" }";
+    let with = install(&how(Style::Groups), "claude", "tsup hook claude", Some(text)).unwrap();
+    assert!(with.starts_with("{ /*/ \"hooks\": [] } */ \"model\": \"opus\", \"hooks\": {"), "{with}");
+    assert_eq!(uninstall(&how(Style::Groups), "claude", &with).unwrap(), text);
+    assert!(install(&how(Style::Groups), "claude", "c", Some("{ /*/ }")).is_err());
 }
 
 /// Settings with hooks of others in them, in any order and layout.
