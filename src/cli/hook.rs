@@ -113,6 +113,7 @@ pub fn main(call: &Args, home: Option<&Path>) -> ExitCode {
 }
 
 /// Ends the process at the deadline, whatever it waits for then.
+#[expect(clippy::exit, reason = "nothing else ends a process whose other thread may wait for ever")]
 fn guard(began: Instant) -> std::io::Result<JoinHandle<()>> {
     let guard = move || {
         while let Some(left) = limits::HOOK_DEADLINE.checked_sub(began.elapsed()) {
