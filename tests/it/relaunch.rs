@@ -82,10 +82,9 @@ fn an_agent_without_a_login_or_at_its_limit_is_not_relaunched_in_a_loop() {
             "{text}"
         );
     }
-    assert!(explained(&w, "team/full").contains(&format!(
-        "is started again at {}",
-        by_name(&agents, "full")["limit_resets_at"].as_str().unwrap()
-    )));
+    let resets = by_name(&agents, "full")["limit_resets_at"].as_str().unwrap();
+    let text = explained(&w, "team/full");
+    assert!(text.contains(&format!("is started again at {resets}")), "{resets}\n{text}");
     let listed = String::from_utf8(w.tsup(&["ctl", "agents"]).stdout).unwrap();
     assert!(listed.contains("tsup ctl restart team/gate"), "{listed}");
     // The next supervisor holds them for the same reasons.

@@ -77,7 +77,7 @@ async fn a_shell_that_ends_above_an_agent_is_told_and_the_agent_lives() {
     w.crash("web", "dev").await;
     assert_eq!(w.agent("web/other", |a| a.pid == Some(pid)).await.state, AgentState::Missing);
     let process = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
     let died = w.event(|e| matches!(e, Event::AgentDied { .. })).await;
     let Event::AgentDied { agent, .. } = died else { unreachable!() };
     assert_eq!(agent.pid, Some(pid));

@@ -44,13 +44,16 @@ impl<T> Hold<T> {
 }
 
 impl Hold {
-    /// The same by the wall clock.
+    /// The same by the wall clock, to the nearest second: the two clocks are never read at quite the same
+    /// moment, and a time that is told twice must be the same time.
     pub fn shown(self, now: Moment) -> Hold<Wall> {
         match self {
             Hold::Restarts => Hold::Restarts,
             Hold::Login => Hold::Login,
             Hold::Limit { until, known } => {
-                Hold::Limit { until: now.wall.plus(until.since(now.mono)), known }
+                let ms = now.wall.plus(until.since(now.mono)).unix_ms();
+                let seconds = ms.saturating_add(500).div_euclid(1000);
+                Hold::Limit { until: Wall::from_unix_ms(seconds.saturating_mul(1000)), known }
             }
         }
     }
@@ -154,6 +157,18 @@ mod tests {
         let nowhere = |_: &str| None;
         let zones = Zones { local: TimeZone::UTC, named: &nowhere };
         last_words(&screen.into(), Wall::from_unix_ms(1_795_225_162_000), &zones)
+    }
+
+    #[test]
+    fn a_time_that_is_told_twice_is_the_same_time() {
+        use std::time::Duration;
+        let hold = Hold::Limit { until: Mono::ZERO + Duration::from_secs(100), known: true };
+        let told = |mono_us: u64, wall_ms: i64| {
+            let mono = Mono::ZERO + Duration::from_micros(mono_us);
+            hold.shown(Moment { mono, wall: Wall::from_unix_ms(wall_ms) })
+        };
+        assert_eq!(told(1_000_000, 50_000), told(1_000_900, 50_000));
+        assert_eq!(told(1_000_000, 50_000), told(7_000_400, 56_001));
     }
 
     #[test]
