@@ -18,6 +18,7 @@ pub mod live;
 pub mod shell;
 mod speak;
 pub mod text;
+mod wrap;
 
 /// A captured screen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,9 +46,31 @@ pub struct Reading {
     pub left: bool,
 }
 
+impl Reading {
+    /// Whether it says more than that the agent rests.
+    fn is_pressing(&self) -> bool {
+        let says = self.claims.first().map(|claim| claim.says.state);
+        self.hold.is_some() || matches!(says, Some(AgentState::Busy | AgentState::Waiting | AgentState::Limited))
+    }
+}
+
 /// Reads a screen with the rules of `profile`.
 pub fn read(profile: &Profile, shot: &Shot) -> Reading {
-    speak::read(profile, &shot.title, text::lines(shot.text.raw()))
+    read_lines(profile, shot, text::lines(shot.text.raw()))
+}
+
+/// Reads the lines as the program wrote them: where the terminal broke some, made whole again. What works or
+/// waits by the rows as they stand is believed, too, since a row may end at the edge of the pane by chance.
+fn read_lines(profile: &Profile, shot: &Shot, lines: Vec<text::Line<'_>>) -> Reading {
+    let Some(whole) = wrap::joined(&lines, shot.columns) else {
+        return speak::read(profile, &shot.title, lines);
+    };
+    let reading = speak::read(profile, &shot.title, whole);
+    if reading.is_pressing() {
+        return reading;
+    }
+    let as_it_stands = speak::read(profile, &shot.title, lines);
+    if as_it_stands.is_pressing() || !reading.live { as_it_stands } else { reading }
 }
 
 /// The version of the CLI, where the screen shows it.
@@ -81,7 +104,7 @@ pub fn classify(profile: &Profile, shot: &Shot) -> Classified {
     if let Some(claim) = speak::gone(profile, &lines) {
         return Classified { verdict: claim.says, claims: vec![claim] };
     }
-    let reading = speak::read(profile, &shot.title, lines);
+    let reading = read_lines(profile, shot, lines);
     let mut claims = reading.claims;
     if let Some(hold) = reading.hold {
         // What covers the composer says more than what stands in its place.

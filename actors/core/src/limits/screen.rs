@@ -16,6 +16,11 @@ pub const SCREEN_BLANK_LINES_MAX: usize = 1_024;
 /// Bytes of one line that are read: the widest terminals have some 500 cells, with escapes and wide
 /// characters.
 pub const SCREEN_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Rows of a pane that may be one line of a program which the terminal broke: a sentence in a pane of forty
+/// columns takes fewer.
+pub const WRAPPED_ROWS_MAX: usize = 8;
+/// Columns below which no pane is taken to break lines: a few words alone are as wide.
+pub const WRAP_COLUMNS_MIN: usize = 20;
 /// Lines that a composer may have: a pasted text in a tall pane.
 pub const COMPOSER_LINES_MAX: usize = 120;
 /// Lines with words that may stand below a composer whose profile does not say how many: a status line, tasks.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::Shot;
 use super::live::Live;
 use super::text;
+use super::wrap;
 use crate::fleet::profile::{Profile, Profiles, Region, Rules, Shape, View};
 use crate::fleet::state::AgentState;
 
@@ -50,6 +51,7 @@ struct Look<'p, 'l> {
 /// The profile that fits best.
 pub(super) fn guess<'p>(profiles: &'p Profiles, shot: &Shot) -> Option<&'p Profile> {
     let lines = text::lines(shot.text.raw());
+    let lines = wrap::joined(&lines, shot.columns).unwrap_or(lines);
     let title = View::new([shot.title.raw()]);
     let looks: Vec<Look<'p, '_>> = profiles
         .iter()

@@ -30,6 +30,23 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Goes on with the words of another line behind `seam`.
+    pub fn go_on(&mut self, seam: &str, next: &Line<'_>) {
+        let from = self.text.len() + seam.len();
+        if !self.styles.is_empty() || !next.styles.is_empty() {
+            if self.styles.is_empty() {
+                self.styles.push((0, Style::default()));
+            }
+            match next.styles.as_slice() {
+                [] => self.styles.push((from, Style::default())),
+                styles => self.styles.extend(styles.iter().map(|(at, style)| (from + at, *style))),
+            }
+        }
+        let text = self.text.to_mut();
+        text.push_str(seam);
+        text.push_str(&next.text);
+    }
+
     /// Whether nothing is on it.
     pub fn is_blank(&self) -> bool {
         self.text.len() == self.indent
