@@ -1,9 +1,10 @@
 //! What a screen says: the live region of a pane, read with the rules of a profile.
 //!
 //! Only the live region speaks (composer, footer, menu, spinner line); what scrolled by above it is
-//! history, whatever words it quotes. [`text`] makes lines of a capture, [`line`] tells what a line is made
-//! of, [`composer`] and [`dialog`] find the two landmarks, [`live`] puts the region together, [`speak`] lets
-//! the rules look at it, [`shell`] knows prompts, and [`guess`] tells which CLI a screen belongs to.
+//! history, whatever words it quotes. [`text`] makes lines of a capture, `wrap` makes those whole that the
+//! terminal broke, [`line`] tells what a line is made of, [`composer`] and [`dialog`] find the two landmarks,
+//! [`live`] puts the region together, [`speak`] lets the rules look at it, [`shell`] knows prompts, and
+//! [`guess`] tells which CLI a screen belongs to.
 
 use crate::fleet::evidence::{Claim, Rank, Verdict};
 use crate::fleet::profile::{Profile, Profiles};
@@ -50,7 +51,8 @@ impl Reading {
     /// Whether it says more than that the agent rests.
     fn is_pressing(&self) -> bool {
         let says = self.claims.first().map(|claim| claim.says.state);
-        self.hold.is_some() || matches!(says, Some(AgentState::Busy | AgentState::Waiting | AgentState::Limited))
+        self.hold.is_some()
+            || matches!(says, Some(AgentState::Busy | AgentState::Waiting | AgentState::Limited))
     }
 }
 

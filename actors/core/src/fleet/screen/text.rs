@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::limits::{SCREEN_BLANK_LINES_MAX, SCREEN_LINE_BYTES_MAX, SCREEN_LINES_MAX};
 
 /// Attributes of a run of text that say something about its meaning.
@@ -55,6 +57,11 @@ impl Line<'_> {
     /// Its text from the first character on.
     pub fn body(&self) -> &str {
         self.text.get(self.indent..).unwrap_or("")
+    }
+
+    /// Its width in cells.
+    pub fn width(&self) -> usize {
+        self.text.width()
     }
 
     /// Whether all that can be seen from byte `from` on is dim. A cursor drawn in reverse video on its first

@@ -62,34 +62,57 @@ impl Edge {
         let hung = line.indent > 0 || is_side(line);
         let seam = match room {
             0 => "",
-            1 if hung => " ",
+            1 if hung && next.indent == 0 => " ",
             _ => return None,
         };
-        (breaks(line) && goes_on(next, self.sure) && !shell::is_line(lines, at)).then_some(seam)
+        (breaks(line) && goes_on(line, next, self.sure) && !shell::is_line(lines, at)).then_some(seam)
     }
 }
 
 /// Whether a row may go on: it is no rule, and no row of a box that has its right border.
 fn breaks(line: &Line<'_>) -> bool {
+    let framed = line.body().starts_with(is_frame) && line.body().ends_with(is_frame);
+    !framed && !is_rule(line) && !line.body().ends_with('…')
+}
+
+fn is_frame(c: char) -> bool {
+    let corner = matches!(
+        c,
+        '╭' | '╮'
+            | '╰'
+            | '╯'
+            | '┌'
+            | '┐'
+            | '└'
+            | '┘'
+            | '┏'
+            | '┓'
+            | '┗'
+            | '┛'
+            | '╔'
+            | '╗'
+            | '╚'
+            | '╝'
+    );
+    corner || is_bar_char(c)
+}
+
+/// Whether a row may be the rest of the one above it: words from the first column on, or what closes a box. Of
+/// words that were parted before a blank, the blank comes first.
+fn goes_on(above: &Line<'_>, line: &Line<'_>, sure: bool) -> bool {
     let body = line.body();
-    let drawn = |c: char| is_bar_char(c) || is_corner(c);
-    let framed = body.starts_with(drawn) && body.ends_with(drawn);
-    !framed && !is_rule(line) && !body.ends_with('…')
-}
-
-fn is_corner(c: char) -> bool {
-    matches!(c, '╭' | '╮' | '╰' | '╯' | '┌' | '┐' | '└' | '┘' | '┏' | '┓' | '┗' | '┛' | '╔' | '╗' | '╚' | '╝')
-}
-
-/// Whether a row may be the rest of the one above it: words from the first column on, or what closes a box.
-fn goes_on(line: &Line<'_>, sure: bool) -> bool {
-    if line.indent > 0 || menu_item(line.body()).is_some() {
+    let Some(first) = body.chars().next().filter(|_| line.indent <= 1) else { return false };
+    if above.body().starts_with(is_frame) && body.ends_with(is_frame) && !body.starts_with(is_bar_char) {
+        return true;
+    }
+    if line.indent == 1 && above.indent == 1 && menu_item(above.body()).is_none() {
         return false;
     }
-    let Some(first) = line.body().chars().next() else { return false };
-    let closes = matches!(first, ')' | ']' | '}' | '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '"' | '`' | '…' | '·');
+    let closes =
+        matches!(first, ')' | ']' | '}' | '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '"' | '`' | '…' | '·');
+    let words = first.is_alphanumeric() || matches!(first, '/' | '(' | '[' | '-' | '_' | '=');
     let ends_box = matches!(first, '╯' | '┘' | '┛' | '╝');
-    closes || ends_box || first.is_lowercase() || (sure && (first.is_alphanumeric() || matches!(first, '/' | '(' | '[' | '-' | '_' | '=')))
+    menu_item(body).is_none() && (closes || ends_box || first.is_lowercase() || (sure && words))
 }
 
 #[cfg(test)]
