@@ -77,14 +77,51 @@ impl fmt::Display for SocketName {
     }
 }
 
-/// An agent's id: twelve hexadecimal digits, made from its identity by FNV-1a, so that the same agent
-/// has the same id after a restart of the supervisor without asking the store.
+/// A number of 48 bits that is shown as twelve hexadecimal digits.
+macro_rules! hex_id {
+    ($name:ident) => {
+        impl $name {
+            const MASK: u64 = 0xFFFF_FFFF_FFFF;
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:012x}", self.0)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = BadId;
+            fn from_str(s: &str) -> Result<Self, BadId> {
+                // A sign is no digit, though a number may have one.
+                if s.len() != 12 || !s.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return Err(BadId);
+                }
+                u64::from_str_radix(s, 16).map($name).map_err(|_| BadId)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() { s.collect_str(self) } else { s.serialize_u64(self.0) }
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                if d.is_human_readable() {
+                    String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    u64::deserialize(d).map(|v| $name(v & Self::MASK))
+                }
+            }
+        }
+    };
+}
+
+/// An agent's id, made from its identity by FNV-1a, so that the same agent has the same id after a restart
+/// of the supervisor without asking the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentId(u64);
+hex_id!(AgentId);
 
 impl AgentId {
-    const MASK: u64 = 0xFFFF_FFFF_FFFF;
-
     /// The id of an agent found in a pane: socket, server process, pane and the agent's own process.
     pub fn found(socket: &SocketName, server: ProcId, pane: PaneId, process: ProcId) -> Self {
         Self::hash(&["found", &socket.0, &server.to_string(), &pane.to_string(), &process.to_string()])
@@ -106,35 +143,15 @@ impl AgentId {
     }
 }
 
-impl fmt::Display for AgentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012x}", self.0)
-    }
-}
+/// A job's id. It is drawn at random; the store refuses one that was drawn before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(u64);
+hex_id!(JobId);
 
-impl std::str::FromStr for AgentId {
-    type Err = BadId;
-    fn from_str(s: &str) -> Result<Self, BadId> {
-        if s.len() != 12 {
-            return Err(BadId);
-        }
-        u64::from_str_radix(s, 16).map(AgentId).map_err(|_| BadId)
-    }
-}
-
-impl Serialize for AgentId {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_u64(self.0) }
-    }
-}
-
-impl<'de> Deserialize<'de> for AgentId {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        if d.is_human_readable() {
-            String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-        } else {
-            u64::deserialize(d).map(|v| AgentId(v & Self::MASK))
-        }
+impl JobId {
+    /// The id of a random number, of which 48 bits count.
+    pub fn drawn(random: u64) -> Self {
+        JobId(random & Self::MASK)
     }
 }
 

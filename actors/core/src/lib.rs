@@ -18,4 +18,5 @@ pub mod wire;
 pub mod fleet;
 pub mod supervision;
 pub mod telemetry;
+pub mod tes;
 pub mod tmux;

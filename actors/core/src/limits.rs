@@ -12,6 +12,7 @@ mod record;
 mod screen;
 mod store;
 mod telemetry;
+mod tes;
 mod tmux;
 
 pub use configuration::*;
@@ -24,6 +25,7 @@ pub use record::*;
 pub use screen::*;
 pub use store::*;
 pub use telemetry::*;
+pub use tes::*;
 pub use tmux::*;
 
 const fn seconds(n: u64) -> Duration {

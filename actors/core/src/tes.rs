@@ -1,0 +1,15 @@
+//! The Tool Execution Service: which scripts there are, which job runs when, and what became of it.
+//! (It is not GA4GH's Task Execution Service.)
+//!
+//! - `job`: the words: states, priorities, what a job waits for
+//! - `failure`: why a job did not succeed, in seven categories, and what to do about it
+//! - `retry`: whether it is tried again, and when
+//! - `queue`: which job starts next
+//!
+//! A submission goes this way: [`queue::Queue`] admits it, the store makes it durable, the queue starts it
+//! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
+
+pub mod failure;
+pub mod job;
+pub mod queue;
+pub mod retry;

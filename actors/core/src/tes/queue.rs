@@ -1,0 +1,378 @@
+//! Which job starts next.
+//!
+//! Jobs that are alike in everything that decides about them (session, priority, script, specialist, group,
+//! slots) stand in one *lane*, the oldest first; a choice looks at the heads of the lanes only, so it does
+//! not depend on how many jobs wait. Of the heads whose limits allow a start, that one goes first which
+//!
+//! 1. is most urgent: its class, less one for each [`limits::AGE_STEP`] that it waited;
+//! 2. belongs to the session that used least: start-time fair queueing (Goyal, Vin, Cheng 1996) over
+//!    slot-seconds;
+//! 3. waited longest.
+//!
+//! A head that needs more slots than are free lets smaller ones pass, until it has waited for one step; then
+//! slots are kept for it. What follows for waiting: once a job has waited for four steps, nothing of its
+//! session that came later starts before it, and other sessions only take turns with it.
+//!
+//! - `queue/lane.rs`: lanes, shares, counts
+//! - `queue/place.rs`: where a job stands while it does not run: held, blocked, delayed, queued
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::job::{Edge, JobState, Priority};
+use crate::clock::Mono;
+use crate::ids::JobId;
+use crate::limits;
+
+mod lane;
+mod place;
+#[cfg(test)]
+mod tests;
+mod why;
+
+use lane::{Lane, Lanes, Usage};
+
+/// What the queue knows of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Which.
+    pub id: JobId,
+    /// Its number among all submissions; of two equal jobs the lower one goes first.
+    pub seq: u64,
+    /// How soon it is wanted.
+    pub priority: Priority,
+    /// Who shares: the session that it was submitted from, or an empty name.
+    pub session: Arc<str>,
+    /// The script that it runs.
+    pub script: Arc<str>,
+    /// For whom.
+    pub specialist: Option<Arc<str>>,
+    /// The group whose limit it is under.
+    pub group: Option<Arc<str>>,
+    /// Slots that it takes while it runs; at least 1.
+    pub slots: u16,
+    /// It does not start before.
+    pub not_before: Option<Mono>,
+    /// If it has not started by then, it fails.
+    pub start_by: Option<Mono>,
+    /// Bytes of its inputs, for admission.
+    pub bytes: u32,
+    /// Whether a person holds it back.
+    pub held: bool,
+}
+
+/// What limits the starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// Slots in all.
+    pub slots: u32,
+    /// Slots that jobs of one script may take together.
+    pub scripts: BTreeMap<Arc<str>, u32>,
+    /// The same for one specialist.
+    pub specialists: BTreeMap<Arc<str>, u32>,
+    /// The same for one group.
+    pub groups: BTreeMap<Arc<str>, u32>,
+    /// The same for any one session; `None` sets no bound.
+    pub session: Option<u32>,
+}
+
+impl Caps {
+    /// So many slots, and no other bound.
+    pub fn slots(slots: u32) -> Self {
+        Caps {
+            slots,
+            scripts: BTreeMap::new(),
+            specialists: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            session: None,
+        }
+    }
+}
+
+/// One that a job waits for, as it is when the job is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// Which.
+    pub id: JobId,
+    /// The end that is waited for.
+    pub edge: Edge,
+    /// How it ended, if it has.
+    pub ended: Option<JobState>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A job is durable and may start. After a restart of the supervisor, jobs come again in the order of
+    /// their numbers.
+    Submitted(Ticket, Vec<Parent>),
+    /// A job whose attempt is under way was found after a restart.
+    Adopted(Ticket),
+    /// A running job's attempt ended; `took` is how long it ran.
+    Ended {
+        /// Which.
+        job: JobId,
+        /// How long it ran.
+        took: Duration,
+        /// What follows.
+        next: After,
+    },
+    /// Somebody cancels it.
+    Cancel(JobId),
+    /// Somebody holds it back.
+    Hold(JobId),
+    /// And releases it.
+    Release(JobId),
+    /// The limits changed.
+    Caps(Caps),
+    /// Whether jobs may start at all: not in a drain, and not while nothing can be stored.
+    Open(bool),
+    /// Nothing but time.
+    Tick,
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The job ends.
+    Final(JobState),
+    /// It is tried again, not before.
+    Again(Mono),
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Begin an attempt.
+    Start(JobId),
+    /// End the attempt that is under way; its end comes as [`Event::Ended`].
+    Stop(JobId),
+    /// It stands otherwise than before.
+    Became(JobId, JobState),
+    /// It ends without an attempt; [`Effect::Became`] does not follow.
+    Fail(JobId, Why),
+}
+
+/// Why a job ended without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// It waited too long.
+    Expired,
+    /// A job that it waited for ended otherwise.
+    Parent(JobId),
+}
+
+impl Why {
+    /// The state in which the job ends.
+    pub fn state(self) -> JobState {
+        match self {
+            Why::Cancelled => JobState::Cancelled,
+            Why::Expired | Why::Parent(_) => JobState::Failed,
+        }
+    }
+}
+
+/// Why a submission is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too many jobs wait.
+    #[error("{0} jobs wait or run, which is as many as there may be")]
+    Jobs(usize),
+    /// Their inputs are too large together.
+    #[error("the inputs of the jobs that wait take {0} bytes, and no more may come")]
+    Bytes(u64),
+}
+
+#[derive(Debug)]
+struct Entry {
+    ticket: Ticket,
+    state: JobState,
+    /// Since when its turn may come: ageing counts from here.
+    ready: Mono,
+    /// Its lane, while it is queued or runs.
+    lane: Lane,
+    /// Parents that have not ended.
+    parents: Vec<(JobId, Edge)>,
+    /// Jobs that wait for it.
+    children: Vec<JobId>,
+    /// What its session was charged when it started, in slot-milliseconds.
+    charged: i64,
+    /// Somebody cancelled it while it runs.
+    stopping: bool,
+}
+
+/// The jobs that wait and run.
+#[derive(Debug)]
+pub struct Queue {
+    caps: Caps,
+    open: bool,
+    jobs: HashMap<JobId, Entry>,
+    lanes: Lanes,
+    usage: Usage,
+    /// When something is to be looked at: a job's time, or the end of its patience.
+    due: BTreeSet<(Mono, JobId)>,
+    bytes: u64,
+}
+
+impl Queue {
+    /// An empty queue that may start jobs.
+    pub fn new(caps: Caps) -> Self {
+        Queue {
+            caps,
+            open: true,
+            jobs: HashMap::new(),
+            lanes: Lanes::default(),
+            usage: Usage::default(),
+            due: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Whether a submission with inputs of so many bytes is taken in. Asked before it is made durable.
+    pub fn admit(&self, bytes: u32) -> Result<(), Refusal> {
+        if self.jobs.len() >= limits::JOBS_LIVE_MAX {
+            return Err(Refusal::Jobs(self.jobs.len()));
+        }
+        if self.bytes + u64::from(bytes) > limits::JOBS_LIVE_BYTES_MAX {
+            return Err(Refusal::Bytes(self.bytes));
+        }
+        Ok(())
+    }
+
+    /// Takes in what happened, and starts what may start.
+    pub fn step(&mut self, event: Event, now: Mono) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Submitted(ticket, parents) => self.submitted(ticket, &parents, now, &mut effects),
+            Event::Adopted(ticket) => self.adopted(ticket, now),
+            Event::Ended { job, took, next } => self.ended(job, took, next, now, &mut effects),
+            Event::Cancel(job) => self.cancel(job, &mut effects),
+            Event::Hold(job) => self.set_held(job, true, now, &mut effects),
+            Event::Release(job) => self.set_held(job, false, now, &mut effects),
+            Event::Caps(caps) => self.caps = caps,
+            Event::Open(open) => self.open = open,
+            Event::Tick => {}
+        }
+        self.look_at_due(now, &mut effects);
+        while let Some(job) = self.choose(now) {
+            self.start(job);
+            effects.push(Effect::Start(job));
+        }
+        debug_assert!(self.is_sound(), "the queue's counts and its jobs disagree");
+        effects
+    }
+
+    /// When [`Event::Tick`] is wanted, whatever else happens. Ageing never frees a slot, so it wants none.
+    pub fn next_due(&self) -> Option<Mono> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Where a job stands, if it waits or runs.
+    pub fn state(&self, job: JobId) -> Option<JobState> {
+        self.jobs.get(&job).map(|e| e.state)
+    }
+
+    /// Jobs that run.
+    pub fn running(&self) -> usize {
+        self.usage.running
+    }
+
+    /// Jobs that wait or run.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether nothing waits or runs.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Jobs that wait for their turn, by priority, the most urgent first.
+    pub fn depths(&self) -> [usize; 5] {
+        self.lanes.depths()
+    }
+
+    fn start(&mut self, job: JobId) {
+        let entry = self.jobs.get_mut(&job).expect("a chosen job is in the queue");
+        self.lanes.take(entry.lane, (entry.ready, entry.ticket.seq));
+        self.usage.not_queued(entry.lane.session);
+        entry.charged = self.usage.start(entry.lane);
+        entry.state = JobState::Running;
+        if let Some(by) = entry.ticket.start_by {
+            self.due.remove(&(by, job));
+        }
+    }
+
+    fn adopted(&mut self, ticket: Ticket, now: Mono) {
+        let id = ticket.id;
+        let lane = self.lanes.enter(&ticket);
+        self.bytes += u64::from(ticket.bytes);
+        let charged = self.usage.start(lane);
+        let entry = Entry {
+            ticket,
+            state: JobState::Running,
+            ready: now,
+            lane,
+            parents: Vec::new(),
+            children: Vec::new(),
+            charged,
+            stopping: false,
+        };
+        let before = self.jobs.insert(id, entry);
+        debug_assert!(before.is_none(), "a job is adopted once");
+    }
+
+    fn ended(&mut self, job: JobId, took: Duration, next: After, now: Mono, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
+        self.usage.end(entry.lane, took, entry.charged);
+        match next {
+            // Whoever cancels wins over a further attempt.
+            After::Again(_) if entry.stopping => self.finish(job, Why::Cancelled.state(), now, effects),
+            After::Final(state) => self.finish(job, state, now, effects),
+            After::Again(at) => {
+                entry.ticket.not_before = Some(at);
+                // Patience is for the first start; an attempt was made.
+                entry.ticket.start_by = None;
+                self.place(job, now, effects);
+            }
+        }
+    }
+
+    fn cancel(&mut self, job: JobId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.jobs.get_mut(&job) else { return };
+        if entry.state == JobState::Running {
+            if !entry.stopping {
+                entry.stopping = true;
+                effects.push(Effect::Stop(job));
+            }
+            return;
+        }
+        self.fail(job, Why::Cancelled, effects);
+    }
+
+    /// The lane whose head starts now.
+    fn choose(&mut self, now: Mono) -> Option<JobId> {
+        if !self.open {
+            return None;
+        }
+        let free = self.caps.slots.saturating_sub(self.usage.slots);
+        self.lanes.choose(&self.usage, &self.caps, free, now)
+    }
+
+    /// Whether counts and jobs agree; for assertions, over small queues only.
+    fn is_sound(&self) -> bool {
+        if self.jobs.len() > 64 {
+            return true;
+        }
+        let count = |state| self.jobs.values().filter(|e| e.state == state).count();
+        let slots = |e: &Entry| u32::from(e.ticket.slots);
+        let used: u32 = self.jobs.values().filter(|e| e.state == JobState::Running).map(slots).sum();
+        count(JobState::Running) == self.usage.running
+            && used == self.usage.slots
+            && count(JobState::Queued) == self.lanes.depths().iter().sum::<usize>()
+            && self.bytes == self.jobs.values().map(|e| u64::from(e.ticket.bytes)).sum::<u64>()
+    }
+}

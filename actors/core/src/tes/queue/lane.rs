@@ -1,0 +1,319 @@
+//! Lanes of jobs that are alike, and what runs of each kind.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Caps, Ticket};
+use crate::clock::Mono;
+use crate::ids::JobId;
+use crate::limits;
+
+/// A name's number. Names are few, jobs are many.
+pub(super) type NameId = u32;
+
+/// What jobs of one lane have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Lane {
+    pub(super) session: NameId,
+    pub(super) class: u8,
+    pub(super) script: NameId,
+    pub(super) specialist: Option<NameId>,
+    pub(super) group: Option<NameId>,
+    pub(super) slots: u16,
+}
+
+/// Names by number. A name stays as long as a job bears it; those of scripts stay for good, since what is
+/// registered is bounded and what their jobs take is worth remembering.
+#[derive(Debug, Default)]
+struct Names {
+    names: Vec<Option<Arc<str>>>,
+    bearers: Vec<u32>,
+    numbers: HashMap<Arc<str>, NameId>,
+    free: Vec<NameId>,
+}
+
+impl Names {
+    fn enter(&mut self, name: &Arc<str>) -> NameId {
+        let number = self.numbers.get(name).copied().unwrap_or_else(|| {
+            let number = self.free.pop().unwrap_or_else(|| {
+                self.names.push(None);
+                self.bearers.push(0);
+                self.names.len() as NameId - 1
+            });
+            self.names[number as usize] = Some(Arc::clone(name));
+            self.numbers.insert(Arc::clone(name), number);
+            number
+        });
+        self.bearers[number as usize] += 1;
+        number
+    }
+
+    /// Whether nobody bears it any more.
+    fn leave(&mut self, number: NameId) -> bool {
+        let bearers = &mut self.bearers[number as usize];
+        *bearers -= 1;
+        if *bearers > 0 {
+            return false;
+        }
+        if let Some(name) = self.names[number as usize].take() {
+            self.numbers.remove(&name);
+        }
+        self.free.push(number);
+        true
+    }
+}
+
+/// The jobs that are queued.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    names: Names,
+    /// Only lanes in which somebody waits.
+    waiting: BTreeMap<Lane, BTreeMap<(Mono, u64), JobId>>,
+    depths: [usize; 5],
+}
+
+impl Lanes {
+    /// The lane of a job that comes.
+    pub(super) fn enter(&mut self, ticket: &Ticket) -> Lane {
+        let script = self.names.enter(&ticket.script);
+        // One bearer more than there are jobs, so that the name stays.
+        if self.names.bearers[script as usize] == 1 {
+            self.names.bearers[script as usize] += 1;
+        }
+        Lane {
+            session: self.names.enter(&ticket.session),
+            class: ticket.priority.class(),
+            script,
+            specialist: ticket.specialist.as_ref().map(|n| self.names.enter(n)),
+            group: ticket.group.as_ref().map(|n| self.names.enter(n)),
+            slots: ticket.slots.max(1),
+        }
+    }
+
+    /// The job of a lane goes; answers the names that nobody bears any more.
+    pub(super) fn leave(&mut self, lane: Lane) -> Vec<NameId> {
+        let names = [Some(lane.session), Some(lane.script), lane.specialist, lane.group];
+        names.into_iter().flatten().filter(|n| self.names.leave(*n)).collect()
+    }
+
+    /// How many numbers were ever given, for the test that they are given again.
+    #[cfg(test)]
+    pub(super) fn numbers_given(&self) -> usize {
+        self.names.names.len()
+    }
+
+    pub(super) fn name(&self, number: NameId) -> &str {
+        self.names.names[number as usize].as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn put(&mut self, lane: Lane, place: (Mono, u64), job: JobId) {
+        self.waiting.entry(lane).or_default().insert(place, job);
+        self.depths[usize::from(lane.class)] += 1;
+    }
+
+    pub(super) fn take(&mut self, lane: Lane, place: (Mono, u64)) {
+        let Some(jobs) = self.waiting.get_mut(&lane) else { return };
+        if jobs.remove(&place).is_some() {
+            self.depths[usize::from(lane.class)] -= 1;
+        }
+        if jobs.is_empty() {
+            self.waiting.remove(&lane);
+        }
+    }
+
+    pub(super) fn depths(&self) -> [usize; 5] {
+        self.depths
+    }
+
+    /// The head that starts now, if one may.
+    pub(super) fn choose(&self, usage: &Usage, caps: &Caps, free: u32, now: Mono) -> Option<JobId> {
+        // With a free slot for nobody there is nothing to compare.
+        if caps.slots == 0 || (free == 0 && usage.running > 0) {
+            return None;
+        }
+        let (mut best, mut fits) = (None, None);
+        for (lane, jobs) in &self.waiting {
+            let (place, job) = jobs.first_key_value().expect("an empty lane is taken away");
+            if self.bound(*lane, usage, caps).is_some() {
+                continue;
+            }
+            let waited = now.since(place.0);
+            let rank = (urgency(lane.class, waited), usage.share(lane.session), *place);
+            // More slots than there are would never be free: it starts alone.
+            let has_room = u32::from(lane.slots) <= free || usage.running == 0;
+            better(&mut best, (rank, *job, has_room, waited));
+            if has_room {
+                better(&mut fits, (rank, *job, has_room, waited));
+            }
+        }
+        match best {
+            Some((_, _, false, waited)) if waited >= limits::AGE_STEP => None,
+            _ => fits.map(|(_, job, ..)| job),
+        }
+    }
+
+    /// The bound that keeps a lane from starting a job, if one does: whose it is, and the slots it allows.
+    pub(super) fn bound(&self, lane: Lane, usage: &Usage, caps: &Caps) -> Option<(&'static str, NameId, u32)> {
+        let slots = u32::from(lane.slots);
+        let over = |used: u32, cap: Option<u32>| cap.filter(|cap| used > 0 && used + slots > *cap || *cap == 0);
+        let of = |caps: &BTreeMap<Arc<str>, u32>, name| caps.get(self.name(name)).copied();
+        let script = over(usage.script(lane.script), of(&caps.scripts, lane.script));
+        let session = || over(usage.session(lane.session), caps.session);
+        let specialist =
+            || lane.specialist.and_then(|n| Some((n, over(usage.specialist(n), of(&caps.specialists, n))?)));
+        let group = || lane.group.and_then(|n| Some((n, over(usage.group(n), of(&caps.groups, n))?)));
+        None.or_else(|| script.map(|cap| ("script", lane.script, cap)))
+            .or_else(|| specialist().map(|(n, cap)| ("specialist", n, cap)))
+            .or_else(|| group().map(|(n, cap)| ("group", n, cap)))
+            .or_else(|| session().map(|cap| ("session", lane.session, cap)))
+    }
+}
+
+type Rank = (u8, i64, (Mono, u64));
+type Head = (Rank, JobId, bool, Duration);
+
+fn better(best: &mut Option<Head>, head: Head) {
+    if best.as_ref().is_none_or(|b| head.0 < b.0) {
+        *best = Some(head);
+    }
+}
+
+/// A class after so much waiting.
+fn urgency(class: u8, waited: Duration) -> u8 {
+    let steps = waited.as_millis() / limits::AGE_STEP.as_millis();
+    class.saturating_sub(u8::try_from(steps).unwrap_or(u8::MAX))
+}
+
+/// What runs, and what each session used.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    pub(super) running: usize,
+    pub(super) slots: u32,
+    scripts: HashMap<NameId, Used>,
+    specialists: HashMap<NameId, u32>,
+    groups: HashMap<NameId, u32>,
+    sessions: HashMap<NameId, Share>,
+    /// The share of whoever started last: a session that comes back begins here, and claims nothing for the
+    /// time in which it wanted nothing.
+    virtual_time: i64,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    slots: u32,
+    /// How long jobs of it take, in milliseconds, as a moving average.
+    takes: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    slots: u32,
+    /// Jobs of it in the lanes.
+    queued: usize,
+    /// Slot-milliseconds that it used.
+    used: i64,
+}
+
+impl Usage {
+    fn script(&self, script: NameId) -> u32 {
+        self.scripts.get(&script).map_or(0, |s| s.slots)
+    }
+
+    fn specialist(&self, specialist: NameId) -> u32 {
+        self.specialists.get(&specialist).copied().unwrap_or(0)
+    }
+
+    fn group(&self, group: NameId) -> u32 {
+        self.groups.get(&group).copied().unwrap_or(0)
+    }
+
+    fn session(&self, session: NameId) -> u32 {
+        self.sessions.get(&session).map_or(0, |s| s.slots)
+    }
+
+    /// What a session used, as its place in the order of shares.
+    fn share(&self, session: NameId) -> i64 {
+        self.sessions.get(&session).map_or(self.virtual_time, |s| s.used)
+    }
+
+    /// A job of a session is queued. One that wanted nothing before claims nothing for that time.
+    pub(super) fn queued(&mut self, session: NameId) {
+        let share = self.sessions.entry(session).or_default();
+        if share.queued == 0 && share.slots == 0 {
+            share.used = share.used.max(self.virtual_time);
+        }
+        share.queued += 1;
+    }
+
+    /// A job of a session is no longer queued.
+    pub(super) fn not_queued(&mut self, session: NameId) {
+        if let Some(share) = self.sessions.get_mut(&session) {
+            share.queued -= 1;
+        }
+    }
+
+    /// Names whose numbers will be given to others.
+    pub(super) fn forget(&mut self, names: &[NameId]) {
+        for name in names {
+            self.sessions.remove(name);
+            self.specialists.remove(name);
+            self.groups.remove(name);
+        }
+    }
+
+    /// Counts a start, and answers what its session is charged.
+    pub(super) fn start(&mut self, lane: Lane) -> i64 {
+        let slots = u32::from(lane.slots);
+        self.running += 1;
+        self.slots += slots;
+        if let Some(n) = lane.specialist {
+            *self.specialists.entry(n).or_default() += slots;
+        }
+        if let Some(n) = lane.group {
+            *self.groups.entry(n).or_default() += slots;
+        }
+        let script = self.scripts.entry(lane.script).or_default();
+        script.slots += slots;
+        let takes = script.takes.unwrap_or(limits::JOB_EXPECTED.as_millis() as i64).max(1);
+        let charged = takes.saturating_mul(i64::from(lane.slots));
+        let share = self.sessions.entry(lane.session).or_default();
+        share.slots += slots;
+        self.virtual_time = self.virtual_time.max(share.used);
+        share.used = share.used.saturating_add(charged);
+        charged
+    }
+
+    /// Counts an end, and corrects the charge.
+    pub(super) fn end(&mut self, lane: Lane, took: Duration, charged: i64) {
+        let slots = u32::from(lane.slots);
+        self.running -= 1;
+        self.slots -= slots;
+        if let Some(n) = lane.specialist {
+            release(&mut self.specialists, n, slots);
+        }
+        if let Some(n) = lane.group {
+            release(&mut self.groups, n, slots);
+        }
+        let took = i64::try_from(took.as_millis()).unwrap_or(i64::MAX).max(1);
+        if let Some(script) = self.scripts.get_mut(&lane.script) {
+            script.slots -= slots;
+            // One in eight: a few jobs are enough to learn from, and one odd job is soon forgotten.
+            script.takes = Some(script.takes.map_or(took, |t| t + took.saturating_sub(t) / 8));
+        }
+        if let Some(share) = self.sessions.get_mut(&lane.session) {
+            share.slots -= slots;
+            let used = took.saturating_mul(i64::from(lane.slots));
+            share.used = share.used.saturating_add(used.saturating_sub(charged));
+        }
+    }
+}
+
+fn release(counts: &mut HashMap<NameId, u32>, name: NameId, slots: u32) {
+    if let Some(count) = counts.get_mut(&name) {
+        *count -= slots;
+        if *count == 0 {
+            counts.remove(&name);
+        }
+    }
+}

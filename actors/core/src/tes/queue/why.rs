@@ -1,0 +1,29 @@
+//! What a job waits for, told to people.
+
+use super::Queue;
+use crate::clock::Mono;
+use crate::ids::JobId;
+use crate::tes::job::{JobState, WaitingFor};
+
+impl Queue {
+    /// What a job waits for; `None` when it runs or is not here.
+    pub fn waiting_for(&self, job: JobId, now: Mono) -> Option<WaitingFor> {
+        let entry = self.jobs.get(&job)?;
+        Some(match entry.state {
+            JobState::Held => WaitingFor::Release,
+            JobState::Blocked => WaitingFor::Jobs(entry.parents.iter().map(|(id, _)| *id).collect()),
+            JobState::Delayed if entry.ticket.not_before.is_some_and(|at| at > now) => WaitingFor::Time,
+            JobState::Queued if !self.open => WaitingFor::Queue,
+            JobState::Queued => match self.lanes.bound(entry.lane, &self.usage, &self.caps) {
+                Some((kind, name, limit)) => {
+                    WaitingFor::Limit { of: format!("{kind} {}", self.lanes.name(name)), limit }
+                }
+                None => {
+                    let others = self.lanes.depths()[..=usize::from(entry.lane.class)].iter().sum::<usize>();
+                    WaitingFor::Turn { others: others.saturating_sub(1) }
+                }
+            },
+            _ => return None,
+        })
+    }
+}
