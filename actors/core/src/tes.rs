@@ -10,6 +10,11 @@
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
 
 pub mod failure;
+pub mod input;
 pub mod job;
+pub mod output;
 pub mod queue;
+pub mod registry;
 pub mod retry;
+pub mod script;
+pub mod value;

@@ -28,3 +28,33 @@ pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub const RETRY_LAST: Duration = Duration::from_secs(300);
 /// Longest pause that a script may ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+
+// --- registry -------------------------------------------------------------------------------------
+
+/// Bytes of a registry's file. The original's nine entries take 20 KiB.
+pub const REGISTRY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Scripts of all registries together.
+pub const SCRIPTS_MAX: usize = 10_000;
+/// Inputs of one script, and outputs of one.
+pub const SCRIPT_ARGS_MAX: usize = 256;
+/// Characters of a script's id.
+pub const SCRIPT_ID_MAX: usize = 128;
+/// How long an attempt may run when its registry does not say; the original's own default.
+pub const SCRIPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that a registry may give; longer ones are meant as none.
+pub const SCRIPT_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// From the request to end to the kill, when the registry does not say.
+pub const SCRIPT_GRACE: Duration = Duration::from_secs(5);
+/// Attempts that a registry may ask for.
+pub const ATTEMPTS_MAX: u32 = 100;
+
+// --- inputs and outputs ---------------------------------------------------------------------------
+
+/// Bytes of one argument or variable: `MAX_ARG_STRLEN` of Linux, its closing zero not counted.
+pub const JOB_ARG_BYTES_MAX: usize = 128 * 1024 - 1;
+/// Bytes of all arguments and variables: half of what Linux takes with the usual stack of 8 MiB.
+pub const JOB_ARGV_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a job's inputs as JSON.
+pub const JOB_INPUT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of output that are read for its values.
+pub const JOB_RESULT_BYTES_MAX: usize = 1024 * 1024;
