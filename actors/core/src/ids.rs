@@ -150,7 +150,7 @@ hex_id!(JobId);
 
 impl JobId {
     /// The id of a random number, of which 48 bits count.
-    pub fn drawn(random: u64) -> Self {
+    pub const fn drawn(random: u64) -> Self {
         JobId(random & Self::MASK)
     }
 }

@@ -9,6 +9,7 @@
 //! A submission goes this way: [`queue::Queue`] admits it, the store makes it durable, the queue starts it
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
 
+pub mod attempt;
 pub mod failure;
 pub mod input;
 pub mod job;

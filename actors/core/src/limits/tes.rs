@@ -58,3 +58,14 @@ pub const JOB_ARGV_BYTES_MAX: usize = 1024 * 1024;
 pub const JOB_INPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of output that are read for its values.
 pub const JOB_RESULT_BYTES_MAX: usize = 1024 * 1024;
+
+// --- attempts -------------------------------------------------------------------------------------
+
+/// From the request to end to the kill, for processes that a script left behind.
+pub const LEFT_BEHIND_GRACE: Duration = Duration::from_millis(500);
+/// Between two kills of a tree that forks while it is killed.
+pub const KILL_AGAIN: Duration = Duration::from_millis(20);
+/// Bytes of a stack trace that are kept: some hundred frames.
+pub const TRACE_BYTES_MAX: usize = 16 * 1024;
+/// Characters of a script's own words in an error.
+pub const FAILURE_WORDS_CHARS: usize = 500;

@@ -1,0 +1,260 @@
+//! One run of a job: what it leaves on disk, what that means after a restart, and how it ended.
+//!
+//! An attempt belongs to its *shim*, a small process that outlives the supervisor. The two speak by files in
+//! the attempt's folder only: the *claim*, made by the shim before anything runs, and the *record*, made
+//! when everything has ended. Both are JSON with a version, since a shim may be older or newer than the
+//! supervisor that reads them.
+//!
+//! - `attempt/watch.rs`: the shim's decisions: timeouts, limits, the end of the whole tree
+//! - `attempt/outcome.rs`: what a record means: success, or which failure
+//! - `attempt/trace.rs`: the stack trace in what a script printed
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Wall;
+use crate::ids::{JobId, ProcId};
+use crate::untrusted::Untrusted;
+
+pub mod outcome;
+pub mod trace;
+pub mod watch;
+
+/// The version of claims and records that this build writes. It reads all up to it.
+pub const FILES_VERSION: u32 = 1;
+
+/// Which attempt: files and late answers of another one are not about this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Counts who may run it: a node that lost its lease has an older one.
+    pub epoch: u64,
+}
+
+/// What a shim writes before anything runs. Whoever finds one starts no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// [`FILES_VERSION`] of its writer.
+    pub version: u32,
+    /// For which attempt.
+    pub id: AttemptId,
+    /// The shim.
+    pub shim: ProcId,
+    /// In which boot of the machine.
+    pub boot_id: String,
+}
+
+/// How the script's own process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// With this code.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It was never started: what failed, and the system's error number, 0 for none.
+    NotStarted {
+        /// At which step: `chdir`, `sandbox`, `exec`.
+        step: String,
+        /// The system's error number.
+        errno: i32,
+        /// What it means.
+        message: Untrusted,
+    },
+}
+
+/// Why the shim ended an attempt that would have gone on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It ran for too long.
+    Timeout,
+    /// It was silent for too long.
+    Silence,
+    /// Somebody cancelled it.
+    Cancel,
+    /// Its processes used more memory than they may.
+    Memory,
+    /// There were more of them than there may be.
+    Processes,
+}
+
+/// What the processes of an attempt used together.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Used {
+    /// Seconds of CPU, of all that were waited for.
+    pub cpu_seconds: f64,
+    /// Most memory at any look, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Memory at the first look.
+    pub start_memory_bytes: u64,
+    /// Memory at the last look.
+    pub end_memory_bytes: u64,
+    /// Where the memory figures are from: `cgroup`, `sampled`, or `rusage`: the largest single process.
+    pub memory_source: String,
+}
+
+/// What was really enforced, in the words that stand on the job.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Enforced {
+    /// Access to files: `landlock7`, `none`.
+    pub fs: String,
+    /// The network: `netns`, `seccomp`, `open`, `none`.
+    pub network: String,
+    /// Memory: `cgroup`, `sampled`, `rlimit`, `none`.
+    pub memory: String,
+    /// CPU: `rlimit`, `none`.
+    pub cpu: String,
+    /// Processes: `cgroup`, `sampled`, `rlimit`, `none`.
+    pub processes: String,
+}
+
+/// What a shim writes when everything of an attempt has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`FILES_VERSION`] of its writer.
+    pub version: u32,
+    /// Of which attempt.
+    pub id: AttemptId,
+    /// In which boot of the machine.
+    pub boot_id: String,
+    /// When the script was started.
+    pub started_at: Wall,
+    /// When the last process of it had ended.
+    pub ended_at: Wall,
+    /// Seconds between the two by the monotonic clock.
+    pub wall_seconds: f64,
+    /// How its own process ended.
+    pub end: End,
+    /// Why the shim ended it, if it did.
+    pub cause: Option<Cause>,
+    /// Processes that were left when its own had ended, and were ended too.
+    pub left_behind: u32,
+    /// Bytes that it printed, kept or not.
+    pub stdout_bytes: u64,
+    /// The same on stderr.
+    pub stderr_bytes: u64,
+    /// Whether not all of it was kept.
+    pub truncated: bool,
+    /// What it used.
+    pub used: Used,
+    /// What was enforced.
+    pub enforced: Enforced,
+}
+
+/// What is found of an attempt that was started before the supervisor came back.
+///
+/// The order of looking matters: the lock first, then the record. A shim holds its lock until its record is
+/// in place, so a lock that is free and a record that is not there mean that there will be none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Whether somebody holds the attempt's lock.
+    pub locked: bool,
+    /// The record, looked for after the lock.
+    pub record: Option<Record>,
+    /// The claim.
+    pub claim: Option<Claim>,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recovery {
+    /// It has ended: take its record in.
+    Collect(Box<Record>),
+    /// Its shim lives: wait for it.
+    Adopt,
+    /// Something ran, and what became of it will never be known.
+    Interrupted(&'static str),
+    /// Nothing ran: start it. The claim makes this safe even against a shim that is about to begin.
+    Start,
+}
+
+/// Decides about an attempt that was journalled as starting, or as running, in boot `boot_id` or before.
+pub fn recover(id: AttemptId, found: Found, boot_id: &str) -> Recovery {
+    let ours = |claim: &Claim| claim.id.job == id.job && claim.id.attempt == id.attempt;
+    if let Some(record) = found.record.filter(|r| (r.id.job, r.id.attempt) == (id.job, id.attempt)) {
+        return Recovery::Collect(Box::new(record));
+    }
+    if found.locked {
+        return Recovery::Adopt;
+    }
+    match found.claim {
+        Some(claim) if ours(&claim) && claim.boot_id != boot_id => {
+            Recovery::Interrupted("the machine went down while it ran")
+        }
+        Some(_) => Recovery::Interrupted("its shim was killed while it ran"),
+        None => Recovery::Start,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: AttemptId = AttemptId { job: JobId::drawn(7), attempt: 2, epoch: 1 };
+
+    pub(super) fn record(id: AttemptId) -> Record {
+        Record {
+            version: FILES_VERSION,
+            id,
+            boot_id: "b1".into(),
+            started_at: Wall::from_unix_ms(1_795_225_162_138),
+            ended_at: Wall::from_unix_ms(1_795_225_163_138),
+            wall_seconds: 1.0,
+            end: End::Exited(0),
+            cause: None,
+            left_behind: 0,
+            stdout_bytes: 3,
+            stderr_bytes: 0,
+            truncated: false,
+            used: Used::default(),
+            enforced: Enforced::default(),
+        }
+    }
+
+    fn claim(boot_id: &str) -> Claim {
+        Claim { version: 1, id: ID, shim: ProcId { pid: 9, start_ticks: 1 }, boot_id: boot_id.into() }
+    }
+
+    #[test]
+    fn every_trace_of_an_attempt_means_one_thing() {
+        let found = |locked, record: Option<Record>, claim| Found { locked, record, claim };
+        let of = |f| recover(ID, f, "b1");
+        assert_eq!(of(found(false, None, None)), Recovery::Start);
+        assert_eq!(of(found(true, None, None)), Recovery::Adopt, "it has its lock and no claim yet");
+        assert_eq!(of(found(true, None, Some(claim("b1")))), Recovery::Adopt);
+        assert!(matches!(of(found(false, None, Some(claim("b1")))), Recovery::Interrupted(_)));
+        assert!(matches!(of(found(false, None, Some(claim("b0")))), Recovery::Interrupted(_)));
+        for locked in [false, true] {
+            let f = found(locked, Some(record(ID)), Some(claim("b1")));
+            assert!(matches!(of(f), Recovery::Collect(_)));
+        }
+        // A folder that was left from another job says nothing about this one.
+        let other = record(AttemptId { attempt: 1, ..ID });
+        assert_eq!(of(found(false, Some(other), None)), Recovery::Start);
+    }
+
+    #[test]
+    fn the_files_keep_their_form() {
+        let text = serde_json::to_string(&record(ID)).unwrap();
+        assert_eq!(
+            text,
+            "{\"version\":1,\"id\":{\"job\":\"000000000007\",\"attempt\":2,\"epoch\":1},\"boot_id\":\"b1\",\
+             \"started_at\":\"2026-11-21T01:39:22.138Z\",\"ended_at\":\"2026-11-21T01:39:23.138Z\",\
+             \"wall_seconds\":1.0,\"end\":{\"exited\":0},\"cause\":null,\"left_behind\":0,\"stdout_bytes\":3,\
+             \"stderr_bytes\":0,\"truncated\":false,\"used\":{\"cpu_seconds\":0.0,\"peak_memory_bytes\":0,\
+             \"start_memory_bytes\":0,\"end_memory_bytes\":0,\"memory_source\":\"\"},\"enforced\":{\"fs\":\"\",\
+             \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\"}}"
+        );
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record(ID));
+        let text = serde_json::to_string(&claim("b1")).unwrap();
+        assert_eq!(
+            text,
+            "{\"version\":1,\"id\":{\"job\":\"000000000007\",\"attempt\":2,\"epoch\":1},\
+             \"shim\":{\"pid\":9,\"start_ticks\":1},\"boot_id\":\"b1\"}"
+        );
+        assert_eq!(serde_json::from_str::<Claim>(&text).unwrap(), claim("b1"));
+    }
+}

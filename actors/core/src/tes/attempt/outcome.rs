@@ -1,0 +1,206 @@
+//! What a record means: success, or which failure, and what to do about it.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Cause, End, Record, trace};
+use crate::limits;
+use crate::tes::failure::{Category, Failure};
+use crate::tes::output;
+use crate::tes::retry::Ending;
+use crate::tes::script::Script;
+
+/// A script that says by this code that trying later may help (`EX_TEMPFAIL` of sysexits.h).
+const EX_TEMPFAIL: i32 = 75;
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
+
+/// Words with which interpreters say that they got no memory.
+const OUT_OF_MEMORY: [&str; 5] = [
+    "MemoryError",
+    "Cannot allocate memory",
+    "JavaScript heap out of memory",
+    "out of memory",
+    "std::bad_alloc",
+];
+
+/// What a script printed, as far as it was kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Printed<'a> {
+    /// The beginning of stdout.
+    pub stdout: &'a str,
+    /// The end of stderr.
+    pub stderr: &'a str,
+}
+
+/// Reads a record: how the attempt ended, and its outputs.
+pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, Map<String, Value>) {
+    if let Some(cause) = record.cause {
+        return (by_cause(script, record, cause), Map::new());
+    }
+    match &record.end {
+        End::Exited(0) => match output::read(&script.outputs, printed.stdout, record.truncated) {
+            Ok(outputs) => (Ending::Succeeded, outputs),
+            Err(failure) => (Ending::Failed(*failure), Map::new()),
+        },
+        End::Exited(code) => (Ending::Failed(exited(script, *code, printed)), Map::new()),
+        End::Signalled(signal) => (Ending::Failed(signalled(script, record, *signal, printed)), Map::new()),
+        End::NotStarted { step, errno, message } => {
+            let what = format!("it could not be started ({step}): {}", message.raw());
+            let category = match *errno {
+                // ENOENT, ENOTDIR
+                2 | 20 => Category::Dependency,
+                // EPERM, EACCES
+                1 | 13 => Category::Permission,
+                // EAGAIN, ENOMEM, ENFILE, EMFILE, ENOSPC
+                11 | 12 | 23 | 24 | 28 => Category::Resource,
+                // E2BIG, ENOEXEC
+                7 | 8 => Category::Validation,
+                _ => Category::Execution,
+            };
+            let failure = Failure::new(category, what).fact("path", script.path.clone());
+            (Ending::Failed(not_started(failure, script, *errno)), Map::new())
+        }
+    }
+}
+
+fn not_started(failure: Failure, script: &Script, errno: i32) -> Failure {
+    match (failure.category, errno) {
+        (Category::Dependency, _) => {
+            let program = script.interpreter.as_deref().or(script.runtime.interpreter()).unwrap_or(&script.path);
+            failure.suggest(format!("see that {} exists, and that {program} is on the PATH", script.path))
+        }
+        (Category::Permission, _) => failure.suggest(format!("chmod +x {}", script.path)),
+        (Category::Resource, _) => {
+            failure.suggest("see `tsup doctor` for the limits of this host, and lower `[tes] slots`")
+        }
+        (Category::Validation, 8) => {
+            failure.suggest("give the script a first line as `#!/usr/bin/env bash`, or name its interpreter")
+        }
+        _ => failure,
+    }
+}
+
+fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
+    let seconds = |d: Option<Duration>| format!("{} s", d.unwrap_or_default().as_secs_f64());
+    let size = |bytes: Option<u64>| format!("{} MB", bytes.unwrap_or_default() >> 20);
+    let failure = match cause {
+        Cause::Cancel => return Ending::Cancelled,
+        Cause::Timeout => {
+            let limit = seconds(script.times.run);
+            Failure::new(Category::Timeout, format!("it ran for {:.1} s, {limit} are allowed", record.wall_seconds))
+                .fact("limit", limit)
+                .suggest("raise `execution.timeout` in the registry, or submit with --timeout")
+        }
+        Cause::Silence => {
+            let limit = seconds(script.times.silence);
+            Failure::new(Category::Timeout, format!("it printed nothing for {limit}"))
+                .fact("limit", limit)
+                .suggest("let it print its progress on stderr, or raise `execution.silence_timeout_seconds`")
+        }
+        Cause::Memory => {
+            let limit = size(script.security.max_memory_bytes);
+            let peak = size(Some(record.used.peak_memory_bytes));
+            Failure::new(Category::Resource, format!("its processes used {peak} of memory, {limit} are allowed"))
+                .fact("limit", limit)
+                .fact("peak", peak)
+                .suggest("raise `security.max_memory` in the registry, or let it work in smaller pieces")
+        }
+        Cause::Processes => {
+            let limit = script.security.max_processes.unwrap_or_default().to_string();
+            Failure::new(Category::Resource, format!("it had more than {limit} processes"))
+                .fact("limit", limit)
+                .suggest("raise `security.max_processes` in the registry")
+        }
+    };
+    Ending::Failed(failure)
+}
+
+fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
+    let trace = trace::find(printed.stderr);
+    let thrown = trace.as_ref().and_then(|t| trace::thrown(t.raw()));
+    let last = printed.stderr.lines().rfind(|line| !line.trim().is_empty()).map(str::trim);
+    let said = thrown.or(last).filter(|said| !said.is_empty());
+    let message = match said {
+        Some(said) => format!("it ended with {code}: {}", shortened(said)),
+        None => format!("it ended with {code} and said nothing"),
+    };
+    let out_of_memory =
+        script.security.max_memory_bytes.is_some() && OUT_OF_MEMORY.iter().any(|w| printed.stderr.contains(w));
+    let failure = match code {
+        _ if out_of_memory => Failure::new(Category::Resource, message)
+            .suggest("raise `security.max_memory` in the registry, or let it work in smaller pieces"),
+        126 => Failure::new(Category::Permission, message)
+            .suggest(format!("126 is how a shell says that a program may not be run: chmod +x {}", script.path)),
+        127 => Failure::new(Category::Dependency, message)
+            .suggest("127 is how a shell says that a program was not found: install it, or set the PATH"),
+        EX_TEMPFAIL => Failure::new(Category::Dependency, message).transient(),
+        _ => Failure::new(Category::Execution, message).suggest("read what it said with `tsup ctl output`"),
+    };
+    let mut failure = failure.fact("exit_code", code.to_string());
+    failure.stack_trace = trace;
+    failure.retry_after = retry_after(printed.stderr);
+    failure
+}
+
+fn signalled(script: &Script, record: &Record, signal: i32, printed: Printed<'_>) -> Failure {
+    let name = name(signal);
+    let failure = match signal {
+        SIGXCPU => Failure::new(Category::Resource, "it used all the CPU time that it may use")
+            .suggest("raise `execution.timeout` in the registry"),
+        SIGXFSZ => Failure::new(Category::Resource, "it wrote a file larger than it may write")
+            .suggest("let it write smaller files"),
+        SIGKILL if record.enforced.memory == "cgroup" => {
+            Failure::new(Category::Resource, "the kernel killed it, as it does when memory is used up")
+                .suggest("raise `security.max_memory` in the registry")
+        }
+        _ => Failure::new(Category::Execution, format!("it was killed by {name}"))
+            .suggest("read what it said with `tsup ctl output`"),
+    };
+    let mut failure = failure.fact("signal", name).fact("path", script.path.clone());
+    failure.stack_trace = trace::find(printed.stderr);
+    failure
+}
+
+/// The usual names of the signals that end processes.
+fn name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        SIGKILL => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        SIGXCPU => "SIGXCPU",
+        SIGXFSZ => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    name.to_owned()
+}
+
+/// What a script asks for on a line of its own, as HTTP spells it: `retry-after: SECONDS`.
+fn retry_after(stderr: &str) -> Option<Duration> {
+    let line = stderr.lines().rev().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("retry-after").then_some(value.trim())
+    })?;
+    Duration::try_from_secs_f64(line.parse().ok()?).ok()
+}
+
+fn shortened(said: &str) -> &str {
+    let end = said.char_indices().nth(limits::FAILURE_WORDS_CHARS).map_or(said.len(), |(at, _)| at);
+    &said[..end]
+}
+
+#[cfg(test)]
+mod tests;
