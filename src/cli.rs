@@ -17,6 +17,7 @@ pub mod reload;
 pub mod replay;
 pub mod restart;
 pub mod run;
+pub mod shims;
 pub mod start;
 pub mod status;
 pub mod stop;

@@ -6,7 +6,7 @@
 //! ```text
 //!   root                                   the whole tree in one place
 //!   edge                                   control socket
-//!   fleet                                  the domains; they meet only through events and links
+//!   fleet      tes                         the domains; they meet only through events and links
 //!   telemetry  supervisor  tmux            services
 //!   store      bus      link
 //!   actor      gate       os               the ground: every message passes a gate
@@ -25,4 +25,5 @@ pub mod root;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tes;
 pub mod tmux;

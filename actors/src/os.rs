@@ -4,11 +4,13 @@
 //! process, [`tty`] a write to a terminal, [`folder`] a change in a folder (both by [`inotify`]), [`tree`] what
 //! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
 //! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
+//! [`fork`] makes copies of this process and waits for them.
 
 pub mod belongings;
 pub mod child;
 pub mod datagram;
 pub mod folder;
+pub mod fork;
 pub mod inotify;
 pub mod own;
 pub mod pidfd;

@@ -21,6 +21,7 @@ mod promises;
 mod record;
 mod record_disk;
 mod relaunch;
+mod shim;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]

@@ -64,7 +64,7 @@ fn usage(stat: &Stat) -> Usage {
 }
 
 /// The children of all threads of a process; `None` when the kernel does not tell.
-pub(super) fn children_of(pid: u32) -> Option<Vec<u32>> {
+pub fn children_of(pid: u32) -> Option<Vec<u32>> {
     let mut out = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         match fs::read_to_string(task.ok()?.path().join("children")) {

@@ -69,3 +69,23 @@ pub const KILL_AGAIN: Duration = Duration::from_millis(20);
 pub const TRACE_BYTES_MAX: usize = 16 * 1024;
 /// Characters of a script's own words in an error.
 pub const FAILURE_WORDS_CHARS: usize = 500;
+/// Bytes of a claim or a record that are read; they take a few hundred.
+pub const ATTEMPT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of an order to a shim server: inputs as arguments and once more as JSON.
+pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Bytes of orders that are read at a time.
+pub const ORDER_READ_BYTES: usize = 16 * 1024;
+/// Bytes of a stream that are kept when nobody says.
+pub const OUTPUT_KEEP_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of the end of a stream that are kept when not all of it is.
+pub const OUTPUT_TAIL_BYTES: usize = 64 * 1024;
+/// Bytes of a stream that are read at a time: what a pipe holds.
+pub const OUTPUT_READ_BYTES: usize = 64 * 1024;
+/// Reads of one stream before the shim looks at everything else.
+pub const OUTPUT_READS: usize = 16;
+/// From an attempt's start to the first look at its tree. Most jobs have ended by then.
+pub const TREE_LOOK_FIRST: Duration = Duration::from_millis(20);
+/// Longest pause between two such looks.
+pub const TREE_LOOK_LAST: Duration = Duration::from_secs(1);
+/// A shim that finds the disk full tries again to write its record after this time.
+pub const RECORD_RETRY: Duration = Duration::from_millis(500);

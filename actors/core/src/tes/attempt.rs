@@ -5,6 +5,7 @@
 //! when everything has ended. Both are JSON with a version, since a shim may be older or newer than the
 //! supervisor that reads them.
 //!
+//! - `attempt/plan.rs`: what a shim is given
 //! - `attempt/watch.rs`: the shim's decisions: timeouts, limits, the end of the whole tree
 //! - `attempt/outcome.rs`: what a record means: success, or which failure
 //! - `attempt/trace.rs`: the stack trace in what a script printed
@@ -16,6 +17,7 @@ use crate::ids::{JobId, ProcId};
 use crate::untrusted::Untrusted;
 
 pub mod outcome;
+pub mod plan;
 pub mod trace;
 pub mod watch;
 

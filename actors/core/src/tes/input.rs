@@ -128,7 +128,10 @@ fn measure(inputs: &Inputs, laid: &Laid, wrong: &mut Wrong) {
         }
     }
     if total > limits::JOB_ARGV_BYTES_MAX {
-        wrong.add("inputs", format!("{total} bytes as arguments, {} are possible", limits::JOB_ARGV_BYTES_MAX));
+        wrong.add(
+            "inputs",
+            format!("{total} bytes as arguments, {} are possible", limits::JOB_ARGV_BYTES_MAX),
+        );
         wrong.suggestions.push("pass large inputs in files, or declare `stdin = \"json\"`".into());
     }
     let json = Value::Object(inputs.0.clone()).to_string().len();
@@ -155,8 +158,9 @@ pub fn lay_out(script: &Script, inputs: &Inputs) -> Laid {
                 left_out = 0;
                 laid.argv.push(word(value));
             }
-            (Pass::Option(option), Some(Value::Bool(true))) => laid.argv.push(option.clone()),
-            (Pass::Option(_), Some(Value::Bool(false))) => {}
+            (Pass::Option(option), Some(Value::Bool(given))) => {
+                laid.argv.extend(given.then(|| option.clone()));
+            }
             (Pass::Option(option), Some(Value::Array(values))) => {
                 laid.argv.extend(values.iter().flat_map(|v| [option.clone(), word(v)]));
             }

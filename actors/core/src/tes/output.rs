@@ -44,9 +44,9 @@ pub fn read(specs: &[OutputSpec], printed: &str, cut: bool) -> Result<Map<String
     for (name, what) in &wrong {
         failure = failure.fact(name, what.clone());
     }
-    failure = failure
-        .fact("printed", shown(&Value::String(printed.trim().to_owned())))
-        .suggest("print one JSON object, or a line `name=value` for each declared output, and talk on stderr");
+    failure = failure.fact("printed", shown(&Value::String(printed.trim().to_owned()))).suggest(
+        "print one JSON object, or a line `name=value` for each declared output, and talk on stderr",
+    );
     if cut {
         failure = failure.suggest("it printed more than is kept: write large results into a file");
     }
@@ -55,7 +55,11 @@ pub fn read(specs: &[OutputSpec], printed: &str, cut: bool) -> Result<Map<String
 
 /// The declared values among lines of `name=value`; of a name that stands twice the last one counts. Other
 /// lines are talk.
-fn lines<'a>(specs: &'a [OutputSpec], printed: &str, wrong: &mut Vec<(&'a str, String)>) -> Map<String, Value> {
+fn lines<'a>(
+    specs: &'a [OutputSpec],
+    printed: &str,
+    wrong: &mut Vec<(&'a str, String)>,
+) -> Map<String, Value> {
     let mut outputs = Map::new();
     for line in printed.lines() {
         let Some((name, value)) = line.split_once('=') else { continue };

@@ -112,20 +112,16 @@ fn entries_of(entries: impl Iterator<Item = (usize, Value)>) -> Parsed {
             break;
         }
         let (script, found, name) = entry::read(&value);
-        let problem =
-            |(what, fatal)| Problem { line, script: name.clone(), what, fatal };
+        let problem = |(what, fatal)| Problem { line, script: name.clone(), what, fatal };
         parsed.problems.extend(found.into_iter().map(problem));
         let Some(script) = script else { continue };
-        match places.get(&script.id) {
-            Some(first) => {
-                let what = format!("the id was used before, at line {first}; that one counts");
-                parsed.problems.push(Problem { line, script: name, what, fatal: true });
-            }
-            None => {
-                places.insert(Arc::clone(&script.id), line);
-                parsed.scripts.push(Arc::new(script));
-            }
+        if let Some(first) = places.get(&script.id) {
+            let what = format!("the id was used before, at line {first}; that one counts");
+            parsed.problems.push(Problem { line, script: name, what, fatal: true });
+            continue;
         }
+        places.insert(Arc::clone(&script.id), line);
+        parsed.scripts.push(Arc::new(script));
     }
     parsed
 }

@@ -140,6 +140,7 @@ pub struct Times {
 
 /// What a script may do; what is not here it may not, where that can be enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a permission of its own in the registry")]
 pub struct Permissions {
     /// Read the registry's folder and the system.
     pub read: bool,

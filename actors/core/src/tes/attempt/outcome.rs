@@ -69,7 +69,8 @@ pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, 
 fn not_started(failure: Failure, script: &Script, errno: i32) -> Failure {
     match (failure.category, errno) {
         (Category::Dependency, _) => {
-            let program = script.interpreter.as_deref().or(script.runtime.interpreter()).unwrap_or(&script.path);
+            let program =
+                script.interpreter.as_deref().or(script.runtime.interpreter()).unwrap_or(&script.path);
             failure.suggest(format!("see that {} exists, and that {program} is on the PATH", script.path))
         }
         (Category::Permission, _) => failure.suggest(format!("chmod +x {}", script.path)),
@@ -90,9 +91,12 @@ fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
         Cause::Cancel => return Ending::Cancelled,
         Cause::Timeout => {
             let limit = seconds(script.times.run);
-            Failure::new(Category::Timeout, format!("it ran for {:.1} s, {limit} are allowed", record.wall_seconds))
-                .fact("limit", limit)
-                .suggest("raise `execution.timeout` in the registry, or submit with --timeout")
+            Failure::new(
+                Category::Timeout,
+                format!("it ran for {:.1} s, {limit} are allowed", record.wall_seconds),
+            )
+            .fact("limit", limit)
+            .suggest("raise `execution.timeout` in the registry, or submit with --timeout")
         }
         Cause::Silence => {
             let limit = seconds(script.times.silence);
@@ -103,10 +107,13 @@ fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
         Cause::Memory => {
             let limit = size(script.security.max_memory_bytes);
             let peak = size(Some(record.used.peak_memory_bytes));
-            Failure::new(Category::Resource, format!("its processes used {peak} of memory, {limit} are allowed"))
-                .fact("limit", limit)
-                .fact("peak", peak)
-                .suggest("raise `security.max_memory` in the registry, or let it work in smaller pieces")
+            Failure::new(
+                Category::Resource,
+                format!("its processes used {peak} of memory, {limit} are allowed"),
+            )
+            .fact("limit", limit)
+            .fact("peak", peak)
+            .suggest("raise `security.max_memory` in the registry, or let it work in smaller pieces")
         }
         Cause::Processes => {
             let limit = script.security.max_processes.unwrap_or_default().to_string();
@@ -127,13 +134,15 @@ fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
         Some(said) => format!("it ended with {code}: {}", shortened(said)),
         None => format!("it ended with {code} and said nothing"),
     };
-    let out_of_memory =
-        script.security.max_memory_bytes.is_some() && OUT_OF_MEMORY.iter().any(|w| printed.stderr.contains(w));
+    let out_of_memory = script.security.max_memory_bytes.is_some()
+        && OUT_OF_MEMORY.iter().any(|w| printed.stderr.contains(w));
     let failure = match code {
         _ if out_of_memory => Failure::new(Category::Resource, message)
             .suggest("raise `security.max_memory` in the registry, or let it work in smaller pieces"),
-        126 => Failure::new(Category::Permission, message)
-            .suggest(format!("126 is how a shell says that a program may not be run: chmod +x {}", script.path)),
+        126 => Failure::new(Category::Permission, message).suggest(format!(
+            "126 is how a shell says that a program may not be run: chmod +x {}",
+            script.path
+        )),
         127 => Failure::new(Category::Dependency, message)
             .suggest("127 is how a shell says that a program was not found: install it, or set the PATH"),
         EX_TEMPFAIL => Failure::new(Category::Dependency, message).transient(),

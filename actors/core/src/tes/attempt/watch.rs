@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cause, End};
 use crate::clock::Mono;
 use crate::limits;
 
 /// What bounds an attempt. `None` is without bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// From its start to its end.
     pub run: Option<Duration>,

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::tes::registry::parse_json;
 
-fn script(args: Value) -> std::sync::Arc<Script> {
+fn script(args: &Value) -> std::sync::Arc<Script> {
     let text = json!({"scripts": [{"id": "t/x", "path": "x.sh", "execution": {"args": args}}]}).to_string();
     let parsed = parse_json(&text);
     assert_eq!(parsed.problems, []);
@@ -17,21 +17,21 @@ fn words(given: &[(&str, &str)]) -> BTreeMap<String, Given> {
 
 #[test]
 fn defaults_never_shift_places() {
-    let s = script(json!([
+    let s = script(&json!([
         {"name": "input", "required": true},
         {"name": "output"},
         {"name": "verbose", "type": "boolean", "default": false},
     ]));
     let inputs = check(&s, &words(&[("input", "a b;$(c)")])).unwrap();
     assert_eq!(lay_out(&s, &inputs).argv, ["a b;$(c)", "", "false"]);
-    let s = script(json!([{"name": "a"}, {"name": "b"}]));
+    let s = script(&json!([{"name": "a"}, {"name": "b"}]));
     assert!(lay_out(&s, &check(&s, &words(&[])).unwrap()).argv.is_empty());
     assert_eq!(lay_out(&s, &check(&s, &words(&[("b", "-x")])).unwrap()).argv, ["", "-x"]);
 }
 
 #[test]
 fn every_way_to_pass() {
-    let s = script(json!([
+    let s = script(&json!([
         {"name": "level", "type": "integer", "option": "--level"},
         {"name": "dry", "type": "boolean", "pass": "option"},
         {"name": "tag", "type": "list", "option": "-t"},
@@ -49,7 +49,7 @@ fn every_way_to_pass() {
 
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
-    let s = script(json!([
+    let s = script(&json!([
         {"name": "count", "type": "number", "required": true},
         {"name": "colour", "enum": ["red", "blue"]},
         {"name": "path", "type": "file", "required": true},
@@ -70,16 +70,13 @@ fn all_that_is_wrong_is_told_at_once() {
     assert_eq!(e.message.to_string(), "input `color`: no such input, and 3 more");
     assert_eq!(
         e.suggestions,
-        [
-            "did you mean `colour`?",
-            "t/x takes count=<number> [colour=<one of red, blue>] path=<file>"
-        ]
+        ["did you mean `colour`?", "t/x takes count=<number> [colour=<one of red, blue>] path=<file>"]
     );
 }
 
 #[test]
 fn what_the_kernel_would_refuse_is_refused_before() {
-    let s = script(json!([{"name": "a"}, {"name": "b", "type": "list"}]));
+    let s = script(&json!([{"name": "a"}, {"name": "b", "type": "list"}]));
     let e = check(&s, &words(&[("a", "x\0y")])).unwrap_err();
     assert!(e.context["a"].raw().contains("NUL"));
     let e = check(&s, &words(&[("a", &"x".repeat(200_000))])).unwrap_err();
@@ -93,7 +90,7 @@ fn what_the_kernel_would_refuse_is_refused_before() {
 proptest! {
     #[test]
     fn any_words_are_taken_literally_or_refused(a in ".*", b in proptest::option::of(".*")) {
-        let s = script(json!([{"name": "a", "required": true}, {"name": "b"}]));
+        let s = script(&json!([{"name": "a", "required": true}, {"name": "b"}]));
         let mut given = words(&[("a", &a)]);
         if let Some(b) = &b {
             given.insert("b".into(), Given::Word(b.clone()));

@@ -27,7 +27,7 @@ pub(super) struct Lane {
 /// registered is bounded and what their jobs take is worth remembering.
 #[derive(Debug, Default)]
 struct Names {
-    names: Vec<Option<Arc<str>>>,
+    by_number: Vec<Option<Arc<str>>>,
     bearers: Vec<u32>,
     numbers: HashMap<Arc<str>, NameId>,
     free: Vec<NameId>,
@@ -37,11 +37,11 @@ impl Names {
     fn enter(&mut self, name: &Arc<str>) -> NameId {
         let number = self.numbers.get(name).copied().unwrap_or_else(|| {
             let number = self.free.pop().unwrap_or_else(|| {
-                self.names.push(None);
+                self.by_number.push(None);
                 self.bearers.push(0);
-                self.names.len() as NameId - 1
+                self.by_number.len() as NameId - 1
             });
-            self.names[number as usize] = Some(Arc::clone(name));
+            self.by_number[number as usize] = Some(Arc::clone(name));
             self.numbers.insert(Arc::clone(name), number);
             number
         });
@@ -56,7 +56,7 @@ impl Names {
         if *bearers > 0 {
             return false;
         }
-        if let Some(name) = self.names[number as usize].take() {
+        if let Some(name) = self.by_number[number as usize].take() {
             self.numbers.remove(&name);
         }
         self.free.push(number);
@@ -100,11 +100,11 @@ impl Lanes {
     /// How many numbers were ever given, for the test that they are given again.
     #[cfg(test)]
     pub(super) fn numbers_given(&self) -> usize {
-        self.names.names.len()
+        self.names.by_number.len()
     }
 
     pub(super) fn name(&self, number: NameId) -> &str {
-        self.names.names[number as usize].as_deref().unwrap_or_default()
+        self.names.by_number[number as usize].as_deref().unwrap_or_default()
     }
 
     pub(super) fn put(&mut self, lane: Lane, place: (Mono, u64), job: JobId) {
@@ -154,9 +154,15 @@ impl Lanes {
     }
 
     /// The bound that keeps a lane from starting a job, if one does: whose it is, and the slots it allows.
-    pub(super) fn bound(&self, lane: Lane, usage: &Usage, caps: &Caps) -> Option<(&'static str, NameId, u32)> {
+    pub(super) fn bound(
+        &self,
+        lane: Lane,
+        usage: &Usage,
+        caps: &Caps,
+    ) -> Option<(&'static str, NameId, u32)> {
         let slots = u32::from(lane.slots);
-        let over = |used: u32, cap: Option<u32>| cap.filter(|cap| used > 0 && used + slots > *cap || *cap == 0);
+        let over =
+            |used: u32, cap: Option<u32>| cap.filter(|cap| used > 0 && used + slots > *cap || *cap == 0);
         let of = |caps: &BTreeMap<Arc<str>, u32>, name| caps.get(self.name(name)).copied();
         let script = over(usage.script(lane.script), of(&caps.scripts, lane.script));
         let session = || over(usage.session(lane.session), caps.session);

@@ -19,7 +19,8 @@ impl Queue {
             return;
         }
         let refused = parents.iter().find(|p| p.ended.is_some_and(|end| !p.edge.takes(end)));
-        let waits_for: Vec<_> = parents.iter().filter(|p| p.ended.is_none()).map(|p| (p.id, p.edge)).collect();
+        let waits_for: Vec<_> =
+            parents.iter().filter(|p| p.ended.is_none()).map(|p| (p.id, p.edge)).collect();
         for (parent, _) in &waits_for {
             if let Some(parent) = self.jobs.get_mut(parent) {
                 parent.children.push(id);

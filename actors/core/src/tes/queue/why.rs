@@ -14,15 +14,16 @@ impl Queue {
             JobState::Blocked => WaitingFor::Jobs(entry.parents.iter().map(|(id, _)| *id).collect()),
             JobState::Delayed if entry.ticket.not_before.is_some_and(|at| at > now) => WaitingFor::Time,
             JobState::Queued if !self.open => WaitingFor::Queue,
-            JobState::Queued => match self.lanes.bound(entry.lane, &self.usage, &self.caps) {
-                Some((kind, name, limit)) => {
-                    WaitingFor::Limit { of: format!("{kind} {}", self.lanes.name(name)), limit }
+            JobState::Queued => {
+                if let Some((kind, name, limit)) = self.lanes.bound(entry.lane, &self.usage, &self.caps) {
+                    return Some(WaitingFor::Limit {
+                        of: format!("{kind} {}", self.lanes.name(name)),
+                        limit,
+                    });
                 }
-                None => {
-                    let others = self.lanes.depths()[..=usize::from(entry.lane.class)].iter().sum::<usize>();
-                    WaitingFor::Turn { others: others.saturating_sub(1) }
-                }
-            },
+                let others = self.lanes.depths()[..=usize::from(entry.lane.class)].iter().sum::<usize>();
+                WaitingFor::Turn { others: others.saturating_sub(1) }
+            }
             _ => return None,
         })
     }

@@ -20,7 +20,9 @@ pub(super) fn read(value: &Value) -> (Option<Script>, Found, Option<String>) {
     let name = f.text("name", &mut found).map(str::to_owned);
     let category = f.text("category", &mut found).unwrap_or_default().to_owned();
     let who = id.clone().or_else(|| name.clone());
-    let id = id.or_else(|| Some(if category.is_empty() { name.clone()? } else { format!("{category}/{}", name.as_ref()?) }));
+    let id = id.or_else(|| {
+        Some(if category.is_empty() { name.clone()? } else { format!("{category}/{}", name.as_ref()?) })
+    });
     match &id {
         None => found.push(("id: every script needs one, `category/name`".into(), true)),
         Some(id) if !is_id(id) => {
@@ -69,7 +71,16 @@ pub(super) fn read(value: &Value) -> (Option<Script>, Found, Option<String>) {
         tags: f.texts("tags", &mut found),
     };
     // Read by people, or by the original's own tools.
-    for told in ["scriptDependencies", "changelog", "examples", "usage", "author", "created", "updated", "last_updated"] {
+    for told in [
+        "scriptDependencies",
+        "changelog",
+        "examples",
+        "usage",
+        "author",
+        "created",
+        "updated",
+        "last_updated",
+    ] {
         f.value(told);
     }
     x.unknown(&mut found);
@@ -269,9 +280,8 @@ fn permissions(x: &mut Fields<'_>, found: &mut Found) -> Permissions {
     for (n, word) in x.texts("permissions", found).iter().enumerate() {
         match word.as_str() {
             "read_file" => p.read = true,
-            "write_file" => (p.read, p.write) = (true, true),
-            // The original's validator knows other words than its executor.
-            "file" => (p.read, p.write) = (true, true),
+            // The original's validator calls it `file`.
+            "write_file" | "file" => (p.read, p.write) = (true, true),
             "network" => p.network = true,
             "env_vars" => p.env = true,
             "none" => {}
@@ -314,7 +324,8 @@ fn security(f: &mut Fields<'_>, permissions: &mut Permissions, found: &mut Found
         Some(value) => {
             let bytes = value.as_u64().or_else(|| value.as_str().and_then(bytes));
             if bytes.is_none() {
-                let what = format!("security.max_memory: expected a size as in \"512MB\", found {}", shown(value));
+                let what =
+                    format!("security.max_memory: expected a size as in \"512MB\", found {}", shown(value));
                 found.push((what, true));
             }
             bytes
@@ -367,27 +378,27 @@ fn dependencies(f: &mut Fields<'_>, found: &mut Found) -> Vec<(String, String)> 
 }
 
 fn retry(x: &mut Fields<'_>, found: &mut Found) -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
-    policy.idempotent = x.flag("idempotent", found).unwrap_or(false);
+    let idempotent = x.flag("idempotent", found).unwrap_or(false);
+    let mut policy = RetryPolicy { idempotent, ..RetryPolicy::default() };
     let mut r = Fields::of(x.value("retry"), "execution.retry", found);
     if let Some(n) = r.whole("max_attempts", limits::ATTEMPTS_MAX.into(), found) {
         policy.max_attempts = (n as u32).max(1);
     }
     let first = r.number("initial_delay_seconds", found).map_or(limits::RETRY_FIRST, duration);
     let last = r.number("max_delay_seconds", found).map_or(limits::RETRY_LAST, duration);
-    policy.backoff = Backoff::exponential(first.min(limits::RETRY_AFTER_MAX), last.min(limits::RETRY_AFTER_MAX));
+    policy.backoff =
+        Backoff::exponential(first.min(limits::RETRY_AFTER_MAX), last.min(limits::RETRY_AFTER_MAX));
     let on = r.texts("on", found);
     if !on.is_empty() {
         policy.categories.clear();
     }
     for word in on {
-        match Category::ALL.into_iter().find(|c| c.as_str().eq_ignore_ascii_case(&word)) {
-            Some(category) => policy.categories.push(category),
-            None => {
-                let what = format!("execution.retry.on: there is no category `{}`", word.escape_default());
-                found.push((what, true));
-            }
+        let category = Category::ALL.into_iter().find(|c| c.as_str().eq_ignore_ascii_case(&word));
+        if category.is_none() {
+            let what = format!("execution.retry.on: there is no category `{}`", word.escape_default());
+            found.push((what, true));
         }
+        policy.categories.extend(category);
     }
     r.unknown(found);
     policy

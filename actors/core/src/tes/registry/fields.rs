@@ -89,7 +89,8 @@ impl<'a> Fields<'a> {
         for (n, item) in self.list(key, found).into_iter().enumerate() {
             match item.as_str() {
                 Some(text) => texts.push(text.to_owned()),
-                None => found.push((format!("{}[{n}]: expected text, found {}", self.path(key), shown(item)), true)),
+                None => found
+                    .push((format!("{}[{n}]: expected text, found {}", self.path(key), shown(item)), true)),
             }
         }
         texts
@@ -99,7 +100,13 @@ impl<'a> Fields<'a> {
     pub(super) fn unknown(&self, found: &mut Found) {
         let Some(map) = self.map else { return };
         for key in map.keys().filter(|k| !self.asked.contains(&k.as_str())) {
-            found.push((format!("{}: there is no such field; it is passed over", self.path(&key.escape_debug().to_string())), false));
+            found.push((
+                format!(
+                    "{}: there is no such field; it is passed over",
+                    self.path(&key.escape_debug().to_string())
+                ),
+                false,
+            ));
         }
     }
 }

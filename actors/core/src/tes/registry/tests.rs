@@ -49,7 +49,10 @@ fn the_original_is_read_with_every_field() {
     let parsed = parse_json(ORIGINAL);
     assert_eq!(parsed.problems, []);
     let s = &parsed.scripts[0];
-    assert_eq!((&*s.id, s.runtime, s.interpreter.as_deref()), ("text/words@1.2", Runtime::Python, Some("python3")));
+    assert_eq!(
+        (&*s.id, s.runtime, s.interpreter.as_deref()),
+        ("text/words@1.2", Runtime::Python, Some("python3"))
+    );
     assert_eq!(s.args[1].kind, Kind::Enum(vec!["all".into(), "unique".into()]));
     assert_eq!((s.args[0].required, &s.args[2].pass), (true, &Pass::Positional));
     assert_eq!(s.times.run, Some(Duration::from_millis(2_500)));

@@ -6,8 +6,21 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Act {
-    Submit { session: u8, class: usize, script: u8, slots: u16, delay: Option<u64>, patience: Option<u64>, held: bool, parent: Option<(u8, u8)> },
-    End { which: u8, state: u8, took: u64 },
+    Submit {
+        session: u8,
+        class: usize,
+        script: u8,
+        slots: u16,
+        delay: Option<u64>,
+        patience: Option<u64>,
+        held: bool,
+        parent: Option<(u8, u8)>,
+    },
+    End {
+        which: u8,
+        state: u8,
+        took: u64,
+    },
     Cancel(u8),
     Hold(u8),
     Release(u8),
@@ -27,15 +40,8 @@ fn act() -> impl Strategy<Value = Act> {
         proptest::bool::weighted(0.1),
         proptest::option::weighted(0.3, (any::<u8>(), 0..3_u8)),
     );
-    let submit = submit.prop_map(|(session, class, script, slots, delay, patience, held, parent)| Act::Submit {
-        session,
-        class,
-        script,
-        slots,
-        delay,
-        patience,
-        held,
-        parent,
+    let submit = submit.prop_map(|(session, class, script, slots, delay, patience, held, parent)| {
+        Act::Submit { session, class, script, slots, delay, patience, held, parent }
     });
     prop_oneof![
         6 => submit,
@@ -178,16 +184,16 @@ proptest! {
             (id(seq), starts)
         };
         let (mut running, _) = submit(&mut queue, 0, 0, now);
-        for n in 0..before {
-            submit(&mut queue, 0, classes[n], now);
+        for class in classes.iter().take(before) {
+            submit(&mut queue, 0, *class, now);
         }
         let (mine, _) = submit(&mut queue, 0, class, now);
         now = now + limits::AGE_STEP * 4;
         let mut starts = 0;
-        for round in 0..400 {
+        for urgent in classes {
             // Everybody floods with whatever is most urgent to them.
             for session in 0..sessions {
-                submit(&mut queue, session, classes[round], now);
+                submit(&mut queue, session, urgent, now);
             }
             let ended = Event::Ended { job: running, took: S, next: After::Final(JobState::Succeeded) };
             let started = queue.step(ended, now);

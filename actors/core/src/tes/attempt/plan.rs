@@ -1,0 +1,55 @@
+//! What a shim is given: everything that it needs to run an attempt without asking anybody.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::AttemptId;
+use super::watch::Bounds;
+
+/// How an attempt is to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// In which boot of the machine.
+    pub boot_id: String,
+    /// The attempt's folder; absolute. The shim makes it.
+    pub folder: String,
+    /// What is executed: an absolute path, or a name that is looked for on the attempt's own PATH.
+    pub program: String,
+    /// Its arguments, the program itself apart. They are literal.
+    pub argv: Vec<String>,
+    /// Its whole environment.
+    pub env: Vec<(String, String)>,
+    /// Its working directory.
+    pub cwd: String,
+    /// What it reads on its standard input; nothing is an empty one.
+    pub stdin: Option<String>,
+    /// How long it may take, and what it may use where looking enforces it.
+    pub bounds: Bounds,
+    /// Bytes of stdout that are kept, and of stderr.
+    pub keep_bytes: u64,
+    /// Seconds of CPU that one process may use.
+    pub cpu: Option<Duration>,
+    /// Bytes that a file may have which it writes.
+    pub file_bytes: Option<u64>,
+}
+
+/// What a shim server is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Run an attempt.
+    Start(Box<Plan>),
+    /// End an attempt that runs; nothing happens when it has ended.
+    Stop(AttemptId),
+}
+
+/// What a shim server tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// The shim of an attempt has ended: its record is there, or it will never be.
+    Ended(AttemptId),
+    /// No shim could be made, for this error of the system; nothing ran.
+    NotStarted(AttemptId, i32),
+}

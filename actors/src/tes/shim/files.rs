@@ -1,0 +1,109 @@
+//! Lock, claim and record of an attempt.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use tsup_core::ids::ProcId;
+use tsup_core::limits;
+use tsup_core::tes::attempt::{AttemptId, Claim, FILES_VERSION, Found, Record};
+
+const LOCK: &str = "lock";
+const CLAIM: &str = "claim";
+const RECORD: &str = "record";
+const RECORD_BEFORE: &str = "record.new";
+
+/// The folder of an attempt below the folder of all jobs.
+pub fn folder(jobs: &Path, id: AttemptId) -> PathBuf {
+    jobs.join(id.job.to_string()).join(id.attempt.to_string())
+}
+
+/// Makes an attempt's folder, for its owner only.
+pub(super) fn make(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW)
+}
+
+/// Takes the attempt's lock; another shim that has it is waited for. It is held until the file is closed.
+pub(super) fn lock(folder: &Path) -> io::Result<File> {
+    let file = private(OpenOptions::new().write(true).create(true)).open(folder.join(LOCK))?;
+    loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Claims an attempt. `false` when it was claimed before: then nothing of it may run.
+pub(super) fn claim(folder: &Path, claim: &Claim) -> io::Result<bool> {
+    let opened = private(OpenOptions::new().write(true).create_new(true)).open(folder.join(CLAIM));
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    file.write_all(&serde_json::to_vec(claim)?)?;
+    Ok(true)
+}
+
+/// Puts the record in place, whole or not at all.
+pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
+    let before = folder.join(RECORD_BEFORE);
+    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&before)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    drop(file);
+    fs::rename(before, folder.join(RECORD))
+}
+
+/// What is found of an attempt.
+pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
+    // Lock first, record behind it: what was seen in the other order could be neither.
+    let locked = is_locked(folder)?;
+    let record = read::<Record>(&folder.join(RECORD))?.flatten();
+    let claim = read::<Claim>(&folder.join(CLAIM))?;
+    // A claim that was begun and cannot be read is a claim: something may have run.
+    let unreadable = || Claim {
+        version: FILES_VERSION,
+        id,
+        shim: ProcId { pid: 0, start_ticks: 0 },
+        boot_id: String::new(),
+    };
+    Ok(Found { locked, record, claim: claim.map(|c| c.unwrap_or_else(unreadable)) })
+}
+
+fn is_locked(folder: &Path) -> io::Result<bool> {
+    let file = match private(OpenOptions::new().read(true)).open(folder.join(LOCK)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// `None` when there is no file, `Some(None)` when it does not hold what it should.
+#[expect(
+    clippy::option_option,
+    reason = "a file that is not there and one that cannot be read mean different things"
+)]
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<Option<T>>> {
+    let file = match private(OpenOptions::new().read(true)).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let mut bytes = Vec::new();
+    file.take(limits::ATTEMPT_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes).ok()))
+}
