@@ -141,7 +141,7 @@ fn arguments_are_literal_and_the_environment_is_what_was_given() {
     assert_eq!(s.printed(1, "stdout"), b"; touch x|$(id)|-n|a\nb|");
     s.run(s.plan(2, "env | grep -v ^PWD= | grep -v ^_= | grep -v ^SHLVL= | sort"));
     assert!(s.printed(2, "stdout").starts_with(b"PATH="), "{:?}", s.printed(2, "stdout"));
-    assert_eq!(s.printed(2, "stdout").iter().filter(|b| **b == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(s.printed(2, "stdout")).unwrap().lines().count(), 1);
 }
 
 #[test]
