@@ -104,7 +104,7 @@ const FLOORS: [&[&str]; 8] = [
     &["link", "bus", "actor"],
     &["store", "supervisor", "telemetry"],
     &["tmux"],
-    &["fleet"],
+    &["fleet", "tes"],
     &["edge"],
     &["root"],
 ];
