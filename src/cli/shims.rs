@@ -7,9 +7,14 @@ use std::process::ExitCode;
 /// The word that asks for it.
 pub const WORD: &str = "shims";
 
-/// Whether the arguments ask for it, and for nothing else.
+/// Whether the arguments ask for it and for nothing else, and there is a socket to serve on: a person who types
+/// the word is told that there is no such verb.
 pub fn called(args: &[OsString]) -> bool {
-    args.len() == 2 && args[1] == WORD
+    let is_socket = || {
+        rustix::fs::fstat(std::io::stdin())
+            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_socket())
+    };
+    args.len() == 2 && args[1] == WORD && is_socket()
 }
 
 /// Serves on standard input; see [`tsup_actors::tes::shim::server`].

@@ -269,6 +269,12 @@ fn a_killed_shim_is_an_interrupted_attempt() {
 }
 
 #[test]
+fn a_person_who_types_the_word_is_told_of_the_verbs() {
+    let out = Command::new(env!("CARGO_BIN_EXE_tsup")).arg("shims").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(out.status.code(), Some(2), "{out:?}");
+}
+
+#[test]
 fn two_hundred_at_once_are_each_told_once() {
     let mut s = Server::new();
     for job in 0..200 {
