@@ -167,7 +167,7 @@ fn report(call: &Args, home: Option<&Path>, began: Instant) {
         Err(e) => Err(e.to_string()),
     };
     match sent {
-        Ok(()) => log.write(cli, &format!("sent: {:?} means {:?}", report.event, report.says), &payload),
+        Ok(()) => log.write(cli, &format!("sent: {} means {}", report.event, report.says), &payload),
         Err(why) => log.write(cli, &format!("not sent: {why}"), &payload),
     }
 }

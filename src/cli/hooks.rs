@@ -92,6 +92,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
     match &args.what {
         What::Install(change) => {
             let target = Target::find(&change.name, &change.place, cx, &Known::find(cx)?)?;
+            target.has_folder(&change.place)?;
             let settings = Settings::read(&target.file)?;
             let after = target.with(&settings)?;
             let has_ours = target.is_in(settings.text.as_deref().unwrap_or_default())?;

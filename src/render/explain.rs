@@ -6,6 +6,7 @@ use anstyle::Style;
 use tsup_core::clock::Wall;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::explain::{EvidenceDoc, ExplainDoc, Explained};
+use unicode_width::UnicodeWidthStr;
 
 use super::agents::state_style;
 use super::table::{Cell, Column, Table};
@@ -41,17 +42,17 @@ pub fn draw(explained: &Explained, now: Wall, look: Look) -> String {
         "{}/{} is {state}, for {since}, confidence {:.2}",
         notes.session, notes.name, doc.confidence
     );
-    let _ = writeln!(text, "  {}", place(explained));
-    let _ = writeln!(text, "  because {}", notes.because);
+    text.push_str(&wrapped(&place(explained), 2, look));
+    text.push_str(&wrapped(&format!("because {}", notes.because), 2, look));
     for note in &notes.notes {
-        let _ = writeln!(text, "  note: {note}");
+        text.push_str(&wrapped(&format!("note: {note}"), 2, look));
     }
     heading(&mut text, "What was seen, strongest first", look);
     text.push_str(&evidence(doc, look));
     if !notes.missing.is_empty() {
         heading(&mut text, "What is not there", look);
         for missing in &notes.missing {
-            let _ = writeln!(text, "  {missing}");
+            text.push_str(&wrapped(missing, 2, look));
         }
     }
     heading(&mut text, "How it came here, latest first", look);
@@ -113,15 +114,47 @@ fn history(doc: &ExplainDoc, now: Wall, look: Look) -> String {
         return "  no change yet\n".to_owned();
     }
     let mut table = Table::new(&HISTORY);
+    let mut short = Table::new(&HISTORY[..3]);
     for change in doc.history.iter().rev() {
-        table.row(vec![
-            words::ago(change.at, now).into(),
-            change.from.to_string().into(),
-            change.to.clone().into(),
-            change.because.clone().into(),
-        ]);
+        let row: Vec<Cell> =
+            vec![words::ago(change.at, now).into(), change.from.to_string().into(), change.to.clone().into()];
+        short.row(row.clone());
+        table.row([row, vec![change.because.clone().into()]].concat());
     }
-    table.draw(look)
+    let Some(width) = look.width else { return table.draw(look) };
+    let widest = short.draw(Look { color: false, ..look }).lines().map(UnicodeWidthStr::width).max();
+    if widest.unwrap_or(0) + 2 + HISTORY[3].min <= width {
+        return table.draw(look);
+    }
+    // A reason that has no room beside its change stands below it.
+    let drawn = short.draw(look);
+    let mut lines = drawn.lines();
+    let mut text = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
+    for (line, change) in lines.zip(doc.history.iter().rev()) {
+        let _ = writeln!(text, "{line}");
+        text.push_str(&wrapped(&change.because, 4, look));
+    }
+    text
+}
+
+/// The text in lines that fit, broken at words; a word that fits nowhere stays whole.
+fn wrapped(text: &str, indent: usize, look: Look) -> String {
+    let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let mut text = String::new();
+    for line in lines {
+        let _ = writeln!(text, "{:indent$}{}", "", line.trim_end());
+    }
+    text
 }
 
 #[cfg(test)]

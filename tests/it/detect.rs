@@ -142,6 +142,15 @@ fn the_guide_shows_what_is_printed() {
         assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
         assert!(guide.contains(&format!("```\n{}```", done.out)), "the guide does not say: {}", done.out);
     }
+    // The guide's profile keeps the guide's advice.
+    let composer = "┌──────────────────────────────────────────┐\n│ brew> ask for anything                   │\n\
+                    └──────────────────────────────────────────┘\n";
+    for (said, state) in [("* The log says:\n  * Kettle error: no", "idle"), ("* Kettle error: no", "error")]
+    {
+        write(&place, "said.txt", &format!("> mend the parser\n\n{said}\n\n{composer}"));
+        let done = place.tsup(&["detect", "--profiles", "profiles", "--agent", "brew", "--json", "said.txt"]);
+        assert_eq!(done.json()["state"], state, "{said}");
+    }
 }
 
 #[test]

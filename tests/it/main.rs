@@ -11,6 +11,7 @@ mod fleet;
 mod forged;
 mod harness;
 mod hooks;
+mod hooks_install;
 mod hostile;
 mod house;
 mod life;

@@ -37,7 +37,9 @@ fn a_record_is_replayed_the_same_and_with_other_rules_not() {
     assert_eq!(lines(&path)[0]["profile"], "claude");
     // Only one at a time.
     let again = w.tsup(&["ctl", "record", "web/dev"]);
-    assert_eq!(again.status.code(), Some(5), "{}", String::from_utf8_lossy(&again.stderr));
+    let told = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(5), "{told}");
+    assert!(told.contains(&w.home().join("records").display().to_string()), "{told}");
     // A turn of two seconds.
     w.tmux(&["send-keys", "-t", "web:dev", "hello", "Enter"]);
     w.agents_when("it works", |a| a[0]["state"] == "busy");

@@ -23,6 +23,11 @@ use crate::gate::{Lane, Reply};
 
 mod file;
 
+/// Where the records of a home are.
+pub(super) fn folder(home: impl AsRef<Path>) -> PathBuf {
+    home.as_ref().join("records")
+}
+
 /// Says where a record is.
 pub(super) type Begun = Reply<Result<PathBuf, UserError>>;
 
@@ -68,7 +73,7 @@ pub(super) struct RecordsActor {
 
 impl RecordsActor {
     pub(super) fn new(shared: Shared) -> Self {
-        let folder = Path::new(&shared.home).join("records");
+        let folder = folder(&shared.home);
         RecordsActor { shared, folder, open: HashMap::new() }
     }
 

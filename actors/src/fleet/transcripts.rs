@@ -4,7 +4,7 @@
 //! Bounded by: limits::TRANSCRIPTS_MAX transcripts, the others wait; one look of limits::TRANSCRIPTS_PER_LOOK at a time, limits::TRANSCRIPT_LOOKS_LOST_MAX that hang.
 //! Restart: permanent; whom it follows passes on as an heirloom, their transcripts are read anew.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tsup_core::limits;
 use tsup_core::untrusted::Untrusted;
 
 use super::{Shared, agent};
-use crate::actor::{Actor, Cx, Failure, Timer, blocking};
+use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::Lane;
 use crate::heirloom::Held;
@@ -25,6 +25,7 @@ use crate::os::folder::{FolderId, FolderWatch, Seen};
 mod entry;
 mod figures;
 mod find;
+mod folders;
 mod job;
 mod looks;
 mod tail;
@@ -100,27 +101,6 @@ impl TranscriptsActor {
             timer: None,
             shared,
         }
-    }
-
-    /// Waits for changes in folders, and lets them gather.
-    fn watch(&mut self, cx: &mut Cx<Self>) {
-        let watch = match FolderWatch::new() {
-            Ok(watch) => Arc::new(watch),
-            Err(e) => return tracing::warn!(error = %e, "folders of transcripts cannot be watched"),
-        };
-        self.watch = Some(Arc::clone(&watch));
-        let gate = cx.gate().clone();
-        cx.spawn(async move {
-            loop {
-                let mut seen = HashSet::new();
-                if watch.seen(|one| seen.extend([one])).await.is_err() {
-                    return;
-                }
-                gate.telemetry(Msg::Seen(seen.into_iter().collect()));
-                // A pace: what is written meanwhile waits in the kernel and is told next.
-                tokio::time::sleep(limits::TRANSCRIPT_GATHER).await;
-            }
-        });
     }
 
     fn follow(&mut self, id: AgentId, follow: &Follow, now: Mono) {
@@ -338,27 +318,6 @@ impl TranscriptsActor {
         // What finds no room is told with the next look.
         if agent.gate.work(agent::Msg::Transcript(Box::new(heard.clone()))).is_ok() {
             entry.sent = heard;
-        }
-    }
-
-    /// Lets go of the watches on folders in which nothing is followed any more. To end one may wait for its disk.
-    fn unwatch(&mut self, cx: &mut Cx<Self>) {
-        let Some(watch) = self.watch.clone() else { return };
-        // While a transcript is in a look's hand nobody knows where it lies.
-        if self.entries.values().any(|e| e.looking && e.stuck.is_none()) {
-            return;
-        }
-        let wanted: HashSet<PathBuf> = self.entries.values().filter_map(Entry::folder).collect();
-        let (stays, goes): (HashMap<_, _>, HashMap<_, _>) =
-            self.folders.drain().partition(|(folder, _)| wanted.contains(folder));
-        self.folders = stays;
-        // One folder has one watch, whatever paths lead there.
-        let stays: HashSet<FolderId> = self.folders.values().copied().collect();
-        let goes: Vec<FolderId> = goes.into_values().filter(|id| !stays.contains(id)).collect();
-        if !goes.is_empty() {
-            cx.spawn(async move {
-                blocking(move || goes.into_iter().for_each(|id| watch.remove(id))).await;
-            });
         }
     }
 

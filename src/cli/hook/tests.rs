@@ -37,6 +37,18 @@ fn a_call_is_told_from_other_verbs() {
 }
 
 #[test]
+fn what_a_call_means_is_told_in_words() {
+    for (says, words) in [
+        (HookSays::State(Idle, None), "idle"),
+        (HookSays::State(Waiting, Some(Permission)), "waiting (permission)"),
+        (HookSays::Nothing, "nothing about its state"),
+        (HookSays::Ends, "that its session ends"),
+    ] {
+        assert_eq!(says.to_string(), words);
+    }
+}
+
+#[test]
 fn nothing_in_a_call_can_be_wrong() {
     for (line, name, event, home) in [
         ("tsup hook", None, None, None),

@@ -66,8 +66,7 @@ impl Settings {
     pub(super) fn write(&self, text: Option<&str>, kept: Backup) -> Result<(), UserError> {
         // A person may have thought about the question for long.
         if target_of(&self.named)? != self.path || text_of(&self.path)? != self.text {
-            let what = format!("{} changed meanwhile; nothing was written", self.path.display());
-            return Err(UserError::new(Exit::Refused, what).hint("look at the change again"));
+            return Err(changed(&self.path));
         }
         let backup = beside(&self.path, BACKUP);
         let mut made_backup = false;
@@ -77,7 +76,10 @@ impl Settings {
         }
         let done = match text {
             Some(text) => self.replace(&self.path, text),
-            None => fs::remove_file(&self.path).map_err(|e| failed("remove", &self.path, &e)),
+            None => fs::remove_file(&self.path).map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => changed(&self.path),
+                _ => failed("remove", &self.path, &e),
+            }),
         };
         done.inspect_err(|_| {
             if made_backup {
@@ -85,14 +87,24 @@ impl Settings {
             }
         })?;
         if kept == Backup::Drop && self.backup.is_some() {
-            fs::remove_file(&backup).map_err(|e| failed("remove", &backup, &e))?;
+            match fs::remove_file(&backup) {
+                // Another run took it away first, which is as good.
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed("remove", &backup, &e));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
     /// Writes a file beside `path` and renames it into its place, with the mode of the settings.
     fn replace(&self, path: &Path, text: &str) -> Result<(), UserError> {
-        let fail = |e: std::io::Error| failed("write", path, &e);
+        let fail = |e: std::io::Error| match e.kind() {
+            // Its folder, or the new file in it, was there a moment ago.
+            std::io::ErrorKind::NotFound => changed(&self.path),
+            _ => failed("write", path, &e),
+        };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(fail)?;
         }
@@ -133,6 +145,16 @@ fn fill(mut file: File, old: Option<&fs::Metadata>, text: &str) -> std::io::Resu
     file.sync_all()
 }
 
+fn changed(path: &Path) -> UserError {
+    let what = format!("{} changed meanwhile; nothing was written", path.display());
+    UserError::new(Exit::Refused, what).hint("look at the change again")
+}
+
+/// What cannot be read cannot be edited: a pipe, a folder, a device, a circle of links.
+fn unreadable(path: &Path, e: &std::io::Error) -> UserError {
+    UserError::new(Exit::Refused, format!("cannot read {}: {}", path.display(), plain(e)))
+}
+
 fn failed(what: &str, path: &Path, e: &std::io::Error) -> UserError {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let refused = matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem);
@@ -162,7 +184,7 @@ fn target_of(path: &Path) -> Result<PathBuf, UserError> {
             }
             Err(_) => Ok(path.to_owned()),
         },
-        Err(e) => Err(failed("read", path, &e)),
+        Err(e) => Err(unreadable(path, &e)),
     }
 }
 
@@ -170,7 +192,7 @@ fn text_of(path: &Path) -> Result<Option<String>, UserError> {
     let file: File = match open_plain(path, "") {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed("read", path, &e)),
+        Err(e) => return Err(unreadable(path, &e)),
     };
     let mut text = String::new();
     match file.take(HOOK_SETTINGS_BYTES_MAX + 1).read_to_string(&mut text) {
@@ -183,12 +205,14 @@ fn text_of(path: &Path) -> Result<Option<String>, UserError> {
             Err(UserError::new(Exit::Refused, format!("{} is not text in UTF-8", path.display()))
                 .hint("it was not touched"))
         }
-        Err(e) => Err(failed("read", path, &e)),
+        Err(e) => Err(unreadable(path, &e)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{FileType, Mode};
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -241,8 +265,16 @@ mod tests {
 
     #[test]
     fn only_a_plain_file_is_taken() {
-        for path in ["/dev/null", "/dev/zero", "/tmp"] {
-            assert!(Settings::read(Path::new(path)).is_err(), "{path} would be replaced");
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, circle, device) =
+            (dir.path().join("pipe"), dir.path().join("circle"), dir.path().join("device"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        std::os::unix::fs::symlink("circle", &circle).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        let others = ["/dev/null", "/dev/zero", "/tmp"].map(PathBuf::from);
+        for path in others.into_iter().chain([pipe, circle, device]) {
+            let error = Settings::read(&path).err().unwrap_or_else(|| panic!("{path:?} would be replaced"));
+            assert_eq!(error.exit, Exit::Refused, "{error}");
         }
     }
 

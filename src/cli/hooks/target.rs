@@ -124,6 +124,23 @@ impl Target {
         Ok(Target { cli: name.to_owned(), how, file, call })
     }
 
+    /// Whether what a person named is there. The CLI's own folder may be made; a folder that was named and is not
+    /// there is a slip.
+    pub(super) fn has_folder(&self, place: &Place) -> Result<(), UserError> {
+        let (flag, folder) = match (&place.file, &place.dir) {
+            (Some(_), _) => ("--file", self.file.parent().map(Path::to_path_buf)),
+            (None, Some(dir)) => ("--dir", Some(dir.clone())),
+            (None, None) => return Ok(()),
+        };
+        match folder {
+            Some(folder) if !folder.is_dir() => {
+                Err(UserError::new(Exit::NotFound, format!("there is no folder {}", folder.display()))
+                    .hint(format!("make it first, or name another with {flag}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The command as a shell reads it.
     fn command(&self) -> String {
         self.call.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")

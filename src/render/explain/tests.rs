@@ -117,3 +117,16 @@ fn unknown() {
     let missing = [no_rule, NO_HOOKS, NO_TRANSCRIPT];
     insta::assert_snapshot!(drawn(&explained((AgentState::Unknown, None), because, vec![], &missing)));
 }
+
+#[test]
+fn nothing_is_lost_in_a_narrow_terminal() {
+    let because = "its hook Stop says that its turn is over";
+    let explained = explained((AgentState::Idle, None), because, vec![], &[NO_HOOKS, NO_TRANSCRIPT]);
+    let text = draw(&explained, NOW, Look { color: false, width: Some(50) });
+    assert!(text.lines().all(|line| line.chars().count() <= 50), "{text}");
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for whole in [NO_HOOKS, NO_TRANSCRIPT, "its screen shows that it works: `Whittling…`"] {
+        assert!(squeezed.contains(whole), "{text}");
+    }
+    assert!(text.contains("  busy   idle\n    its hook Stop says that its turn is over\n"), "{text}");
+}

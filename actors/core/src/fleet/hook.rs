@@ -5,9 +5,12 @@
 //! report in one datagram; [`route`] finds its agent in the supervisor, and [`pace`] and [`heed`] let go of
 //! floods and of calls that come late. [`settings`] edits the text of a CLI's settings.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Wall;
+use crate::fleet::evidence::Verdict;
 use crate::fleet::state::{AgentState, Detail};
 use crate::ids::ProcId;
 use crate::untrusted::Untrusted;
@@ -44,6 +47,16 @@ pub enum HookSays {
     Nothing,
     /// The CLI's session ends.
     Ends,
+}
+
+impl fmt::Display for HookSays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            HookSays::State(state, detail) => Verdict::new(state, detail).fmt(f),
+            HookSays::Nothing => f.write_str("nothing about its state"),
+            HookSays::Ends => f.write_str("that its session ends"),
+        }
+    }
 }
 
 impl HookSays {

@@ -15,6 +15,9 @@ pub struct ExitFacts {
     pub signal: Option<i32>,
 }
 
+/// SIGHUP, signal(7): the same number on every Linux.
+const HANG_UP: i32 = 1;
+
 impl ExitFacts {
     /// Nobody saw how it ended.
     pub const UNKNOWN: ExitFacts = ExitFacts { status: None, signal: None };
@@ -30,6 +33,15 @@ impl ExitFacts {
     /// Whether anything is known.
     pub fn known(self) -> bool {
         self.status.is_some() || self.signal.is_some()
+    }
+
+    /// How it ended, in a sentence. A hang-up is how the kernel tells that a pane, a session or a window was
+    /// closed, and nobody who closed one would call it a crash.
+    pub fn told(self) -> String {
+        match self.signal {
+            Some(HANG_UP) => format!("its terminal was closed (hang-up, signal {HANG_UP})"),
+            _ => format!("its process ended with {self}"),
+        }
     }
 }
 
@@ -150,6 +162,8 @@ mod tests {
         assert_eq!(ExitFacts::from_wait(9), ExitFacts { status: None, signal: Some(9) });
         assert_eq!(ExitFacts::from_wait(0x0b | 0x80), ExitFacts { status: None, signal: Some(11) });
         assert!(!ExitFacts::UNKNOWN.known());
+        assert_eq!(ExitFacts::from_wait(1).told(), "its terminal was closed (hang-up, signal 1)");
+        assert_eq!(ExitFacts::from_wait(11).told(), "its process ended with signal 11");
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub fn agent(target: &str, all: &[Candidate]) -> Result<AgentId, UserError> {
     let found: Vec<&Candidate> = matching(target, all);
     match found[..] {
         [one] => Ok(one.id),
-        [] => Err(UserError::new(Exit::NotFound, format!("no agent {:?}", shown(target)))
-            .hint("`tsup ctl agents` lists them; name one by id, SESSION/NAME or %pane")),
-        _ => Err(UserError::new(Exit::Usage, format!("{:?} means {} agents", shown(target), found.len()))
+        [] => Err(UserError::new(Exit::NotFound, format!("no agent \"{}\"", shown(target)))
+            .hint(meant(target, all))),
+        _ => Err(UserError::new(Exit::Usage, format!("\"{}\" means {} agents", shown(target), found.len()))
             .hint(format!("say which: {}", list(&found)))),
     }
 }
@@ -74,6 +74,16 @@ fn is_id_like(target: &str) -> bool {
 
 fn shown(target: &str) -> String {
     Untrusted::bounded(target, 80).to_string()
+}
+
+/// What a person may have meant who named nobody: an agent's name without its session, for one.
+fn meant(target: &str, all: &[Candidate]) -> String {
+    let named: Vec<&Candidate> = all.iter().filter(|c| c.name.raw() == target).collect();
+    match named[..] {
+        [] => "`tsup ctl agents` lists them; name one by id, SESSION/NAME or %pane".to_owned(),
+        [one] => format!("did you mean {}/{}?", one.session, one.name),
+        _ => format!("say which: {}", list(&named)),
+    }
 }
 
 fn list(found: &[&Candidate]) -> String {
@@ -124,7 +134,11 @@ mod tests {
         assert_eq!(several.exit, Exit::Usage);
         assert!(several.hint.unwrap().contains("api/dev"));
         let hostile = agent("\u{1b}[31m", &all).unwrap_err();
-        assert!(!hostile.what.contains('\u{1b}'));
+        assert_eq!(hostile.what, "no agent \"\\u{1b}[31m\"", "escaped once");
+        let hint = |target: &str| agent(target, &all).unwrap_err().hint.unwrap();
+        assert_eq!(hint("qa"), "did you mean web/qa?");
+        assert!(hint("dev").contains("web/dev") && hint("dev").contains("api/dev"), "{}", hint("dev"));
+        assert!(hint("nobody").contains("ctl agents"));
     }
 
     #[test]

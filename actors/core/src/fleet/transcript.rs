@@ -292,7 +292,12 @@ fn time(text: &str) -> Option<Wall> {
 
 /// A number of tokens in an object.
 fn tokens(json: &Value, key: &str) -> u64 {
-    json.get(key).and_then(Value::as_u64).unwrap_or(0)
+    count(json.get(key)).unwrap_or(0)
+}
+
+/// A number of tokens, when it can be one.
+fn count(json: Option<&Value>) -> Option<u64> {
+    json.and_then(Value::as_u64).filter(|n| *n <= limits::TRANSCRIPT_TOKENS_MAX)
 }
 
 #[cfg(test)]

@@ -55,6 +55,9 @@ pub const HOOK_NEW_NAMES_MAX: u32 = 64;
 
 // --- transcripts ----------------------------------------------------------------------------------
 
+/// Tokens that one figure of a transcript can tell: the sums of the longest session stay far below, and a larger
+/// figure is let go.
+pub const TRANSCRIPT_TOKENS_MAX: u64 = 1_000_000_000_000;
 /// Bytes of one line of a transcript. Answers and errors take kilobytes; what is longer is a tool's output
 /// or a picture, and is skipped.
 pub const TRANSCRIPT_LINE_BYTES_MAX: usize = 1024 * 1024;

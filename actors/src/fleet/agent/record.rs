@@ -34,7 +34,9 @@ impl AgentActor {
     pub(super) fn record_begins(&mut self, for_: Duration, mut reply: Recorded, cx: &mut Cx<Self>) {
         if let Some(recording) = &self.held.recording {
             let what = format!("it is being recorded until {}", recording.until);
-            return reply.send(Err(UserError::new(Exit::Refused, what).hint("its file is in HOME/records")));
+            let folder = records::folder(&self.shared.home);
+            let hint = format!("its file is in {}", folder.display());
+            return reply.send(Err(UserError::new(Exit::Refused, what).hint(hint)));
         }
         let now = Self::now();
         let ms = i64::try_from(for_.as_millis()).unwrap_or(i64::MAX);

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use tsup_core::clock::Wall;
 use tsup_core::ids::AgentId;
 use tsup_core::limits;
@@ -15,6 +16,7 @@ pub(super) fn begin(folder: &Path, agent: AgentId, at: Wall, lines: &str) -> io:
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
         _ => {}
     }
+    close(folder)?;
     if fs::read_dir(folder)?.take(limits::RECORDS_KEPT_MAX).count() >= limits::RECORDS_KEPT_MAX {
         let max = limits::RECORDS_KEPT_MAX;
         return Err(io::Error::other(format!("there are {max} records already: remove some")));
@@ -37,6 +39,18 @@ pub(super) fn begin(folder: &Path, agent: AgentId, at: Wall, lines: &str) -> io:
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Closes the folder to others: records hold screens. A link in its place would lead them out of the home.
+fn close(folder: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, flags, Mode::empty()).map_err(|e| {
+        if folder.is_symlink() { io::Error::other("it is a symbolic link") } else { e.into() }
+    })?;
+    if rustix::fs::fstat(&opened)?.st_mode & 0o777 != 0o700 {
+        rustix::fs::fchmod(&opened, Mode::RWXU)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -64,5 +78,21 @@ mod tests {
             fs::write(folder.join(n.to_string()), "").unwrap();
         }
         assert!(begin(&folder, agent, at, "").unwrap_err().to_string().contains("remove some"));
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_is_closed_and_a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, link) = (dir.path().join("records"), dir.path().join("link"));
+        let agent = AgentId::owned(&SocketName("s".into()), "web", "dev");
+        let at = Wall::from_unix_ms(1_795_225_162_138);
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        let error = begin(&link, agent, at, "x\n").unwrap_err();
+        assert_eq!(error.to_string(), "it is a symbolic link");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        begin(&folder, agent, at, "x\n").unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::clock::Mono;
 use crate::fleet::evidence::Evidence;
+use crate::fleet::state::AgentState;
+use crate::limits;
 
 use super::words::Shows;
 use super::{Agent, Life, Verdict};
@@ -64,7 +66,21 @@ impl Agent {
             && pending.verdict != self.verdict
         {
             let looks = pending.looks;
-            notes.push(format!("it seems {} now, in {looks} looks; more must see it", pending.verdict));
+            notes.push(match pending.verdict.state {
+                AgentState::Unknown => format!(
+                    "its screen has told nothing for {looks} looks; after {} it is called unknown",
+                    limits::UNKNOWN_LOOKS
+                ),
+                _ => format!(
+                    "it seems {} now, for {looks} looks; it counts after {} of a quiet pane",
+                    pending.verdict,
+                    if pending.verdict.state == AgentState::Starting {
+                        limits::UNKNOWN_LOOKS
+                    } else {
+                        limits::QUIET_LOOKS
+                    }
+                ),
+            });
         } else if proposal.verdict != self.verdict {
             notes.push(format!("it seems {} now: {}", proposal.verdict, self.because(&proposal, now)));
         }

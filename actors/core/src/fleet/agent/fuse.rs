@@ -216,6 +216,8 @@ impl Agent {
             "what stands on its screen was left there by a program before it"
         } else if self.board.screen.is_none() {
             "its screen was not seen yet"
+        } else if self.board.screen_claims().next().is_some() {
+            "a rule of its profile knows its screen, which says nothing about what it does"
         } else {
             "no rule of its profile knows what its screen shows"
         };

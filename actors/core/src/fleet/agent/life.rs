@@ -100,7 +100,7 @@ impl Agent {
             return;
         }
         let asked = if self.end_asked { "it was asked to end: " } else { "" };
-        let because = format!("{asked}its process ended with {facts}");
+        let because = format!("{asked}{}", facts.told());
         self.turn(verdict, &because, now, out);
     }
 
@@ -206,7 +206,7 @@ impl Agent {
         }
         match self.life {
             Life::Ended { facts, .. } => {
-                self.turn(before, &format!("its process ended with {facts}"), now, out);
+                self.turn(before, &facts.told(), now, out);
             }
             Life::Alive => self.turn(before, "its tmux server answers again", now, out),
             Life::Unborn => {}

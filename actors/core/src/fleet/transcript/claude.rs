@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Line, News, Said, Usage, tokens};
+use super::{Line, News, Said, Usage, count, tokens};
 use crate::fleet::state::{AgentState, Detail};
 use crate::limits;
 
@@ -214,8 +214,7 @@ fn system(line: &Line<'_>, usage: &mut Usage) -> News {
             News::Said(Said::new("transcript.claude.turn_end", AgentState::Idle, None, ""))
         }
         Some("compact_boundary") => {
-            let told = line.json.get("compactMetadata").and_then(|m| m.get("postTokens")?.as_u64());
-            usage.context_tokens = told;
+            usage.context_tokens = line.json.get("compactMetadata").and_then(|m| count(m.get("postTokens")));
             News::Over
         }
         Some("api_error") => {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Line, News, Said, Usage, tokens};
+use super::{Line, News, Said, Usage, count, tokens};
 use crate::clock::Wall;
 use crate::fleet::state::{AgentState, Detail};
 
@@ -55,7 +55,13 @@ impl State {
         self.used_up_until = payload.get("rate_limits").and_then(|limits| used_up(limits, line.at?));
         let Some(info) = payload.get("info").filter(|i| i.is_object()) else { return (0, 0) };
         let mut spent = (0, 0);
-        if let Some(total) = info.get("total_token_usage") {
+        // Sums that cannot be are let go whole: taken for nothing, the next ones would all count as spent.
+        let absurd = |total: &&Value| {
+            ["input_tokens", "output_tokens"]
+                .iter()
+                .any(|key| total.get(key).is_some_and(|n| count(Some(n)).is_none()))
+        };
+        if let Some(total) = info.get("total_token_usage").filter(|total| !absurd(total)) {
             let sums = (tokens(total, "input_tokens"), tokens(total, "output_tokens"));
             // What stood in the sums before the first line that was read was spent before it; the last
             // request's figures tell that line's own part.
@@ -69,7 +75,7 @@ impl State {
             (usage.input_tokens, usage.output_tokens) = (Some(sums.0), Some(sums.1));
         }
         if let Some(last) = info.get("last_token_usage") {
-            usage.context_tokens = last.get("total_tokens").and_then(Value::as_u64);
+            usage.context_tokens = count(last.get("total_tokens"));
         }
         window(info, usage);
         spent

@@ -368,3 +368,24 @@ proptest! {
         prop_assert_eq!(whole.counts(), pieces.counts());
     }
 }
+
+#[test]
+fn figures_that_cannot_be_are_let_go() {
+    let max = u64::MAX;
+    let absurd = format!(
+        r#"{{"type":"assistant","timestamp":"2026-11-21T09:58:05.000Z","message":{{"id":"m9","model":"claude-sonnet-4-5","usage":{{"input_tokens":{max},"output_tokens":7}}}}}}"#
+    );
+    let mut transcript = Transcript::new(Format::Claude, Since::default());
+    transcript.feed(format!("{absurd}\n").as_bytes(), &zones());
+    assert_eq!((transcript.counts().input_tokens, transcript.counts().output_tokens), (0, 7));
+    let count = |n: u64| {
+        let info = format!(
+            r#","info":{{"total_token_usage":{{"input_tokens":{n},"output_tokens":8}},"last_token_usage":{{"input_tokens":5,"output_tokens":1,"total_tokens":{n}}}}}"#
+        );
+        codex("token_count", &info) + "\n"
+    };
+    let mut transcript = Transcript::new(Format::Codex, Since::default());
+    transcript.feed([count(100), count(max), count(110)].concat().as_bytes(), &zones());
+    assert_eq!(transcript.counts().input_tokens, 15, "what came before and behind it counts");
+    assert_eq!(transcript.heard(now()).usage.context_tokens, Some(110));
+}

@@ -1,9 +1,11 @@
 //! Where things stand in a JSON text. Comments are passed over.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::EditError;
-use crate::limits::HOOK_SETTINGS_DEPTH;
+use crate::limits::{HOOK_EVENT_BYTES, HOOK_SETTINGS_DEPTH};
+use crate::untrusted::Untrusted;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,12 +168,19 @@ impl Reader<'_> {
 
     fn object(&mut self, close: u8) -> Result<Kind, EditError> {
         let mut members = Vec::new();
+        let mut keys = BTreeSet::new();
         while self.more(close, members.is_empty())? {
             let start = self.at;
             if self.peek() != Some(b'"') {
                 return Err(self.error("a name in double quotes is expected"));
             }
             let key = self.string()?;
+            // Readers of such a text differ in which of the two counts.
+            if !keys.insert(key.clone()) {
+                let what =
+                    format!("`{}` stands here a second time", Untrusted::bounded(&key, HOOK_EVENT_BYTES));
+                return Err(EditError::at(self.text, start, what));
+            }
             self.blank()?;
             if self.peek() != Some(b':') {
                 return Err(self.error("`:` is expected"));

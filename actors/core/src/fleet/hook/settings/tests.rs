@@ -223,6 +223,14 @@ fn a_comment_that_begins_with_a_slash_is_read_to_its_end() {
     assert!(install(&how(Style::Groups), "claude", "c", Some("{ /*/ }")).is_err());
 }
 
+#[test]
+fn a_key_that_stands_twice_is_told_with_its_place() {
+    for style in [Style::Groups, Style::Commands] {
+        let error = install(&how(style), "claude", "c", Some("{\"hooks\":{},\n \"hooks\":{}}")).unwrap_err();
+        assert_eq!(error.to_string(), "2:2: `hooks` stands here a second time");
+    }
+}
+
 /// Settings with hooks of others in them, in any order and layout.
 fn settings() -> impl Strategy<Value = String> {
     let leaf =
@@ -240,6 +248,8 @@ fn settings() -> impl Strategy<Value = String> {
         });
     let gap = prop_oneof![Just("\n  "), Just(" "), Just("\n\t"), Just("\r\n    ")];
     (prop::collection::vec(member, 1..4), hooks, gap).prop_map(|(mut members, hooks, gap)| {
+        members.sort_unstable();
+        members.dedup_by(|a, b| a.split(' ').next() == b.split(' ').next());
         members.extend(hooks);
         let tail = if gap.contains('\n') { "\n" } else { "" };
         format!("{{{gap}{}{tail}}}{tail}", members.join(&format!(",{gap}")))
