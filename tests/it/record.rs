@@ -77,6 +77,47 @@ fn a_record_is_replayed_the_same_and_with_other_rules_not() {
     assert_eq!(w.tsup(&["replay", "nowhere.jsonl"]).status.code(), Some(4));
 }
 
+/// The CLIs of which records are begun at any moment of their lives.
+const LOOKS: [&str; 6] = ["claude", "codex", "gemini", "aider", "copilot", "opencode"];
+
+#[test]
+fn a_record_begun_in_the_middle_is_replayed_the_same() {
+    let mut w = World::new();
+    let moments: Vec<(String, &str, &str)> = LOOKS
+        .iter()
+        .flat_map(|look| ["busy", "waiting"].map(|state| (format!("{look}-{state}"), *look, state)))
+        .collect();
+    for (name, look, _) in &moments {
+        let life = w.fake(look, "start 0.5, busy 3, ask 3, idle 3, loop");
+        w.tmux(&["new-session", "-d", "-s", name, "-n", "dev", &life]);
+    }
+    w.run();
+    let mut paths: Vec<(&str, String)> = Vec::new();
+    eventually("each is recorded from the state on", || {
+        let agents = w.json(&["ctl", "agents", "--json"]);
+        for (name, _, state) in &moments {
+            let in_it =
+                agents["agents"].as_array()?.iter().any(|a| a["session"] == **name && a["state"] == **state);
+            if in_it && !paths.iter().any(|(known, _)| known == name) {
+                let agent = format!("{name}/dev");
+                let document = w.json(&["ctl", "record", &agent, "--for", "9s", "--json"]);
+                paths.push((name, document["path"].as_str()?.to_owned()));
+            }
+        }
+        (paths.len() == moments.len()).then_some(())
+    });
+    let ended = |path: &str| lines(path).last().is_some_and(|l| l["line"] == "end");
+    eventually("the records end", || paths.iter().all(|(_, path)| ended(path)).then_some(()));
+    let mut wrong: Vec<String> = Vec::new();
+    for (name, path) in &paths {
+        let out = w.tsup(&["replay", path]);
+        if out.status.code() != Some(0) {
+            wrong.push(format!("{name}: {}", String::from_utf8_lossy(&out.stdout)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn what_is_no_record_is_told_as_such() {
     let place = Place::new();

@@ -44,6 +44,8 @@ pub(super) struct Memory {
     pub(super) heed: Heed,
     /// Whether somebody was told that it is there.
     pub(super) announced: bool,
+    /// What its screen showed when it was last captured: a record begins with it.
+    pub(super) shown: Option<agent::record::Shown>,
     /// The record that is written of it.
     pub(super) recording: Option<agent::record::Recording>,
     pub(super) view: watch::Sender<Option<AgentDoc>>,

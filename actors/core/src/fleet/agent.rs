@@ -23,6 +23,7 @@ mod fuse;
 mod heard;
 mod history;
 mod life;
+mod marks;
 mod nature;
 mod reason;
 mod settle;
@@ -30,6 +31,7 @@ mod words;
 
 pub use explain::Explanation;
 pub use history::{Change, History};
+pub use marks::Marks;
 pub use nature::Nature;
 pub use words::{Effect, Event, Front, Moment, Shows};
 

@@ -104,12 +104,12 @@ impl Base {
         Base(mono)
     }
 
-    fn us(self, at: Mono) -> i64 {
+    pub(super) fn us(self, at: Mono) -> i64 {
         let us = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
         if at >= self.0 { us(at.since(self.0)) } else { -us(self.0.since(at)) }
     }
 
-    fn mono(self, us: i64) -> Mono {
+    pub(super) fn mono(self, us: i64) -> Mono {
         let by = std::time::Duration::from_micros(us.unsigned_abs());
         if us >= 0 { self.0 + by } else { self.0 - by }
     }

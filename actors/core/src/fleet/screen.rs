@@ -45,6 +45,8 @@ pub struct Reading {
     /// Whether a shell's line stands below all that the rules know: it may be what a program left behind that was
     /// there before.
     pub left: bool,
+    /// The pane's width in cells, where known.
+    pub columns: Option<u16>,
 }
 
 impl Reading {
@@ -58,7 +60,8 @@ impl Reading {
 
 /// Reads a screen with the rules of `profile`.
 pub fn read(profile: &Profile, shot: &Shot) -> Reading {
-    read_lines(profile, shot, text::lines(shot.text.raw()))
+    let reading = read_lines(profile, shot, text::lines(shot.text.raw()));
+    Reading { columns: shot.columns, ..reading }
 }
 
 /// Reads the lines as the program wrote them: where the terminal broke some, made whole again. What works or

@@ -70,6 +70,7 @@ pub(in crate::fleet) fn begin(
         launches: 0,
         heed: Heed::default(),
         announced: false,
+        shown: None,
         recording: None,
         view: watch::Sender::new(None),
     }

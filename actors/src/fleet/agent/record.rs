@@ -8,6 +8,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::fleet::agent::{Event, Source};
 use tsup_core::fleet::hook::HookSays;
 use tsup_core::fleet::record::{Base, FORMAT, Frame, Header, Line, Saw, Taken, rules_of, write};
+use tsup_core::fleet::screen::Shot;
 use tsup_core::fleet::transcript::Heard;
 use tsup_core::limits;
 
@@ -24,6 +25,14 @@ pub(in crate::fleet) struct Recording {
     base: Base,
     begun: Mono,
     until: Wall,
+}
+
+/// What a screen showed, and when it was captured.
+#[derive(Debug)]
+pub(in crate::fleet) struct Shown {
+    shot: Shot,
+    calm: bool,
+    at: Mono,
 }
 
 /// The answer to who wants a record: where it is, and until when it goes on.
@@ -70,14 +79,20 @@ impl AgentActor {
         Header { format: FORMAT, tsup, at, agent, session, name, profile, rules }
     }
 
-    /// What is known of it when a record begins: its process, and the last words of its hooks and its
-    /// transcript. Its screen is asked for.
+    /// What is known of it when a record begins: its process, where its machine stands, its screen as it was last
+    /// captured, and the last words of its title, its hooks and its transcript. A screen is asked for.
     fn known(&self, base: Base) -> Vec<Saw> {
         let process = self.held.agent.process().filter(|_| self.held.agent.is_alive());
         let age = process.map(proc::age).unwrap_or_default();
         let age_us = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-        let mut known = vec![Saw::Begin { process, age_us }];
-        known.extend(Saw::of(&Event::Front(self.seen_front), None, base));
+        let mut known: Vec<Saw> = Saw::of(&Event::Front(self.seen_front), None, base).into_iter().collect();
+        if let Some(Shown { shot, calm, at }) = &self.held.shown {
+            let event = Event::Screen { reading: Box::default(), calm: *calm, at: *at };
+            known.extend(Saw::of(&event, Some(shot), base));
+        }
+        if let Some(title) = self.held.member.as_ref().map(|m| m.title.clone()) {
+            known.push(Saw::Title { title });
+        }
         let now = Self::now();
         for evidence in self.held.agent.evidence() {
             let (claim, at) = (evidence.claim, evidence.at);
@@ -95,6 +110,9 @@ impl AgentActor {
             };
             known.extend(Saw::of(&event, None, base));
         }
+        let marks = Some(Box::new(self.held.agent.marks(base)));
+        let count = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        known.insert(0, Saw::Begin { process, age_us, marks, known: count });
         known
     }
 
@@ -102,8 +120,11 @@ impl AgentActor {
     pub(super) fn saw(&mut self, event: &Event) -> Option<Saw> {
         self.look_for_drift(event);
         let shot = self.shot.take();
-        let recording = self.held.recording?;
-        Saw::of(event, shot.as_ref(), recording.base)
+        let saw = self.held.recording.and_then(|recording| Saw::of(event, shot.as_ref(), recording.base));
+        if let (Event::Screen { calm, at, .. }, Some(shot)) = (event, shot) {
+            self.held.shown = Some(Shown { shot, calm: *calm, at: *at });
+        }
+        saw
     }
 
     /// Writes what was seen with what followed.

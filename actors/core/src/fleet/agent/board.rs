@@ -82,6 +82,10 @@ pub(super) struct Board {
     /// When work, or a question that only comes of it, was: a limit that was met before is over.
     pub(super) worked: Option<Mono>,
     pub(super) front: Front,
+    /// How wide its pane was when it was captured last.
+    pub(super) columns: Option<u16>,
+    /// Since when it is of another width and cannot be read: what is written then is a repaint.
+    pub(super) resized: Option<Mono>,
 }
 
 impl Board {
@@ -99,6 +103,9 @@ impl Board {
             return;
         }
         self.looked = Some(at);
+        let other = self.columns.is_some() && reading.columns.is_some() && self.columns != reading.columns;
+        self.resized = self.resized.or(other.then_some(at)).filter(|_| !reading.live);
+        self.columns = reading.columns.or(self.columns);
         // After a capture in the middle of writing another one must come.
         let later = self.unseen.max(wrote).filter(|since| *since > at);
         self.unseen = if calm { later } else { Some(at) };

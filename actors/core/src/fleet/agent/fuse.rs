@@ -203,7 +203,8 @@ impl Agent {
         }
         // After another program had the terminal, a capture is on its way.
         let awaited = self.nature.reads_screen && self.board.is_awaited();
-        if writes && !awaited {
+        // Neither is a repaint work: what was known holds until it can be read again.
+        if writes && !awaited && self.board.resized.is_none() {
             let busy = Verdict::new(AgentState::Busy, Some(Detail::Output));
             return Proposal::new(busy, Rank::Activity, By::Output);
         }

@@ -354,3 +354,20 @@ fn who_agrees_makes_it_surer_and_who_contradicts_less() {
     let contradicted = s.agent.confidence(at(s.ms).mono);
     assert!(contradicted < alone && alone < agreed && agreed < 1.0, "{contradicted} {alone} {agreed}");
 }
+
+#[test]
+fn a_repaint_after_a_resize_is_no_work() {
+    let mut s = Stage::new(READS);
+    s.until(300).wide("menu", 100).is("waiting/permission");
+    for _ in 0..3 {
+        s.write().pass(300).wide("nothing", 14).is("waiting/permission");
+    }
+    s.write().is("waiting/permission");
+    s.pass(300).wide("menu", 100).is("waiting/permission");
+    assert_eq!(s.story(), ["waiting/permission"]);
+    // What stays unreadable is unknown, and no repaint makes it busy.
+    s.write().pass(300).wide("nothing", 14).pass(30_000).is("unknown").write().pass(300).is("unknown");
+    s.wide("nothing", 12).pass(3_000).is("unknown");
+    // Once it was read, what is written counts as before.
+    s.wide("composer", 80).pass(3_000).is("idle").write().pass(300).wide("nothing", 80).is("busy/output");
+}

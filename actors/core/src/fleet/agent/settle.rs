@@ -21,11 +21,11 @@ pub(super) struct Pending {
     /// Looks that saw it.
     pub(super) looks: u8,
     /// Captures of a pane that was never quiet that saw it.
-    noisy: u8,
+    pub(super) noisy: u8,
     /// The last of them.
-    capture: Option<Mono>,
-    first: Mono,
-    last: Mono,
+    pub(super) capture: Option<Mono>,
+    pub(super) first: Mono,
+    pub(super) last: Mono,
 }
 
 impl Agent {

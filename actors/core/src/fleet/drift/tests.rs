@@ -190,7 +190,7 @@ fn readings_are_compared_by_what_they_say() {
         claims,
         hold: hold.map(|rule| claim(rule, IDLE)),
         live: true,
-        left: false,
+        ..Reading::default()
     };
     let idle = of(vec![claim("a.composer", IDLE)], None);
     assert_eq!(disagreement(&idle, &of(vec![claim("b.other", IDLE)], None)), None, "other words, same state");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Base, FORMAT, Frame, Header, Line, Saw, Taken, rules_of};
 use crate::clock::{Mono, Wall};
-use crate::fleet::agent::{Agent, Event, History, Moment, Nature, Verdict};
+use crate::fleet::agent::{Agent, Event, History, Marks, Moment, Nature, Verdict};
 use crate::fleet::profile::{Profile, Profiles};
 use crate::limits;
 
@@ -68,6 +68,8 @@ struct Begun<'p> {
     agent: Agent,
     base: Base,
     last: Option<(usize, Taken, Taken)>,
+    /// Where the machine stood when the record began, and how many frames still tell what it knew then.
+    marks: Option<(Box<Marks>, u32)>,
     /// Up to when time has passed for the machine.
     reached: Mono,
     out: Replayed,
@@ -146,25 +148,40 @@ impl<'p> Begun<'p> {
         // It is never taken from the list, whatever happens to its pane.
         let mut agent = Agent::new(start, true, limits::MISSING_GRACE.end().to_owned());
         agent.set_nature(Nature::of(profile));
-        Ok(Begun { profile, agent, base, last: None, reached: start.mono, out })
+        Ok(Begun { profile, agent, base, last: None, marks: None, reached: start.mono, out })
     }
 
     fn frame(&mut self, frame: &Frame, line: usize) {
         let now = Moment { mono: self.base.mono(frame.at_us), wall: frame.at };
-        self.pass_time(now);
+        if self.marks.is_none() {
+            self.pass_time(now);
+        }
         match (&frame.saw, frame.saw.event(self.profile, self.base)) {
-            (Saw::Begin { process, age_us }, _) => {
+            (Saw::Begin { process, age_us, marks, known }, _) => {
                 if let Some(process) = *process {
                     let age = Duration::from_micros(*age_us);
                     self.agent.step(Event::Attached { process, age }, now);
                 }
                 let verdict = Verdict::new(frame.then.state, frame.then.detail);
                 self.agent.restore(History::default(), Some((verdict, frame.at)));
+                self.marks = marks.clone().map(|marks| (marks, *known));
             }
             (_, Some(event)) => drop(self.agent.step(event, now)),
             (_, None) => {}
         }
+        self.take_up(frame, now);
         self.compare(frame, line);
+    }
+
+    /// What was known when the record began makes no other verdict: the machine is put where the recorded one
+    /// stood, with what the rules of now make of it.
+    fn take_up(&mut self, frame: &Frame, now: Moment) {
+        let Some((marks, known)) = self.marks.take() else { return };
+        let verdict = Verdict::new(frame.then.state, frame.then.detail);
+        self.agent.restore(History::default(), Some((verdict, frame.at)));
+        self.agent.take_up(&marks, self.base);
+        self.reached = now.mono;
+        self.marks = known.checked_sub(1).map(|known| (marks, known));
     }
 
     /// Gives the machine the looks that it asks for and the record does not have: other rules may need

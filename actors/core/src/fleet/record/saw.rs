@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Base;
 use crate::clock::Wall;
-use crate::fleet::agent::{Claim, Event, Front, Rank, Shows, Source, Verdict};
+use crate::fleet::agent::{Claim, Event, Front, Marks, Rank, Shows, Source, Verdict};
 use crate::fleet::hook::HookSays;
 use crate::fleet::process::ExitFacts;
 use crate::fleet::profile::Profile;
@@ -28,6 +28,12 @@ pub enum Saw {
         process: Option<ProcId>,
         /// How long that runs.
         age_us: u64,
+        /// Where its machine stands. Older records do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marks: Option<Box<Marks>>,
+        /// How many frames follow that tell what was known before.
+        #[serde(default)]
+        known: u32,
     },
     /// Another process of it is watched.
     Attached {

@@ -20,6 +20,7 @@ pub(super) fn read(profile: &Profile, title: &Untrusted, lines: Vec<Line<'_>>) -
         hold: None,
         live: live.composer.is_some() || live.dialog.is_some() || live.work.is_some(),
         left: is_left(&live),
+        columns: None,
     };
     let views = Views::new(&live, title, rules);
     for rule in &rules.rules {

@@ -68,12 +68,12 @@ pub(super) fn shows(what: &str) -> Reading {
         "error" => vec![screen(Rank::Composer, "error", "API Error: 500")],
         "viewer" => {
             let hold = Some(screen(Rank::Composer, "idle", "Showing transcript"));
-            return Reading { claims: vec![], hold, live: true, left: false };
+            return Reading { claims: vec![], hold, live: true, ..Reading::default() };
         }
         "nothing" => return Reading::default(),
         other => panic!("{other}"),
     };
-    Reading { claims, hold: None, live: true, left: false }
+    Reading { claims, live: true, ..Reading::default() }
 }
 
 /// An agent that is told what happens at which moment, and looks whenever that is due.
@@ -147,6 +147,11 @@ impl Stage {
     /// The same, above a line of the shell in which it was started.
     pub(super) fn left(&mut self, what: &str) -> &mut Self {
         self.reading(Reading { left: true, ..shows(what) }, true)
+    }
+
+    /// The same, in a pane that is that wide.
+    pub(super) fn wide(&mut self, what: &str, columns: u16) -> &mut Self {
+        self.reading(Reading { columns: Some(columns), ..shows(what) }, true)
     }
 
     /// The same, with a title that says that it works.

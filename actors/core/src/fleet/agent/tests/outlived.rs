@@ -32,7 +32,7 @@ fn written(state: AgentState, ms: u64, resets: Option<u64>) -> Event {
 /// An empty composer, with these claims of the title.
 fn composer(ms: u64, title: &[Claim]) -> Event {
     let claims = [&[claim(Source::Screen, Rank::Composer, AgentState::Idle)], title].concat();
-    let reading = Box::new(Reading { claims, hold: None, live: true, left: false });
+    let reading = Box::new(Reading { claims, live: true, ..Reading::default() });
     Event::Screen { reading, calm: true, at: at(ms).mono }
 }
 

@@ -57,7 +57,7 @@ impl<'p> Recorder<'p> {
         let age = Duration::from_secs(60);
         agent.step(Event::Attached { process, age }, moment);
         let mut recorder = Recorder { profiles, agent, base: Base::new(start), start, now: start, lines };
-        recorder.frame(Saw::Begin { process: Some(process), age_us: 60_000_000 });
+        recorder.frame(Saw::Begin { process: Some(process), age_us: 60_000_000, marks: None, known: 0 });
         recorder
     }
 
