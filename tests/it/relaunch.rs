@@ -43,8 +43,8 @@ fn an_agent_without_a_login_or_at_its_limit_is_not_relaunched_in_a_loop() {
     let bin = w.dir.join("bin/claude").display().to_string();
     let fake = |life: &'static str| [bin.clone(), "fake-agent".into(), "--life".into(), life.into()];
     let (gate, limit) = (fake("start 0.1, login 1.5, exit 1"), fake("start 0.1, limit 1.5, exit 1"));
-    let said = ["sh", "-c", "echo 'Invalid API key · Please run /login'; exit 1"];
-    let full = ["sh", "-c", "echo 'Usage limit reached. Try again in 3 hours.'; exit 1"];
+    let said = ["sh", "-c", "echo 'Invalid API key · Please run /login'; sleep 1; exit 1"];
+    let full = ["sh", "-c", "echo 'Usage limit reached. Try again in 3 hours.'; sleep 1; exit 1"];
     declare(
         &w,
         &[
@@ -52,7 +52,7 @@ fn an_agent_without_a_login_or_at_its_limit_is_not_relaunched_in_a_loop() {
             ("limit", &limit.each_ref().map(String::as_str)),
             ("said", &said),
             ("full", &full),
-            ("broken", &["sh", "-c", "echo 'index out of bounds'; exit 1"]),
+            ("broken", &["sh", "-c", "echo 'index out of bounds'; sleep 1; exit 1"]),
         ],
     );
     w.run();

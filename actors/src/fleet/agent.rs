@@ -86,6 +86,8 @@ pub(super) enum Msg {
     Launched(u64, Box<Result<Answer, AskError>>),
     /// What the process that the launch of that number follows said last.
     LastWords(u64, Option<Trouble<Wall>>),
+    /// The process that the launch of that number follows ended a moment ago.
+    Unheard(u64),
     /// That it stays down is stored, or cannot be.
     HoldKept,
     /// What became of the end a person asked for.
@@ -147,6 +149,7 @@ pub(super) struct AgentActor {
     replaced: Option<ProcId>,
     look_timer: Option<Timer>,
     relaunch_timer: Option<Timer>,
+    words_timer: Option<Timer>,
     enough_timer: Option<Timer>,
     /// Whether the launch under way is counted as a relaunch.
     relaunching: bool,
@@ -174,6 +177,7 @@ impl AgentActor {
             replaced: None,
             look_timer: None,
             relaunch_timer: None,
+            words_timer: None,
             enough_timer: None,
             relaunching: false,
             end_waits: Vec::new(),
@@ -351,6 +355,8 @@ impl Actor for AgentActor {
                 self.launched(*number, answer, cx);
             }
             Msg::LastWords(number, trouble) => self.last_words(*number, *trouble, cx),
+            Msg::Unheard(number) if *number == self.held.launches => self.read_last_words(cx),
+            Msg::Unheard(_) => {}
             Msg::HoldKept => self.show_hold(cx),
             Msg::EndAsked(answer) => {
                 let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));

@@ -181,7 +181,7 @@ impl Relaunch {
         self.phase = Phase::Waiting;
         let mut delay = self.delay(draw);
         let speaks = match cause {
-            Cause::Ended(facts) => facts.signal.is_none() && facts.status.is_some(),
+            Cause::Ended(facts) => facts.signal.is_none(),
             Cause::LaunchFailed => true,
             Cause::Troubled(..) | Cause::ServerLost => false,
         };

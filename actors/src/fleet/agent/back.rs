@@ -49,9 +49,10 @@ impl AgentActor {
             // A hold from before this supervisor is still what it is down for.
             self.show_hold(cx);
             self.way_back(relaunch::Event::Down { cause, draw: draw() }, cx);
-            // An end by a signal has other reasons than words.
-            if facts.signal.is_none() && facts.status.is_some_and(|status| status != 0) {
-                self.unheard = true;
+            // An end by a signal has other reasons than words. One that was over before it could be watched may
+            // be of any kind.
+            if facts.signal.is_none() && facts.status != Some(0) {
+                self.listen(cx);
             }
         } else {
             let _ = self.shared.roster.control(roster::Msg::Ended(self.id));
@@ -100,10 +101,18 @@ impl AgentActor {
         }
     }
 
-    /// Tmux says that its pane is dead, so all that its process wrote stands there: has it read for what it said
-    /// last. Time zones lie on the disk.
+    /// Has what its process said last read soon: a listing that shows the pane as dead may come after it was made
+    /// alive again.
+    fn listen(&mut self, cx: &mut Cx<Self>) {
+        self.unheard = true;
+        let ended = Msg::Unheard(self.held.launches);
+        self.words_timer = Some(cx.after(limits::LAST_WORDS_READ, Lane::Control, ended));
+    }
+
+    /// Its pane is dead, as tmux says, or as it must be by now, so all that its process wrote stands there: has it
+    /// read for what it said last. Time zones lie on the disk.
     pub(super) fn read_last_words(&mut self, cx: &mut Cx<Self>) {
-        let Some(pane) = self.held.member.as_ref().and_then(|m| m.pane) else { return };
+        let Some(pane) = self.held.member.as_ref().and_then(|m| m.pane).or(self.pane) else { return };
         if !std::mem::take(&mut self.unheard) {
             return;
         }
@@ -252,13 +261,13 @@ impl AgentActor {
         }
         let error = match answer {
             Ok(Answer::Launched(launched)) => {
+                self.pane = Some(launched.pane);
                 if let Ok(process) = proc::identify(launched.pid) {
-                    self.pane = Some(launched.pane);
                     self.replaced = self.held.agent.process().filter(|old| *old != process);
                     self.describe();
                     return self.attach(process, cx);
                 }
-                self.unheard = true;
+                self.listen(cx);
                 UserError::new(Exit::Failed, "it ended as soon as it was started")
             }
             Ok(_) => UserError::new(Exit::Bug, "tmux gave an answer to another question"),
