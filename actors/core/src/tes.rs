@@ -5,6 +5,7 @@
 //! - `failure`: why a job did not succeed, in seven categories, and what to do about it
 //! - `retry`: whether it is tried again, and when
 //! - `queue`: which job starts next
+//! - `kept`: what outlives the supervisor
 //!
 //! A submission goes this way: [`queue::Queue`] admits it, the store makes it durable, the queue starts it
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
@@ -13,6 +14,7 @@ pub mod attempt;
 pub mod failure;
 pub mod input;
 pub mod job;
+pub mod kept;
 pub mod output;
 pub mod queue;
 pub mod registry;
