@@ -30,6 +30,13 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Event(_) => "event",
         Body::Explained(_) => "explained",
         Body::Record(_) => "record",
+        Body::Job(_) => "job",
+        Body::Jobs(_) => "jobs",
+        Body::Refused(_) => "refused",
+        Body::Batch(_) => "batch",
+        Body::Scripts(_) => "scripts",
+        Body::Groups(_) => "groups",
+        Body::Output(_) => "output",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

@@ -130,6 +130,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         bus: bus.clone(),
         tree: Arc::clone(&view),
         fleet: fleet.clone(),
+        tes: crate::tes::Tes,
         metrics: metrics.clone(),
         tmux: health,
         store: store.health(),

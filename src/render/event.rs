@@ -44,6 +44,10 @@ fn what(event: &Event) -> String {
         Event::Draining => "supervisor goes down".into(),
         Event::Alert { alert, state: AlertState::Firing, because, .. } => format!("alert {alert}: {because}"),
         Event::Alert { alert, .. } => format!("alert {alert} is resolved"),
+        Event::JobState { job, script, to, attempt: 0 | 1, .. } => format!("job {job} ({script}) {to}"),
+        Event::JobState { job, script, to, attempt, .. } => {
+            format!("job {job} ({script}) {to}, attempt {attempt}")
+        }
         Event::Lagged { missed } => format!("{missed} events missed: this reader was too slow"),
     }
 }

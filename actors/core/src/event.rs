@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Wall;
 use crate::fleet::state::{AgentState, Detail};
-use crate::ids::{ActorPath, AgentId, SocketName};
+use crate::ids::{ActorPath, AgentId, JobId, SocketName};
+use crate::tes::job::JobState;
 use crate::untrusted::Untrusted;
 
 /// Which agent an event is about.
@@ -125,6 +126,19 @@ pub enum Event {
         /// What is the matter, in words.
         because: String,
     },
+    /// A job's state changed.
+    JobState {
+        /// Which.
+        job: JobId,
+        /// Its script.
+        script: String,
+        /// The state before; `None` when it has just been submitted.
+        from: Option<JobState>,
+        /// The state now.
+        to: JobState,
+        /// The attempt that runs or ran last, 0 before the first.
+        attempt: u32,
+    },
 }
 
 /// How an alert stands.
@@ -156,11 +170,12 @@ impl Event {
             Event::Draining => "draining",
             Event::Lagged { .. } => "lagged",
             Event::Alert { .. } => "alert",
+            Event::JobState { .. } => "job_state",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 16] = [
         "agent_found",
         "agent_state",
         "agent_died",
@@ -176,6 +191,7 @@ impl Event {
         "draining",
         "lagged",
         "alert",
+        "job_state",
     ];
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// Bytes in one frame of the control socket. A tree of 2,000 nodes takes about 0.5 MiB.
 pub const FRAME_BYTES_MAX: u32 = 8 * 1024 * 1024;
-/// Bytes in one request frame: requests are small, and a client is not trusted to be honest.
-pub const REQUEST_BYTES_MAX: u32 = 256 * 1024;
+/// Bytes in one request frame: a client is not trusted to be honest, and a submission carries a job's inputs.
+pub const REQUEST_BYTES_MAX: u32 = 2 * 1024 * 1024;
 /// A started frame must be complete within this time.
 pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that reads nothing for this long while an answer waits is cut off.

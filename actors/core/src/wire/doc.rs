@@ -13,6 +13,7 @@ use crate::ids::AgentId;
 use crate::untrusted::Untrusted;
 
 pub mod explain;
+pub mod jobs;
 
 /// Version of every document.
 pub const VERSION: u32 = 1;

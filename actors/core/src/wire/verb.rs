@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::doc;
+use crate::clock::Wall;
 use crate::error::UserError;
 use crate::event::Stamped;
+use crate::tes::job::{Edge, JobState, Priority};
 use crate::untrusted::Untrusted;
 
 /// One request. Several may be under way on one connection; answers carry the id.
@@ -87,6 +89,74 @@ pub enum Verb {
         /// For how long; `None` is the default.
         for_ms: Option<u64>,
     },
+    /// The registered scripts, and whether they can run.
+    Scripts,
+    /// Run a script once.
+    Submit(Box<Submit>),
+    /// Run several; they are answered in their order.
+    SubmitBatch(Vec<Submit>),
+    /// The jobs, the youngest first.
+    Jobs {
+        /// In one of these states; empty is any.
+        states: Vec<JobState>,
+        /// Of this script.
+        script: Option<String>,
+        /// At most so many; `None` is the default.
+        limit: Option<u32>,
+    },
+    /// One job.
+    Job {
+        /// Which: its id, or a unique beginning of it.
+        job: String,
+    },
+    /// Wait until jobs have ended.
+    Wait {
+        /// Which.
+        jobs: Vec<String>,
+        /// At most so long; `None` is without end.
+        for_ms: Option<u64>,
+    },
+    /// End a job, whatever it does.
+    Cancel {
+        /// Which.
+        job: String,
+    },
+    /// Run a job that has ended once more.
+    Retry {
+        /// Which.
+        job: String,
+    },
+    /// Hold a job back.
+    Hold {
+        /// Which.
+        job: String,
+    },
+    /// Release one that is held back.
+    Release {
+        /// Which.
+        job: String,
+    },
+    /// Where what a job printed is kept.
+    Output {
+        /// Which.
+        job: String,
+        /// Which attempt; `None` is the last one.
+        attempt: Option<u32>,
+    },
+    /// Forget a job of the dead set.
+    DropDead {
+        /// Which.
+        job: String,
+    },
+    /// Start no job any more, and wait until none runs.
+    Drain {
+        /// At most so long; `None` is without end.
+        for_ms: Option<u64>,
+    },
+    /// Start jobs again after a drain.
+    EndDrain,
+    /// Who shares which limit.
+    Groups,
 }
 
 impl Verb {
@@ -110,6 +180,19 @@ impl Verb {
             Verb::Shutdown => "shutdown",
             Verb::Explain { .. } => "explain",
             Verb::Record { .. } => "record",
+            Verb::Scripts => "scripts",
+            Verb::Submit(_) | Verb::SubmitBatch(_) => "submit",
+            Verb::Jobs { .. } => "jobs",
+            Verb::Job { .. } => "job",
+            Verb::Wait { .. } => "wait",
+            Verb::Cancel { .. } => "cancel",
+            Verb::Retry { .. } => "retry",
+            Verb::Hold { .. } => "hold",
+            Verb::Release { .. } => "release",
+            Verb::Output { .. } => "output",
+            Verb::DropDead { .. } => "dead drop",
+            Verb::Drain { .. } | Verb::EndDrain => "drain",
+            Verb::Groups => "groups",
         }
     }
 
@@ -124,6 +207,15 @@ impl Verb {
             | Verb::Record { agent, .. } => Some(agent.clone()),
             Verb::Pause { target, .. } | Verb::Resume { target } => Some(target.clone()),
             Verb::Spawn(spawn) => Some(format!("{}/{}", spawn.session, spawn.name)),
+            Verb::Submit(submit) => Some(submit.script.clone()),
+            Verb::SubmitBatch(batch) => Some(format!("{} jobs", batch.len())),
+            Verb::Job { job }
+            | Verb::Cancel { job }
+            | Verb::Retry { job }
+            | Verb::Hold { job }
+            | Verb::Release { job }
+            | Verb::Output { job, .. }
+            | Verb::DropDead { job } => Some(job.clone()),
             _ => None,
         }
     }
@@ -139,7 +231,16 @@ impl Verb {
             | Verb::Resume { .. }
             | Verb::Reload
             | Verb::Shutdown
-            | Verb::Record { .. } => true,
+            | Verb::Record { .. }
+            | Verb::Submit(_)
+            | Verb::SubmitBatch(_)
+            | Verb::Cancel { .. }
+            | Verb::Retry { .. }
+            | Verb::Hold { .. }
+            | Verb::Release { .. }
+            | Verb::DropDead { .. }
+            | Verb::Drain { .. }
+            | Verb::EndDrain => true,
             Verb::Status
             | Verb::Tree
             | Verb::Watch { .. }
@@ -147,7 +248,13 @@ impl Verb {
             | Verb::Agents
             | Verb::Capture { .. }
             | Verb::Explain { .. }
-            | Verb::Metrics => false,
+            | Verb::Metrics
+            | Verb::Scripts
+            | Verb::Jobs { .. }
+            | Verb::Job { .. }
+            | Verb::Wait { .. }
+            | Verb::Output { .. }
+            | Verb::Groups => false,
         }
     }
 }
@@ -167,6 +274,41 @@ pub struct Spawn {
     pub cwd: Option<String>,
     /// Program and arguments; empty means the profile's own.
     pub command: Vec<String>,
+}
+
+/// What to run, for [`Verb::Submit`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Submit {
+    /// The script's id.
+    pub script: String,
+    /// Inputs as words, read by their declared types.
+    pub args: Vec<(String, String)>,
+    /// Inputs as a JSON object; a word of the same name counts more.
+    pub input: Option<String>,
+    /// How soon it is wanted; `None` is normal.
+    pub priority: Option<Priority>,
+    /// Under which key it is the same submission when it comes again.
+    pub key: Option<String>,
+    /// For which session, instead of the one that it comes from.
+    pub session: Option<String>,
+    /// For whom.
+    pub specialist: Option<String>,
+    /// By whom.
+    pub user: Option<String>,
+    /// What ties it to other things.
+    pub correlation_id: Option<String>,
+    /// The jobs that it waits for, by id or a unique beginning of it.
+    pub after: Vec<(String, Edge)>,
+    /// It does not start sooner than after this time.
+    pub delay_ms: Option<u64>,
+    /// It does not start before; the later one of the two counts.
+    pub at: Option<Wall>,
+    /// How long an attempt may run, instead of what the script says.
+    pub timeout_ms: Option<u64>,
+    /// Whether it is held back until somebody releases it.
+    pub hold: bool,
+    /// `$TMUX` and `$TMUX_PANE` of whoever submits it.
+    pub pane: Option<(String, String)>,
 }
 
 /// One answer, or one item of a stream.
@@ -211,4 +353,19 @@ pub enum Body {
     Explained(Box<doc::explain::Explained>),
     /// To [`Verb::Record`].
     Record(doc::RecordDoc),
+    /// To [`Verb::Submit`], [`Verb::Job`], [`Verb::Cancel`], [`Verb::Retry`], [`Verb::Hold`], [`Verb::Release`]:
+    /// the job as it is now.
+    Job(Box<doc::jobs::JobAnswer>),
+    /// To [`Verb::Jobs`] and [`Verb::Wait`].
+    Jobs(doc::jobs::JobsDoc),
+    /// To [`Verb::Submit`]: what was asked for does not fit.
+    Refused(Box<doc::jobs::RefusedDoc>),
+    /// To [`Verb::SubmitBatch`], in its order.
+    Batch(Vec<doc::jobs::Submitted>),
+    /// To [`Verb::Scripts`].
+    Scripts(doc::jobs::ScriptsDoc),
+    /// To [`Verb::Groups`].
+    Groups(doc::jobs::GroupsDoc),
+    /// To [`Verb::Output`].
+    Output(doc::jobs::OutputDoc),
 }

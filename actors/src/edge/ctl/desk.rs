@@ -3,10 +3,10 @@
 
 mod admin;
 mod agents;
+mod jobs;
 mod metrics;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, watch};
@@ -24,6 +24,7 @@ use crate::gate::{Gate, Reply};
 use crate::store::StoreError;
 use crate::supervisor::View;
 use crate::telemetry::Metrics;
+use crate::tes::Tes;
 use crate::tmux::Health;
 
 /// What only the process itself can do; its main loop receives it.
@@ -70,6 +71,8 @@ pub struct Parts {
     pub tree: Arc<OnceLock<View>>,
     /// The agents.
     pub fleet: Fleet,
+    /// The jobs.
+    pub tes: Tes,
     /// The numbers.
     pub metrics: Metrics,
     /// What keeps tsup from the tmux servers.
@@ -151,6 +154,21 @@ impl Desk {
             Verb::Reload => self.reload().await,
             Verb::Shutdown => self.shutdown(),
             Verb::Record { agent, for_ms } => self.record(agent, for_ms).await,
+            Verb::Scripts => self.scripts().await,
+            Verb::Submit(submit) => self.submit(*submit).await,
+            Verb::SubmitBatch(batch) => Ok(self.submit_batch(batch).await),
+            Verb::Jobs { states, script, limit } => self.jobs(states, script, limit).await,
+            Verb::Job { job } => self.job(&job).await,
+            Verb::Wait { jobs, for_ms } => self.wait(jobs, for_ms).await,
+            Verb::Cancel { job } => self.cancel(&job).await,
+            Verb::Retry { job } => self.retry(&job).await,
+            Verb::Hold { job } => self.hold(&job, true).await,
+            Verb::Release { job } => self.hold(&job, false).await,
+            Verb::Output { job, attempt } => self.output(&job, attempt).await,
+            Verb::DropDead { job } => self.drop_dead(&job).await,
+            Verb::Drain { for_ms } => self.drain(for_ms).await,
+            Verb::EndDrain => self.end_drain().await,
+            Verb::Groups => self.groups().await,
             // The connection turns itself into a stream before it asks the desk.
             Verb::Watch { .. } => Err(UserError::new(Exit::Bug, "a stream reached the desk")),
         };
@@ -173,6 +191,7 @@ impl Desk {
         degraded.extend(parts.audit_health.borrow().clone());
         degraded.extend(parts.profile_complaints.borrow().iter().cloned());
         degraded.extend(parts.tmux.complaints());
+        degraded.extend(parts.tes.complaints());
         if let Some(tree) = parts.tree.get() {
             tree::not_running(&tree.node(), &mut degraded);
         }
@@ -188,7 +207,7 @@ impl Desk {
             ready: *parts.ready.borrow(),
             degraded,
             agents: parts.fleet.counts(),
-            jobs: BTreeMap::new(),
+            jobs: parts.tes.counts(),
         }
     }
 }

@@ -1,0 +1,115 @@
+//! Jobs and the scripts that they run.
+
+use std::time::Duration;
+
+use tsup_core::error::UserError;
+use tsup_core::tes::failure::Failure;
+use tsup_core::tes::job::JobState;
+use tsup_core::wire::doc::VERSION;
+use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, JobsDoc, RefusedDoc, Submitted};
+use tsup_core::wire::verb::{Body, Submit};
+
+use super::Desk;
+use crate::tes::{Listing, NotSubmitted};
+
+impl Desk {
+    pub(super) async fn submit(&self, submit: Submit) -> Result<Body, UserError> {
+        match self.parts.tes.submit(submit).await {
+            Ok(job) => Ok(answer(job)),
+            Err(NotSubmitted::Misfit(failure)) => {
+                Ok(Body::Refused(Box::new(RefusedDoc { version: VERSION, error: misfit(*failure) })))
+            }
+            Err(NotSubmitted::Error(e)) => Err(e),
+        }
+    }
+
+    /// All lines of a batch are under way together, so that they share a commit.
+    pub(super) async fn submit_batch(&self, batch: Vec<Submit>) -> Body {
+        let under_way: Vec<_> = batch
+            .into_iter()
+            .map(|submit| {
+                let tes = self.parts.tes.clone();
+                tokio::spawn(async move { tes.submit(submit).await })
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(under_way.len());
+        for one in under_way {
+            answers.push(match one.await {
+                Ok(Ok(job)) => Submitted::Job(Box::new(job)),
+                Ok(Err(NotSubmitted::Misfit(failure))) => Submitted::Refused(Box::new(misfit(*failure))),
+                Ok(Err(NotSubmitted::Error(e))) => Submitted::Error(e),
+                Err(e) => Submitted::Error(UserError::new(
+                    tsup_core::error::Exit::Bug,
+                    format!("the submission broke off: {e}"),
+                )),
+            });
+        }
+        Body::Batch(answers)
+    }
+
+    pub(super) async fn jobs(
+        &self,
+        states: Vec<JobState>,
+        script: Option<String>,
+        limit: Option<u32>,
+    ) -> Result<Body, UserError> {
+        self.parts.tes.jobs(Listing { states, script, limit }).await.map(listed)
+    }
+
+    pub(super) async fn job(&self, job: &str) -> Result<Body, UserError> {
+        self.parts.tes.job(job).await.map(answer)
+    }
+
+    pub(super) async fn wait(&self, jobs: Vec<String>, for_ms: Option<u64>) -> Result<Body, UserError> {
+        self.parts.tes.wait(&jobs, for_ms.map(Duration::from_millis)).await.map(listed)
+    }
+
+    pub(super) async fn cancel(&self, job: &str) -> Result<Body, UserError> {
+        self.parts.tes.cancel(job).await.map(answer)
+    }
+
+    pub(super) async fn retry(&self, job: &str) -> Result<Body, UserError> {
+        self.parts.tes.retry(job).await.map(answer)
+    }
+
+    pub(super) async fn hold(&self, job: &str, held: bool) -> Result<Body, UserError> {
+        self.parts.tes.hold(job, held).await.map(answer)
+    }
+
+    pub(super) async fn output(&self, job: &str, attempt: Option<u32>) -> Result<Body, UserError> {
+        self.parts.tes.output(job, attempt).await.map(Body::Output)
+    }
+
+    pub(super) async fn drop_dead(&self, job: &str) -> Result<Body, UserError> {
+        self.parts.tes.drop_dead(job).await.map(answer)
+    }
+
+    pub(super) async fn drain(&self, for_ms: Option<u64>) -> Result<Body, UserError> {
+        self.parts.tes.drain(for_ms.map(Duration::from_millis)).await.map(Body::Done)
+    }
+
+    pub(super) async fn end_drain(&self) -> Result<Body, UserError> {
+        self.parts.tes.end_drain().await.map(Body::Done)
+    }
+
+    pub(super) async fn groups(&self) -> Result<Body, UserError> {
+        self.parts.tes.groups().await.map(Body::Groups)
+    }
+
+    pub(super) async fn scripts(&self) -> Result<Body, UserError> {
+        self.parts.tes.scripts().await.map(Body::Scripts)
+    }
+}
+
+fn answer(job: JobDoc) -> Body {
+    Body::Job(Box::new(JobAnswer { version: VERSION, job }))
+}
+
+fn listed(jobs: Vec<JobDoc>) -> Body {
+    Body::Jobs(JobsDoc { version: VERSION, jobs })
+}
+
+/// What does not fit is told as it is on a job that failed.
+fn misfit(failure: Failure) -> ErrorDoc {
+    ErrorDoc::of(failure, None)
+}
