@@ -13,6 +13,7 @@ use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
 use tsup_core::tes::attempt::watch::Bounds;
 use tsup_core::tes::attempt::{AttemptId, Cause, End, Found, Record, Recovery, recover};
+use tsup_core::tes::sandbox::Fence;
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 
 use crate::harness::{alive, eventually};
@@ -69,6 +70,7 @@ impl Server {
             keep_bytes: 1024 * 1024,
             cpu: None,
             file_bytes: None,
+            fence: Fence::default(),
         }
     }
 

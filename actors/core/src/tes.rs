@@ -6,6 +6,7 @@
 //! - `retry`: whether it is tried again, and when
 //! - `queue`: which job starts next
 //! - `kept`: what outlives the supervisor
+//! - `sandbox`: how a script is shut in, and its variables
 //!
 //! A submission goes this way: [`queue::Queue`] admits it, the store makes it durable, the queue starts it
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
@@ -19,5 +20,6 @@ pub mod output;
 pub mod queue;
 pub mod registry;
 pub mod retry;
+pub mod sandbox;
 pub mod script;
 pub mod value;

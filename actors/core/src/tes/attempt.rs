@@ -101,16 +101,19 @@ pub struct Used {
 /// What was really enforced, in the words that stand on the job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Enforced {
-    /// Access to files: `landlock7`, `none`.
+    /// Access to files: `landlock7` with the version that was used, `none`.
     pub fs: String,
-    /// The network: `netns`, `seccomp`, `open`, `none`.
+    /// The network: `open` where it may be used, `netns`, `seccomp`, `landlock` (TCP only), `none`.
     pub network: String,
-    /// Memory: `cgroup`, `sampled`, `rlimit`, `none`.
+    /// Memory: `cgroup`, `sampled`, `none`.
     pub memory: String,
     /// CPU: `rlimit`, `none`.
     pub cpu: String,
-    /// Processes: `cgroup`, `sampled`, `rlimit`, `none`.
+    /// Processes: `cgroup`, `sampled`, `none`.
     pub processes: String,
+    /// The sockets of tmux and of the supervisor: `mountns`, `seccomp`, `none`.
+    #[serde(default)]
+    pub sockets: String,
 }
 
 /// What a shim writes when everything of an attempt has ended.
@@ -248,9 +251,12 @@ mod tests {
              \"wall_seconds\":1.0,\"end\":{\"exited\":0},\"cause\":null,\"left_behind\":0,\"stdout_bytes\":3,\
              \"stderr_bytes\":0,\"truncated\":false,\"used\":{\"cpu_seconds\":0.0,\"peak_memory_bytes\":0,\
              \"start_memory_bytes\":0,\"end_memory_bytes\":0,\"memory_source\":\"\"},\"enforced\":{\"fs\":\"\",\
-             \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\"}}"
+             \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\",\"sockets\":\"\"}}"
         );
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record(ID));
+        let older = text.replace(",\"sockets\":\"\"", "");
+        assert!(older.len() < text.len());
+        assert_eq!(serde_json::from_str::<Record>(&older).unwrap(), record(ID));
         let text = serde_json::to_string(&claim("b1")).unwrap();
         assert_eq!(
             text,

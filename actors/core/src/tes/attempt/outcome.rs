@@ -49,7 +49,10 @@ pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, 
         End::Signalled(signal) => (Ending::Failed(signalled(script, record, *signal, printed)), Map::new()),
         End::NotStarted { step, errno, message } => {
             let what = format!("it could not be started ({step}): {}", message.raw());
+            let sandbox = step.starts_with("sandbox");
             let category = match *errno {
+                // What was to shut it in could not be put up, though nothing was used up.
+                _ if sandbox && ![11, 12, 23, 24, 28].contains(errno) => Category::Permission,
                 // ENOENT, ENOTDIR
                 2 | 20 => Category::Dependency,
                 // EPERM, EACCES
@@ -61,7 +64,14 @@ pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, 
                 _ => Category::Execution,
             };
             let failure = Failure::new(category, what).fact("path", script.path.clone());
-            (Ending::Failed(not_started(failure, script, *errno)), Map::new())
+            let failure = if sandbox {
+                failure
+                    .suggest("`tsup doctor` says what this host can; what is in the sandbox's way may have changed since")
+                    .suggest("set `security.sandbox` to `minimal` for a script that needs no bounds but those of its use")
+            } else {
+                not_started(failure, script, *errno)
+            };
+            (Ending::Failed(failure), Map::new())
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AttemptId;
 use super::watch::Bounds;
+use crate::tes::sandbox::Fence;
 
 /// How an attempt is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Plan {
     pub cpu: Option<Duration>,
     /// Bytes that a file may have which it writes.
     pub file_bytes: Option<u64>,
+    /// How it is shut in.
+    pub fence: Fence,
 }
 
 /// What a shim server is asked.

@@ -71,6 +71,13 @@ fn what_could_not_start_says_what_is_missing() {
     assert_eq!(not(13, "").category, Category::Permission);
     assert_eq!(not(11, "").category, Category::Resource);
     assert_eq!(not(8, "").category, Category::Validation);
+    let unfenced = |errno| {
+        let step = "sandbox: network".into();
+        failure(End::NotStarted { step, errno, message: Untrusted::new("no") }, None, "")
+    };
+    assert_eq!((unfenced(2).category, unfenced(22).category), (Category::Permission, Category::Permission));
+    assert_eq!(unfenced(28).category, Category::Resource, "the host has no more of them for now");
+    assert!(unfenced(1).suggestions[0].contains("tsup doctor"));
 }
 
 #[test]
