@@ -230,7 +230,7 @@ fn an_attempt_is_claimed_once() {
     s.order(&Order::Start(Box::new(s.plan(1, "echo twice >> ran"))));
     assert_eq!(s.news(), News::Ended(Server::id(1)));
     assert_eq!(std::fs::read_to_string(s.jobs.path().join("ran")).unwrap(), "once\n");
-    assert!(matches!(recover(Server::id(1), s.found(Server::id(1)), BOOT), Recovery::Interrupted(_)));
+    assert!(matches!(recover(Server::id(1), s.found(Server::id(1)), BOOT, BOOT), Recovery::Interrupted(_)));
 }
 
 #[test]
@@ -241,12 +241,12 @@ fn an_attempt_outlives_its_server_and_its_supervisor() {
     let fifo = s.jobs.path().join("go");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     s.pid("pid");
-    assert_eq!(recover(id, s.found(id), BOOT), Recovery::Adopt);
+    assert_eq!(recover(id, s.found(id), BOOT, BOOT), Recovery::Adopt);
     s.child.kill().unwrap();
     s.child.wait().unwrap();
-    assert_eq!(recover(id, s.found(id), BOOT), Recovery::Adopt);
+    assert_eq!(recover(id, s.found(id), BOOT, BOOT), Recovery::Adopt);
     std::fs::write(&fifo, "on\n").unwrap();
-    let record = eventually("its record is there", || match recover(id, s.found(id), BOOT) {
+    let record = eventually("its record is there", || match recover(id, s.found(id), BOOT, BOOT) {
         Recovery::Collect(record) => Some(record),
         _ => None,
     });
@@ -266,7 +266,7 @@ fn a_killed_shim_is_an_interrupted_attempt() {
     };
     kill(shim.pid);
     assert_eq!(s.news(), News::Ended(id));
-    assert!(matches!(recover(id, s.found(id), BOOT), Recovery::Interrupted(_)));
+    assert!(matches!(recover(id, s.found(id), BOOT, BOOT), Recovery::Interrupted(_)));
     eventually("what it left behind is ended", || (!alive(pid)).then_some(()));
 }
 

@@ -22,4 +22,6 @@ pub mod registry;
 pub mod retry;
 pub mod sandbox;
 pub mod script;
+pub mod show;
+pub mod submission;
 pub mod value;

@@ -15,6 +15,8 @@ pub const JOBS_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const SUBMIT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Jobs that one job may wait for.
 pub const JOB_PARENTS_MAX: usize = 64;
+/// Bytes of a word that ties a job to something: its key, user, session, specialist or correlation id.
+pub const JOB_WORD_BYTES_MAX: usize = 256;
 /// Slots that one job may take.
 pub const JOB_SLOTS_MAX: u16 = 1_000;
 /// What a job is taken to use of its session's share until jobs of its script have ended.
@@ -89,6 +91,13 @@ pub const TREE_LOOK_FIRST: Duration = Duration::from_millis(20);
 pub const TREE_LOOK_LAST: Duration = Duration::from_secs(1);
 /// A shim that finds the disk full tries again to write its record after this time.
 pub const RECORD_RETRY: Duration = Duration::from_millis(500);
+/// How long what is known of an attempt is waited for where its shim cannot be watched yet: it has its lock and
+/// has not made its claim.
+pub const CLAIM_LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Orders that wait for the shim server; at most one start and one stop for each job that runs.
+pub const ORDERS_PENDING_MAX: usize = 4096;
+/// From the end of a shim server to its successor: one that cannot be started must not spin.
+pub const SHIMS_AGAIN: Duration = Duration::from_millis(200);
 
 // --- sandbox --------------------------------------------------------------------------------------
 
@@ -103,3 +112,26 @@ pub const SCRIPT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 pub const SCRIPT_OPEN_FILES: u64 = 4_096;
 /// The newest version of Landlock whose rights are known here.
 pub const LANDLOCK_KNOWN: u32 = 7;
+
+// --- keeping --------------------------------------------------------------------------------------
+
+/// A write about jobs that could not be made is made again after this time.
+pub const JOBS_KEEP_AGAIN: Duration = Duration::from_millis(500);
+/// Ends of jobs that are remembered for submissions that wait for them and are on their way to the store.
+pub const RECENT_ENDS: usize = 65_536;
+/// Inputs of a waiting job that are kept in memory, in bytes; larger ones are read again when it starts.
+pub const INPUTS_IN_MEMORY_BYTES: usize = 256;
+/// Between two looks for finished jobs that are to be forgotten.
+pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// Finished jobs that are forgotten at a time.
+pub const RETENTION_BATCH: usize = 500;
+/// Jobs that a list shows when nobody says how many.
+pub const JOBS_LISTED: usize = 50;
+/// Jobs that a list shows at most.
+pub const JOBS_LISTED_MAX: usize = 10_000;
+/// Jobs that may wait for a whole id of which somebody gave the beginning.
+pub const JOB_PREFIX_MATCHES: usize = 5;
+/// Between two looks at a registry's files where changes cannot be watched.
+pub const REGISTRY_LOOK: Duration = Duration::from_secs(2);
+/// After a change of a registry's file until it is read: editors write in several steps.
+pub const REGISTRY_SETTLE: Duration = Duration::from_millis(100);

@@ -176,8 +176,9 @@ pub enum Recovery {
     Start,
 }
 
-/// Decides about an attempt that was journalled as starting, or as running, in boot `boot_id` or before.
-pub fn recover(id: AttemptId, found: Found, boot_id: &str) -> Recovery {
+/// Decides about an attempt that was written down as starting in boot `started_in`; this is boot `boot_id`. What
+/// a shim leaves is not synced: of another boot only a whole record says anything.
+pub fn recover(id: AttemptId, found: Found, started_in: &str, boot_id: &str) -> Recovery {
     let ours = |claim: &Claim| claim.id.job == id.job && claim.id.attempt == id.attempt;
     if let Some(record) = found.record.filter(|r| (r.id.job, r.id.attempt) == (id.job, id.attempt)) {
         return Recovery::Collect(Box::new(record));
@@ -190,6 +191,7 @@ pub fn recover(id: AttemptId, found: Found, boot_id: &str) -> Recovery {
             Recovery::Interrupted("the machine went down while it ran")
         }
         Some(_) => Recovery::Interrupted("its shim was killed while it ran"),
+        None if started_in != boot_id => Recovery::Interrupted("the machine went down when it was to start"),
         None => Recovery::Start,
     }
 }
@@ -226,8 +228,10 @@ mod tests {
     #[test]
     fn every_trace_of_an_attempt_means_one_thing() {
         let found = |locked, record: Option<Record>, claim| Found { locked, record, claim };
-        let of = |f| recover(ID, f, "b1");
+        let of = |f| recover(ID, f, "b1", "b1");
         assert_eq!(of(found(false, None, None)), Recovery::Start);
+        let before = recover(ID, found(false, None, None), "b0", "b1");
+        assert!(matches!(before, Recovery::Interrupted(_)), "its claim may be lost");
         assert_eq!(of(found(true, None, None)), Recovery::Adopt, "it has its lock and no claim yet");
         assert_eq!(of(found(true, None, Some(claim("b1")))), Recovery::Adopt);
         assert!(matches!(of(found(false, None, Some(claim("b1")))), Recovery::Interrupted(_)));

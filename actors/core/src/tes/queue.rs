@@ -31,6 +31,8 @@ mod place;
 mod tests;
 mod why;
 
+pub use why::{Share, Sharers};
+
 use lane::{Lane, Lanes, Usage};
 
 /// What the queue knows of a job.
@@ -60,6 +62,8 @@ pub struct Ticket {
     pub bytes: u32,
     /// Whether a person holds it back.
     pub held: bool,
+    /// Since when its turn might have come: after a restart of the supervisor it is as old as it was.
+    pub since: Option<Mono>,
 }
 
 /// What limits the starts.
@@ -273,6 +277,11 @@ impl Queue {
     /// Where a job stands, if it waits or runs.
     pub fn state(&self, job: JobId) -> Option<JobState> {
         self.jobs.get(&job).map(|e| e.state)
+    }
+
+    /// Whether jobs may start at all.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Jobs that run.

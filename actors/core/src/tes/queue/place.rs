@@ -81,9 +81,9 @@ impl Queue {
 
     fn enter_lane(&mut self, job: JobId, now: Mono) {
         let entry = self.jobs.get_mut(&job).expect("a job that is placed is in the queue");
-        entry.ready = now;
+        entry.ready = entry.ticket.since.take().map_or(now, |since| since.min(now));
         self.usage.queued(entry.lane.session);
-        self.lanes.put(entry.lane, (now, entry.ticket.seq), job);
+        self.lanes.put(entry.lane, (entry.ready, entry.ticket.seq), job);
     }
 
     fn leave_lane(&mut self, lane: super::Lane, place: (Mono, u64)) {

@@ -28,6 +28,7 @@ fn job(n: u64) -> Ticket {
         start_by: None,
         bytes: 10,
         held: false,
+        since: None,
     }
 }
 

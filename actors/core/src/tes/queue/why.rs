@@ -1,9 +1,53 @@
 //! What a job waits for, told to people.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Queue;
 use crate::clock::Mono;
 use crate::ids::JobId;
 use crate::tes::job::{JobState, WaitingFor};
+
+/// Who shares a limit, or could: all jobs, or those of one script, specialist, group or session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sharers {
+    /// All.
+    All,
+    /// Of a group.
+    Group,
+    /// Of a script.
+    Script,
+    /// For a specialist.
+    Specialist,
+    /// Of a session.
+    Session,
+}
+
+impl Sharers {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sharers::All => "all",
+            Sharers::Group => "group",
+            Sharers::Script => "script",
+            Sharers::Specialist => "specialist",
+            Sharers::Session => "session",
+        }
+    }
+}
+
+/// What they use of their limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// Slots that they may take together.
+    pub limit: Option<u32>,
+    /// Slots that they take.
+    pub used: u32,
+    /// Jobs that run.
+    pub running: u64,
+    /// Jobs that wait for their turn.
+    pub queued: u64,
+}
 
 impl Queue {
     /// What a job waits for; `None` when it runs or is not here.
@@ -26,5 +70,49 @@ impl Queue {
             }
             _ => return None,
         })
+    }
+
+    /// Every limit there is, and whoever has jobs here, with what they use of it. It looks at every job.
+    pub fn shares(&self) -> BTreeMap<(Sharers, Arc<str>), Share> {
+        let mut shares: BTreeMap<(Sharers, Arc<str>), Share> = BTreeMap::new();
+        let limits = [
+            (Sharers::Group, &self.caps.groups),
+            (Sharers::Script, &self.caps.scripts),
+            (Sharers::Specialist, &self.caps.specialists),
+        ];
+        for (kind, limits) in limits {
+            for (name, limit) in limits {
+                shares.entry((kind, Arc::clone(name))).or_default().limit = Some(*limit);
+            }
+        }
+        shares.entry((Sharers::All, "".into())).or_default().limit = Some(self.caps.slots);
+        let nobody: Arc<str> = "".into();
+        for entry in self.jobs.values() {
+            let ticket = &entry.ticket;
+            let session = (!ticket.session.is_empty()).then_some(&ticket.session);
+            let of = [
+                (Sharers::All, Some(&nobody)),
+                (Sharers::Group, ticket.group.as_ref()),
+                (Sharers::Script, Some(&ticket.script)),
+                (Sharers::Specialist, ticket.specialist.as_ref()),
+                (Sharers::Session, session),
+            ];
+            for (kind, name) in of {
+                let Some(name) = name else { continue };
+                let share = shares.entry((kind, Arc::clone(name))).or_default();
+                if kind == Sharers::Session {
+                    share.limit = self.caps.session;
+                }
+                match entry.state {
+                    JobState::Running => {
+                        share.running += 1;
+                        share.used += u32::from(ticket.slots);
+                    }
+                    JobState::Queued => share.queued += 1,
+                    _ => {}
+                }
+            }
+        }
+        shares
     }
 }
