@@ -1,7 +1,7 @@
 //! Owns: `HOME/tsup.db`, as its one writer, on a thread of its own.
-//! Receives: [`Msg`]: writes, one load at start-up.
+//! Receives: [`Msg`]: writes, loads at start-up, questions about jobs for a thread that only reads.
 //! Sends: answers, only after the transaction that holds them is durable.
-//! Bounded by: [`limits::STORE_QUEUE`] writes waiting, [`limits::STORE_BATCH_ROWS`] in one transaction.
+//! Bounded by: [`limits::STORE_QUEUE`] writes and [`limits::STORE_ASKS`] questions waiting, [`limits::STORE_BATCH_ROWS`] in one transaction.
 //! Restart: permanent; opens the file again. What was not answered may or may not have been written.
 //!
 //! A database that cannot be used does not stop the fleet: each write is answered with its error, and
@@ -13,16 +13,23 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tsup_core::ids::{ActorPath, Generation};
 use tsup_core::limits;
+use tsup_core::tes::kept::{Write, Wrote};
 
 use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{CallError, Gate, Lane, Reply};
 
+mod agents;
 mod db;
+pub mod jobs;
 mod op;
+mod reader;
+mod schema;
 mod writer;
 
-pub use db::{SCHEMA, check};
+pub use db::check;
+pub use jobs::{JobStore, LoadedJobs};
 pub use op::{AgentRecord, Loaded, Op, Paused};
+pub use schema::SCHEMA;
 
 /// Why something was not written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +93,12 @@ pub enum Msg {
     WriteLazily(Op),
     /// Read everything that the fleet begins with.
     Load(Reply<Result<Loaded, StoreError>>),
+    /// Keep these writes of jobs together; see [`JobStore::keep`].
+    Keep(Vec<Write>, Reply<Result<Vec<Wrote>, StoreError>>),
+    /// Read everything that the queue begins with.
+    LoadJobs(Reply<Result<LoadedJobs, StoreError>>),
+    /// Read about jobs, beside the writer.
+    Ask(jobs::Ask),
     /// The thread of this incarnation's writer has ended, and why. The news of an earlier one's is old: its
     /// incarnation is gone already, and this one has a thread of its own.
     WriterEnded(Generation, String),
@@ -96,7 +109,8 @@ pub enum Msg {
 pub struct Store {
     gate: Gate<Msg>,
     path: Arc<Path>,
-    health: Arc<watch::Sender<Option<StoreError>>>,
+    health: writer::Health,
+    turn: writer::Turn,
 }
 
 impl Store {
@@ -106,6 +120,7 @@ impl Store {
             gate: Gate::new(parent.child(id)),
             path: path.into(),
             health: Arc::new(watch::Sender::new(None)),
+            turn: writer::Turn::default(),
         }
     }
 
@@ -116,7 +131,7 @@ impl Store {
 
     /// The actor; one incarnation at a time.
     pub fn actor(&self) -> StoreActor {
-        StoreActor { store: self.clone(), writer: None }
+        StoreActor { store: self.clone(), threads: None }
     }
 
     /// Writes durably.
@@ -142,10 +157,10 @@ impl Store {
     }
 }
 
-/// The actor: hands writes to the thread that owns the connection.
+/// The actor: hands writes to the thread that owns the connection, and questions to the one that reads.
 pub struct StoreActor {
     store: Store,
-    writer: Option<writer::Writer>,
+    threads: Option<(writer::Writer, reader::Reader)>,
 }
 
 impl Actor for StoreActor {
@@ -157,19 +172,29 @@ impl Actor for StoreActor {
             // Nothing is lost with the message: a writer that is gone refuses each write as well.
             let _ = gate.control(Msg::WriterEnded(generation, why));
         };
-        let writer = writer::Writer::start(&self.store.path, Arc::clone(&self.store.health), ended)
-            .map_err(|e| Failure::new(format!("no thread for the store: {e}")))?;
-        self.writer = Some(writer);
+        let (opened, when_opened) = std::sync::mpsc::sync_channel(0);
+        let (health, turn) = (Arc::clone(&self.store.health), Arc::clone(&self.store.turn));
+        let start = || {
+            let path = &self.store.path;
+            let writer = writer::Writer::start(path, writer::Plan { health, turn, opened }, ended)?;
+            Ok((writer, reader::Reader::start(path, when_opened)?))
+        };
+        let threads =
+            start().map_err(|e: std::io::Error| Failure::new(format!("no thread for the store: {e}")));
+        self.threads = Some(threads?);
         cx.ready();
         Ok(())
     }
 
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
-        let writer = self.writer.as_ref().expect("a started store has its writer");
+        let (writer, reader) = self.threads.as_ref().expect("a started store has its threads");
         match message {
             Msg::Write(op, reply) => writer.send(writer::Job::Write(op.take(), reply.take())),
             Msg::WriteLazily(op) => writer.send(writer::Job::WriteLazily(op.take())),
             Msg::Load(reply) => writer.send(writer::Job::Load(reply.take())),
+            Msg::Keep(writes, reply) => writer.send(writer::Job::Keep(std::mem::take(writes), reply.take())),
+            Msg::LoadJobs(reply) => writer.send(writer::Job::LoadJobs(reply.take())),
+            Msg::Ask(ask) => reader.send(ask.take()),
             Msg::WriterEnded(whose, why) if *whose == cx.generation() => {
                 return Err(Failure::new(why.clone()));
             }
@@ -180,7 +205,7 @@ impl Actor for StoreActor {
 
     /// What waits is written before the end.
     async fn stopping(&mut self, _cx: &mut Cx<Self>) {
-        if let Some(writer) = self.writer.take() {
+        if let Some((writer, _reader)) = self.threads.take() {
             let ended = tokio::task::spawn_blocking(move || writer.finish());
             // A disk that hangs must not hang the stop; the supervisor's deadline is longer.
             let _ = tokio::time::timeout(limits::STORE_LAST_WRITE, ended).await;

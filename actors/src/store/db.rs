@@ -1,59 +1,28 @@
-//! The database file: opening, migrating, and one function for each write and read.
+//! The database file: opening, migrating, and one transaction for what was gathered.
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, params};
-use tsup_core::clock::Wall;
-use tsup_core::fleet::agent::{Change, History, Verdict};
-use tsup_core::fleet::relaunch::{Hold, Kept};
-use tsup_core::ids::{AgentId, ProcId, SocketName};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tsup_core::limits;
-use tsup_core::untrusted::Untrusted;
+use tsup_core::tes::kept::{Write, Wrote};
 
 use super::StoreError;
-use super::op::{AgentRecord, Loaded, Op, Paused};
-
-/// The schema this build writes, as `user_version`.
-pub const SCHEMA: i64 = 1;
-
-/// Each step leads from the schema of its index to the next.
-const MIGRATIONS: [&str; SCHEMA as usize] = ["
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE agents (
-        id TEXT PRIMARY KEY,
-        socket TEXT NOT NULL,
-        session TEXT NOT NULL,
-        name TEXT NOT NULL,
-        profile TEXT NOT NULL,
-        spec TEXT,
-        owned INTEGER NOT NULL,
-        pid INTEGER,
-        start_ticks INTEGER,
-        first_seen_ms INTEGER NOT NULL,
-        relaunches INTEGER NOT NULL,
-        held INTEGER NOT NULL,
-        stopped INTEGER NOT NULL,
-        paused_until_ms INTEGER
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE history (
-        agent TEXT NOT NULL,
-        seq INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL,
-        from_state TEXT NOT NULL,
-        to_state TEXT NOT NULL,
-        detail TEXT,
-        because TEXT NOT NULL,
-        PRIMARY KEY (agent, seq)
-    ) STRICT, WITHOUT ROWID;
-"];
-
-/// What stands in `paused_until_ms` for a pause without end.
-const PAUSED_UNTIL_RESUMED: i64 = i64::MAX;
+use super::jobs::{self, LoadedJobs};
+use super::op::{Loaded, Op};
+use super::schema::{MIGRATIONS, SCHEMA};
 
 /// An open database.
 pub(super) struct Db {
     connection: Connection,
     path: String,
+}
+
+/// What is written together: one thing of the fleet, or all writes of one call.
+pub(super) enum Unit<'a> {
+    /// Of the fleet.
+    Op(&'a Op),
+    /// Of the queue.
+    Jobs(&'a [Write]),
 }
 
 /// Whether the file at `path` can be used, without changing it. A missing file can.
@@ -82,12 +51,25 @@ pub(super) fn error(path: &str, e: &rusqlite::Error) -> StoreError {
         rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Corrupt { path, what },
             ErrorCode::DiskFull => StoreError::Full { path },
-            _ if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC => {
-                StoreError::Sync { path, what }
-            }
-            _ => StoreError::Io { path, what },
+            _ => match failure.extended_code {
+                ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC => StoreError::Sync { path, what },
+                _ => StoreError::Io { path, what },
+            },
         },
         _ => StoreError::Corrupt { path, what },
+    }
+}
+
+/// Whether one write of several may be the cause, so that the others are worth a try of their own.
+fn is_of_one_write(e: &rusqlite::Error) -> bool {
+    match e {
+        rusqlite::Error::SqliteFailure(failure, _) => {
+            matches!(
+                failure.code,
+                ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+            )
+        }
+        _ => true,
     }
 }
 
@@ -116,8 +98,10 @@ impl Db {
     fn prepare(&self) -> rusqlite::Result<()> {
         let c = &self.connection;
         c.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
+        c.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS);
         c.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        c.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;")
+        c.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
+        c.pragma_update(None, "cache_size", -limits::STORE_CACHE_KIB)
     }
 
     fn migrate(&mut self) -> rusqlite::Result<()> {
@@ -130,21 +114,57 @@ impl Db {
         transaction.commit()
     }
 
-    /// Writes all of `ops` in one transaction, or nothing.
-    pub(super) fn write<'a>(&mut self, ops: impl IntoIterator<Item = &'a Op>) -> Result<(), StoreError> {
-        let write = || {
-            let transaction = self.connection.transaction()?;
-            for op in ops {
-                apply(&transaction, op)?;
-            }
-            transaction.commit()
-        };
-        write().map_err(|e| error(&self.path, &e))
+    /// Writes all of `units` in one transaction, or nothing of any that failed. One answer for each.
+    pub(super) fn write(&mut self, units: &[Unit<'_>]) -> Vec<Result<Vec<Wrote>, StoreError>> {
+        match self.transact(units) {
+            Ok(wrote) => wrote.into_iter().map(Ok).collect(),
+            // Others must not suffer for one that cannot be written.
+            Err(e) if units.len() > 1 && is_of_one_write(&e) => units
+                .iter()
+                .map(|unit| {
+                    let wrote = self.transact(std::slice::from_ref(unit));
+                    wrote.map(|mut w| w.remove(0)).map_err(|e| error(&self.path, &e))
+                })
+                .collect(),
+            Err(e) => units.iter().map(|_| Err(error(&self.path, &e))).collect(),
+        }
+    }
+
+    fn transact(&mut self, units: &[Unit<'_>]) -> rusqlite::Result<Vec<Vec<Wrote>>> {
+        let transaction = self.connection.transaction()?;
+        let wrote = units
+            .iter()
+            .map(|unit| match unit {
+                Unit::Op(op) => super::agents::apply(&transaction, op).map(|()| Vec::new()),
+                Unit::Jobs(writes) => {
+                    writes.iter().map(|write| jobs::write::apply(&transaction, write)).collect()
+                }
+            })
+            .collect::<rusqlite::Result<_>>()?;
+        transaction.commit()?;
+        Ok(wrote)
     }
 
     /// Reads everything the fleet begins with, and notes the boot for the next time.
     pub(super) fn load(&mut self, boot_id: &str) -> Result<Loaded, StoreError> {
-        load(&mut self.connection, boot_id).map_err(|e| error(&self.path, &e))
+        let mut load = || {
+            let transaction = self.connection.transaction()?;
+            let loaded = super::agents::load(&transaction, boot_id)?;
+            transaction.commit()?;
+            Ok(loaded)
+        };
+        load().map_err(|e| error(&self.path, &e))
+    }
+
+    /// The connection, for tests that ask it something else.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Reads everything the queue begins with.
+    pub(super) fn load_jobs(&mut self) -> Result<LoadedJobs, StoreError> {
+        jobs::read::load(&self.connection).map_err(|e| error(&self.path, &e))
     }
 }
 
@@ -154,171 +174,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
-fn apply(t: &Transaction<'_>, op: &Op) -> rusqlite::Result<()> {
-    match op {
-        Op::Nothing => Ok(()),
-        Op::PutAgent(record) => put_agent(t, record),
-        Op::ForgetAgent(id) => {
-            t.prepare_cached("DELETE FROM agents WHERE id = ?1")?.execute([id.to_string()])?;
-            t.prepare_cached("DELETE FROM history WHERE agent = ?1")?.execute([id.to_string()]).map(|_| ())
-        }
-        Op::AddChange(id, change) => add_change(t, *id, change),
-    }
-}
-
-fn put_agent(t: &Transaction<'_>, r: &AgentRecord) -> rusqlite::Result<()> {
-    let paused = r.paused.map(|p| match p {
-        Paused::Until(wall) => wall.unix_ms(),
-        Paused::UntilResumed => PAUSED_UNTIL_RESUMED,
-    });
-    let spec = r.spec.as_ref().and_then(|spec| serde_json::to_string(spec).ok());
-    t.prepare_cached(
-        "INSERT OR REPLACE INTO agents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    )?
-    .execute(params![
-        r.id.to_string(),
-        r.socket.0,
-        r.session.raw(),
-        r.name.raw(),
-        r.profile,
-        spec,
-        r.owned,
-        r.process.map(|p| i64::from(p.pid)),
-        r.process.map(|p| p.start_ticks.cast_signed()),
-        r.first_seen.unix_ms(),
-        r.kept.total.cast_signed(),
-        r.kept.hold.map_or(0, to_number),
-        r.kept.stopped,
-        paused,
-    ])
-    .map(|_| ())
-}
-
-/// What keeps an agent down, in one number: 1 is the use of its restarts, 2 a missing login, what is larger the
-/// millisecond at which a limit ends; less than zero where that is not known to be its end. An older build reads
-/// what is not 0 as held.
-fn to_number(hold: Hold<Wall>) -> i64 {
-    match hold {
-        Hold::Restarts => 1,
-        Hold::Login => 2,
-        Hold::Limit { until, known } => {
-            let ms = until.unix_ms().max(HOLD_MS_MIN);
-            if known { ms } else { -ms }
-        }
-    }
-}
-
-fn from_number(number: i64) -> Option<Hold<Wall>> {
-    match number {
-        0 => None,
-        1 => Some(Hold::Restarts),
-        2 => Some(Hold::Login),
-        n => {
-            let until = Wall::from_unix_ms(n.checked_abs().unwrap_or(i64::MAX));
-            Some(Hold::Limit { until, known: n > 0 })
-        }
-    }
-}
-
-/// The least millisecond that is no word of [`to_number`].
-const HOLD_MS_MIN: i64 = 3;
-
-fn add_change(t: &Transaction<'_>, id: AgentId, change: &Change) -> rusqlite::Result<()> {
-    let id = id.to_string();
-    let last: Option<i64> = t
-        .prepare_cached("SELECT max(seq) FROM history WHERE agent = ?1")?
-        .query_row([&id], |row| row.get(0))
-        .optional()?
-        .flatten();
-    let seq = last.unwrap_or(0) + 1;
-    t.prepare_cached("INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(params![
-        id,
-        seq,
-        change.at.unix_ms(),
-        word(&change.from),
-        word(&change.to.state),
-        change.to.detail.as_ref().map(word),
-        &*change.because,
-    ])?;
-    let oldest = seq - limits::AGENT_HISTORY as i64;
-    t.prepare_cached("DELETE FROM history WHERE agent = ?1 AND seq <= ?2")?.execute(params![id, oldest])?;
-    Ok(())
-}
-
 /// The word of a state or detail, as the contract spells it.
-fn word(value: &impl serde::Serialize) -> String {
+pub(super) fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
-}
-
-fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(word)).ok()
-}
-
-fn load(connection: &mut Connection, boot_id: &str) -> rusqlite::Result<Loaded> {
-    let t = connection.transaction()?;
-    let known: Option<String> =
-        t.query_row("SELECT value FROM meta WHERE key = 'boot_id'", [], |row| row.get(0)).optional()?;
-    t.execute("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?1)", [boot_id])?;
-    let mut loaded = Loaded { same_boot: known.as_deref() == Some(boot_id), agents: Vec::new() };
-    {
-        let mut agents = t.prepare("SELECT * FROM agents ORDER BY id")?;
-        let mut history = t.prepare("SELECT * FROM history WHERE agent = ?1 ORDER BY seq")?;
-        let mut rows = agents.query([])?;
-        while let Some(row) = rows.next()? {
-            // A row that this build cannot read is left where it is.
-            let Some(record) = read_agent(row)? else { continue };
-            let changes = history.query_map([record.id.to_string()], read_change)?;
-            let changes: Vec<Option<Change>> = changes.collect::<rusqlite::Result<_>>()?;
-            loaded.agents.push((record, changes.into_iter().flatten().collect::<History>()));
-        }
-    }
-    t.commit()?;
-    Ok(loaded)
-}
-
-fn read_agent(row: &Row<'_>) -> rusqlite::Result<Option<AgentRecord>> {
-    let Ok(id) = row.get::<_, String>("id")?.parse::<AgentId>() else { return Ok(None) };
-    let pid: Option<i64> = row.get("pid")?;
-    let ticks: Option<i64> = row.get("start_ticks")?;
-    let process = pid
-        .and_then(|pid| u32::try_from(pid).ok())
-        .zip(ticks)
-        .map(|(pid, ticks)| ProcId { pid, start_ticks: ticks.cast_unsigned() });
-    let paused = row.get::<_, Option<i64>>("paused_until_ms")?.map(|ms| {
-        if ms == PAUSED_UNTIL_RESUMED { Paused::UntilResumed } else { Paused::Until(Wall::from_unix_ms(ms)) }
-    });
-    Ok(Some(AgentRecord {
-        id,
-        socket: SocketName(row.get("socket")?),
-        session: Untrusted::new(row.get::<_, String>("session")?),
-        name: Untrusted::new(row.get::<_, String>("name")?),
-        profile: row.get("profile")?,
-        spec: row.get::<_, Option<String>>("spec")?.and_then(|s| serde_json::from_str(&s).ok()),
-        owned: row.get("owned")?,
-        process,
-        first_seen: Wall::from_unix_ms(row.get("first_seen_ms")?),
-        kept: Kept {
-            total: row.get::<_, i64>("relaunches")?.cast_unsigned(),
-            hold: from_number(row.get("held")?),
-            stopped: row.get("stopped")?,
-        },
-        paused,
-    }))
-}
-
-fn read_change(row: &Row<'_>) -> rusqlite::Result<Option<Change>> {
-    let (Some(from), Some(state)) = (from_word(row.get("from_state")?), from_word(row.get("to_state")?))
-    else {
-        return Ok(None);
-    };
-    let detail = row.get::<_, Option<String>>("detail")?.and_then(from_word);
-    Ok(Some(Change {
-        at: Wall::from_unix_ms(row.get("at_ms")?),
-        from,
-        to: Verdict { state, detail },
-        because: row.get::<_, String>("because")?.into(),
-    }))
 }

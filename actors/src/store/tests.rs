@@ -1,3 +1,5 @@
+mod jobs;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -9,8 +11,8 @@ use tsup_core::fleet::relaunch::{Hold, Kept};
 use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::ids::{AgentId, ProcId, SocketName};
 
-use super::db::Db;
-use super::writer::{Job, Writer};
+use super::db::{Db, Unit};
+use super::writer::{Job, Plan, Writer};
 use super::*;
 
 fn home() -> (TempDir, PathBuf) {
@@ -62,13 +64,21 @@ fn change(n: i64) -> Change {
 
 fn writer(path: &Path) -> (Writer, Arc<watch::Sender<Option<StoreError>>>) {
     let health = Arc::new(watch::Sender::new(None));
-    (Writer::start(path, Arc::clone(&health), |why| panic!("{why}")).unwrap(), health)
+    let (opened, _) = std::sync::mpsc::sync_channel(0);
+    let plan = Plan { health: Arc::clone(&health), turn: Arc::default(), opened };
+    (Writer::start(path, plan, |why| panic!("{why}")).unwrap(), health)
 }
 
 async fn write(writer: &Writer, op: Op) -> Result<(), StoreError> {
     let (reply, answer) = Reply::channel();
     writer.send(Job::Write(op, reply));
     answer.await.unwrap()
+}
+
+fn put(db: &mut Db, ops: &[Op]) {
+    for wrote in db.write(&ops.iter().map(Unit::Op).collect::<Vec<_>>()) {
+        wrote.unwrap();
+    }
 }
 
 fn reopened(path: &Path) -> Loaded {
@@ -157,7 +167,7 @@ fn a_newer_database_is_refused_and_not_touched() {
     let before = std::fs::read(&path).unwrap();
     let error = check(&path).unwrap_err();
     assert_eq!(Db::open(&path).map(|_| ()).unwrap_err(), error);
-    assert!(error.to_string().contains("has schema 99, this tsup knows up to 1"), "{error}");
+    assert!(error.to_string().contains("has schema 99, this tsup knows up to 2"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -166,7 +176,7 @@ fn every_truncation_opens_or_says_what_is_wrong() {
     let (_dir, path) = home();
     let mut db = Db::open(&path).unwrap();
     let ops: Vec<Op> = (0..40).map(|n| Op::PutAgent(Box::new(record(n)))).collect();
-    db.write(&ops).unwrap();
+    put(&mut db, &ops);
     drop(db);
     let whole = std::fs::read(&path).unwrap();
     assert!(whole.len() > 8_192);
@@ -190,7 +200,7 @@ fn every_truncation_opens_or_says_what_is_wrong() {
 fn flipped_bytes_never_panic() {
     let (_dir, path) = home();
     let mut db = Db::open(&path).unwrap();
-    db.write(&[Op::PutAgent(Box::new(record(1))), Op::AddChange(id(1), change(1))]).unwrap();
+    put(&mut db, &[Op::PutAgent(Box::new(record(1))), Op::AddChange(id(1), change(1))]);
     drop(db);
     let whole = std::fs::read(&path).unwrap();
     for at in (0..whole.len()).step_by(97) {

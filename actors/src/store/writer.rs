@@ -1,18 +1,22 @@
-//! The thread that owns the connection: it gathers writes into one transaction, and answers after it.
+//! The thread that owns the connection: what came while one transaction was written shares the next one, and
+//! is answered after it.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tsup_core::limits;
+use tsup_core::tes::kept::{Write, Wrote};
 
 use super::StoreError;
-use super::db::Db;
+use super::db::{Db, Unit};
+use super::jobs::LoadedJobs;
 use super::op::{Loaded, Op};
 use crate::gate::Reply;
 use crate::os::proc::boot_id;
@@ -23,8 +27,12 @@ pub(super) enum Job {
     Write(Op, Reply<Result<(), StoreError>>),
     /// Nobody waits for it.
     WriteLazily(Op),
-    /// A read of everything.
+    /// Writes of jobs, together.
+    Keep(Vec<Write>, Reply<Result<Vec<Wrote>, StoreError>>),
+    /// A read of everything about agents.
     Load(Reply<Result<Loaded, StoreError>>),
+    /// A read of everything about jobs that have not ended.
+    LoadJobs(Reply<Result<LoadedJobs, StoreError>>),
 }
 
 /// The way to the thread.
@@ -33,13 +41,27 @@ pub(super) struct Writer {
     thread: JoinHandle<()>,
 }
 
-type Health = Arc<watch::Sender<Option<StoreError>>>;
+pub(super) type Health = Arc<watch::Sender<Option<StoreError>>>;
+
+/// Held by the one thread that writes. The thread of an incarnation that crashed may still have writes in hand;
+/// its successor waits for them, so that what it loads has them.
+pub(super) type Turn = Arc<Mutex<()>>;
+
+/// What a writer needs beside the file.
+pub(super) struct Plan {
+    /// What is wrong, while something is.
+    pub(super) health: Health,
+    /// Whose turn it is to write.
+    pub(super) turn: Turn,
+    /// Dropped when the file was opened, or could not be.
+    pub(super) opened: SyncSender<()>,
+}
 
 impl Writer {
     /// Starts the thread; `ended` is told when it ends for another reason than [`Writer::finish`].
     pub(super) fn start(
         path: &Path,
-        health: Health,
+        plan: Plan,
         ended: impl FnOnce(String) + Send + 'static,
     ) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(limits::STORE_QUEUE);
@@ -48,7 +70,9 @@ impl Writer {
             .name("tsup-store".into())
             .stack_size(limits::STORE_STACK_BYTES)
             .spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&path, &queue, &health)));
+                let Plan { health, turn, opened } = plan;
+                let _turn = turn.lock();
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&path, &queue, &health, opened)));
                 let why = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(e)) => e,
@@ -70,7 +94,9 @@ impl Writer {
         let error = StoreError::Unavailable(why.into());
         match job {
             Job::Write(_, mut reply) => reply.send(Err(error)),
+            Job::Keep(_, mut reply) => reply.send(Err(error)),
             Job::Load(mut reply) => reply.send(Err(error)),
+            Job::LoadJobs(mut reply) => reply.send(Err(error)),
             Job::WriteLazily(_) => tracing::warn!(%error, "history entry not stored"),
         }
     }
@@ -83,82 +109,150 @@ impl Writer {
 }
 
 /// Runs until nobody can send any more. An error is one after which nothing may be written.
-fn run(path: &Path, queue: &Receiver<Job>, health: &Health) -> Result<(), StoreError> {
-    let mut db = None;
+fn run(
+    path: &Path,
+    queue: &Receiver<Job>,
+    health: &Health,
+    opened: SyncSender<()>,
+) -> Result<(), StoreError> {
+    let open = |health| match Db::open(path) {
+        Ok(open) => {
+            note(health, None);
+            Ok(open)
+        }
+        Err(e) => {
+            note(health, Some(e.clone()));
+            Err(e)
+        }
+    };
+    let mut db = open(health).ok();
+    drop(opened);
     while let Ok(first) = queue.recv() {
-        let (batch, loads) = gather(first, queue);
+        let (batch, read) = gather(first, queue);
         // A database that could not be opened is tried again with each batch: the cause may be gone.
         if db.is_none() {
-            match Db::open(path) {
+            match open(health) {
                 Ok(open) => db = Some(open),
                 Err(e) => {
-                    note(health, Some(e.clone()));
-                    refuse(batch, loads, &e);
+                    refuse(batch, read, &e);
                     continue;
                 }
             }
         }
         let open = db.as_mut().expect("opened above");
-        let written = open.write(batch.iter().map(|(op, _)| op));
-        note(health, written.clone().err());
-        let fatal = written.clone().err().filter(|e| matches!(e, StoreError::Sync { .. }));
-        for (_, reply) in batch {
-            if let Some(mut reply) = reply {
-                reply.send(written.clone());
+        if let Err(e) = write(open, batch, health) {
+            if let Some(read) = read {
+                read.refuse(&e);
             }
-        }
-        for mut reply in loads {
-            reply.send(open.load(&boot_id().unwrap_or_default()));
-        }
-        if let Some(e) = fatal {
             return Err(e);
+        }
+        match read {
+            Some(Read::Agents(mut reply)) => reply.send(open.load(&boot_id().unwrap_or_default())),
+            Some(Read::Jobs(mut reply)) => reply.send(open.load_jobs()),
+            None => {}
         }
     }
     Ok(())
 }
 
-type Batch = Vec<(Op, Option<Reply<Result<(), StoreError>>>)>;
-type Loads = Vec<Reply<Result<Loaded, StoreError>>>;
+/// Writes a batch and answers it. The error is one after which nothing may be written.
+fn write(db: &mut Db, batch: Vec<Item>, health: &Health) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let units: Vec<Unit<'_>> = batch.iter().map(Item::unit).collect();
+    let answers = db.write(&units);
+    let worst = answers.iter().find_map(|a| a.as_ref().err());
+    let fatal =
+        answers.iter().filter_map(|a| a.as_ref().err()).find(|e| matches!(e, StoreError::Sync { .. }));
+    let fatal = fatal.cloned();
+    note(health, worst.cloned());
+    for (item, answer) in batch.into_iter().zip(answers) {
+        item.answer(answer);
+    }
+    fatal.map_or(Ok(()), Err)
+}
 
-/// Gathers jobs for one transaction: for a moment when somebody waits, for longer when nobody does. A read
-/// ends the gathering, so that it sees what was written before it.
-fn gather(first: Job, queue: &Receiver<Job>) -> (Batch, Loads) {
-    let (mut batch, mut loads) = (Batch::new(), Loads::new());
-    let start = Instant::now();
-    let mut until = start + limits::STORE_LAZY;
-    let mut next = Some(first);
-    loop {
-        match next.take() {
-            Some(Job::Write(op, reply)) => {
-                until = until.min(Instant::now() + limits::STORE_GATHER);
-                batch.push((op, Some(reply)));
-            }
-            Some(Job::WriteLazily(op)) => batch.push((op, None)),
-            Some(Job::Load(reply)) => {
-                loads.push(reply);
-                return (batch, loads);
-            }
-            None => {}
+/// One part of a batch, with whoever waits for it.
+enum Item {
+    Op(Op, Option<Reply<Result<(), StoreError>>>),
+    Keep(Vec<Write>, Reply<Result<Vec<Wrote>, StoreError>>),
+}
+
+impl Item {
+    fn unit(&self) -> Unit<'_> {
+        match self {
+            Item::Op(op, _) => Unit::Op(op),
+            Item::Keep(writes, _) => Unit::Jobs(writes),
         }
-        if batch.len() >= limits::STORE_BATCH_ROWS {
-            return (batch, loads);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        match queue.recv_timeout(left) {
-            Ok(job) => next = Some(job),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return (batch, loads),
+    }
+
+    fn answer(self, answer: Result<Vec<Wrote>, StoreError>) {
+        match self {
+            Item::Op(_, Some(mut reply)) => reply.send(answer.map(|_| ())),
+            Item::Op(_, None) => {}
+            Item::Keep(_, mut reply) => reply.send(answer),
         }
     }
 }
 
-fn refuse(batch: Batch, loads: Loads, e: &StoreError) {
-    for (_, reply) in batch {
-        if let Some(mut reply) = reply {
-            reply.send(Err(e.clone()));
+/// A read that ends a batch, so that it sees what was written before it.
+enum Read {
+    Agents(Reply<Result<Loaded, StoreError>>),
+    Jobs(Reply<Result<LoadedJobs, StoreError>>),
+}
+
+impl Read {
+    fn refuse(self, e: &StoreError) {
+        match self {
+            Read::Agents(mut reply) => reply.send(Err(e.clone())),
+            Read::Jobs(mut reply) => reply.send(Err(e.clone())),
         }
     }
-    for mut reply in loads {
-        reply.send(Err(e.clone()));
+}
+
+/// Gathers what waits for one transaction. When somebody waits for a part of it, only what is there already
+/// comes along: the sync that is paid now is the time in which the next batch gathers. When nobody waits, more
+/// may come for [`limits::STORE_LAZY`].
+fn gather(first: Job, queue: &Receiver<Job>) -> (Vec<Item>, Option<Read>) {
+    let (mut batch, mut rows, mut waited_for) = (Vec::new(), 0, false);
+    let until = Instant::now() + limits::STORE_LAZY;
+    let mut next = first;
+    loop {
+        let item = match next {
+            Job::Load(reply) => return (batch, Some(Read::Agents(reply))),
+            Job::LoadJobs(reply) => return (batch, Some(Read::Jobs(reply))),
+            Job::Write(op, reply) => Item::Op(op, Some(reply)),
+            Job::WriteLazily(op) => Item::Op(op, None),
+            Job::Keep(writes, reply) => Item::Keep(writes, reply),
+        };
+        rows += if let Item::Keep(writes, _) = &item { writes.len() } else { 1 };
+        waited_for |= !matches!(item, Item::Op(_, None));
+        batch.push(item);
+        if rows >= limits::STORE_BATCH_ROWS {
+            return (batch, None);
+        }
+        next = match queue.try_recv() {
+            Ok(job) => job,
+            Err(TryRecvError::Disconnected) => return (batch, None),
+            Err(TryRecvError::Empty) if waited_for => return (batch, None),
+            Err(TryRecvError::Empty) => {
+                let left = until.saturating_duration_since(Instant::now());
+                match queue.recv_timeout(left) {
+                    Ok(job) => job,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return (batch, None),
+                }
+            }
+        };
+    }
+}
+
+fn refuse(batch: Vec<Item>, read: Option<Read>, e: &StoreError) {
+    for item in batch {
+        item.answer(Err(e.clone()));
+    }
+    if let Some(read) = read {
+        read.refuse(e);
     }
 }
 

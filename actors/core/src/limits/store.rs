@@ -4,10 +4,15 @@ use std::time::Duration;
 
 /// Writes that wait for the store's thread before more are refused.
 pub const STORE_QUEUE: usize = 4096;
-/// Rows in one transaction. A sync costs the same for one row and for hundreds.
-pub const STORE_BATCH_ROWS: usize = 256;
-/// How long a write that somebody waits for may wait for others to share its sync.
-pub const STORE_GATHER: Duration = Duration::from_millis(2);
+/// Questions that wait for the thread that reads before more are refused.
+pub const STORE_ASKS: usize = 256;
+/// Rows in one transaction. A sync costs the same for one row and for hundreds; the writes of one call stay
+/// together even if they are more.
+pub const STORE_BATCH_ROWS: usize = 1024;
+/// Prepared statements that a connection keeps: all there are.
+pub const STORE_STATEMENTS: usize = 64;
+/// Pages of the file that the writing connection keeps in memory, in KiB.
+pub const STORE_CACHE_KIB: i64 = 8 * 1024;
 /// How long a write that nobody waits for may wait: history costs one sync a second, whatever happens.
 pub const STORE_LAZY: Duration = Duration::from_secs(1);
 /// How long another process's lock on the database is waited for.

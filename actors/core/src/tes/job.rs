@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::JobId;
 
 /// Where a job stands. The words are the contract's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// It starts when its turn comes.
