@@ -65,6 +65,9 @@ fn anchor(settings: &mut Settings, base: &Path) {
     for agent in settings.sessions.iter_mut().flat_map(|s| &mut s.agents) {
         agent.cwd = place(&agent.cwd);
     }
+    for file in &mut settings.tes.registries.files {
+        *file = place(file);
+    }
     let fleet = &mut settings.fleet;
     let dirs = [&mut settings.log.dir, &mut fleet.shadow_profiles, &mut fleet.profiles];
     for dir in dirs.into_iter().flatten() {
@@ -136,7 +139,7 @@ mod tests {
     fn paths_stand_under_the_folder_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("t.toml");
-        let text = "[[session]]\nname = \"a\"\n[[session.agent]]\nname = \"x\"\ncwd = \"./sub\"\n\
+        let text = "[tes]\nregistries = [\"r.json\", \"/abs.toml\"]\n[[session]]\nname = \"a\"\n[[session.agent]]\nname = \"x\"\ncwd = \"./sub\"\n\
                     [[session.agent]]\nname = \"y\"\ncwd = \"/abs\"\n[[session.agent]]\nname = \"z\"\n[log]\ndir = \"l\"\n";
         std::fs::write(&file, text).unwrap();
         let settings = load(Some(&file)).unwrap().settings;
@@ -144,6 +147,10 @@ mod tests {
         let base = dir.path().display().to_string();
         assert_eq!(cwd, [format!("{base}/sub"), "/abs".into(), base.clone()]);
         assert_eq!(settings.log.dir, Some(format!("{base}/l")));
+        assert_eq!(settings.tes.registries.files, [format!("{base}/r.json"), "/abs.toml".into()]);
+        std::fs::write(&file, "").unwrap();
+        let registries = load(Some(&file)).unwrap().settings.tes.registries;
+        assert_eq!((registries.files, registries.named), (vec![format!("{base}/registry.json")], false));
     }
 
     #[test]

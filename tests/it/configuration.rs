@@ -90,8 +90,12 @@ fn the_reference_names_every_key() {
             let row = part.lines().find(|l| l.starts_with(&format!("| `{key}` |")));
             let row = row.unwrap_or_else(|| panic!("`{key}` is not under {section}"));
             // Examples of what has no default, and the long list under its table, are told in words.
-            let is_told = ["name", "socket", "role", "command", "env", "dir", "profiles", "shadow_profiles"]
-                .contains(&key);
+            let is_told = concat!(
+                "name socket role command env dir profiles shadow_profiles session_slots script inputs cron ",
+                "timezone specialist"
+            )
+            .split(' ')
+            .any(|told| told == key);
             assert!(is_told || row.contains(&format!("`{value}`")), "{key}: the default is {value}: {row}");
         }
     }

@@ -10,7 +10,9 @@ pub mod diff;
 pub mod seconds;
 pub mod session;
 pub mod source;
+pub mod span;
 pub mod statsd;
+pub mod tes;
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use crate::ids::SocketName;
 pub use session::{AgentSettings, EnvEntry, RestartPolicy, SessionSettings};
 pub use statsd::{Dialect, StatsdSettings, StatsdTarget};
+pub use tes::{ScheduleSettings, TesSettings};
 
 /// A commented `tsup.toml`: each key with its default, commented out, and examples.
 pub const SAMPLE: &str = include_str!("settings/sample.toml");
@@ -36,6 +39,8 @@ pub struct Settings {
     pub sessions: Vec<SessionSettings>,
     /// `[relaunch]`: how an owned agent comes back.
     pub relaunch: RelaunchSettings,
+    /// `[tes]`: the scripts that agents run, how many at a time, and when some run by themselves.
+    pub tes: TesSettings,
     /// `[statsd]`: where metrics go. `None` sends nothing.
     pub statsd: Option<StatsdSettings>,
     /// `[log]`: the supervisor's own log.

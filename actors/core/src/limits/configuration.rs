@@ -45,6 +45,26 @@ pub const STATSD_FLUSH: RangeInclusive<Duration> = Duration::from_millis(100)..=
 pub const LOG_ROTATE_MB: RangeInclusive<u64> = 1..=10_240;
 /// `log.retention_days`.
 pub const LOG_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
+/// `tes.slots` and every other bound on slots: more processes at a time no machine has use for.
+pub const TES_SLOTS: RangeInclusive<u64> = 1..=10_000;
+/// Groups, and specialists, that have a bound of their own.
+pub const TES_BOUNDS_MAX: usize = 1000;
+/// Registries: each is read, and watched.
+pub const REGISTRIES_MAX: usize = 64;
+/// `tes.retention_days`.
+pub const TES_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
+/// `tes.retention_jobs`: a job takes about a kilobyte in the database, ten million of them ten gigabytes.
+pub const TES_RETENTION_JOBS: RangeInclusive<u64> = 0..=10_000_000;
+/// `tes.output_mb`.
+pub const TES_OUTPUT_MB: RangeInclusive<u64> = 1..=10_240;
+/// Schedules: each is looked at when any of them is due.
+pub const SCHEDULES_MAX: usize = 1000;
+/// `every` of a schedule: below a second jobs are not what one wants, above a year nobody waits.
+pub const SCHEDULE_EVERY: RangeInclusive<Duration> = seconds(1)..=seconds(366 * 24 * 3600);
+/// `jitter` of a schedule.
+pub const SCHEDULE_JITTER: RangeInclusive<Duration> = seconds(0)..=seconds(24 * 3600);
+/// Bytes of a `cron`: lists of all minutes, hours and days take 300.
+pub const CRON_BYTES_MAX: usize = 512;
 
 // --- text -----------------------------------------------------------------------------------------
 

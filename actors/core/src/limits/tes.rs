@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Bytes of a megabyte, as people who configure one count it.
+pub const MIB: u64 = 1024 * 1024;
+
 // --- queue ----------------------------------------------------------------------------------------
 
 /// After each such time a waiting job counts as one class more urgent. A batch job counts as critical
@@ -78,7 +81,7 @@ pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Bytes of orders that are read at a time.
 pub const ORDER_READ_BYTES: usize = 16 * 1024;
 /// Bytes of a stream that are kept when nobody says.
-pub const OUTPUT_KEEP_BYTES: u64 = 16 * 1024 * 1024;
+pub const OUTPUT_KEEP_BYTES: u64 = 16 * MIB;
 /// Bytes of the end of a stream that are kept when not all of it is.
 pub const OUTPUT_TAIL_BYTES: usize = 64 * 1024;
 /// Bytes of a stream that are read at a time: what a pipe holds.
@@ -135,3 +138,8 @@ pub const JOB_PREFIX_MATCHES: usize = 5;
 pub const REGISTRY_LOOK: Duration = Duration::from_secs(2);
 /// After a change of a registry's file until it is read: editors write in several steps.
 pub const REGISTRY_SETTLE: Duration = Duration::from_millis(100);
+
+// --- schedules ------------------------------------------------------------------------------------
+
+/// Runs of one schedule that are made up for after an absence, the youngest: a day of a run each minute.
+pub const MISSED_RUNS_MAX: usize = 1_440;

@@ -9,11 +9,15 @@ use super::{AgentSettings, EnvEntry, SessionSettings, Settings};
 use crate::ids::SocketName;
 use crate::limits;
 
+mod jobs;
+
 /// One step of the way to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPart {
     /// A key of a table.
     Name(&'static str),
+    /// A key that somebody made up.
+    Own(String),
     /// An item of a list, from 0.
     Index(usize),
 }
@@ -35,6 +39,7 @@ impl Problem {
             match part {
                 KeyPart::Name(name) if out.is_empty() => out.push_str(name),
                 KeyPart::Name(name) => out.extend([".", name]),
+                KeyPart::Own(name) => out.extend([".", &toml_key(name)]),
                 KeyPart::Index(i) => out.extend(["[", &i.to_string(), "]"]),
             }
         }
@@ -46,6 +51,12 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.key_text(), self.what)
     }
+}
+
+/// A key as it stands in a file: in quotes unless it is a plain word.
+fn toml_key(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !name.is_empty() && name.bytes().all(plain) { name.into() } else { format!("{name:?}") }
 }
 
 /// Whether a text may name a declared session, agent, role or profile: a letter, digit or underscore,
@@ -82,6 +93,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     check_tmux(settings, &mut found);
     check_ranges(settings, &mut found);
     check_sessions(settings, &mut found);
+    jobs::check_tes(&settings.tes, &mut found);
     found.problems
 }
 
@@ -114,6 +126,13 @@ impl Found {
                 &[KeyPart::Name(section), KeyPart::Name(key)],
                 format!("is {} seconds, it must be from {low} to {high}", v.as_secs_f64()),
             );
+        }
+    }
+
+    fn span(&mut self, key: &[KeyPart], v: Duration, range: &RangeInclusive<Duration>) {
+        if !range.contains(&v) {
+            let (low, high) = (range.start().as_secs(), range.end().as_secs());
+            self.add(key, format!("is {} seconds, it must be from {low} to {high}", v.as_secs_f64()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a reload changes.
 
-use super::Settings;
+use super::{Settings, TesSettings};
 
 /// The keys that differ between two configurations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,9 +62,28 @@ pub fn diff(running: &Settings, read: &Settings) -> Changes {
     note(a.relaunch.max_restarts != b.relaunch.max_restarts, true, "relaunch.max_restarts");
     note(a.relaunch.period != b.relaunch.period, true, "relaunch.period_seconds");
     note(a.relaunch.fleet_breaker != b.relaunch.fleet_breaker, true, "relaunch.fleet_breaker");
+    for (differs, key) in tes(&a.tes, &b.tes) {
+        note(differs, true, key);
+    }
     note(a.statsd != b.statsd, false, "statsd");
     note(a.log != b.log, false, "log");
     changes
+}
+
+fn tes(a: &TesSettings, b: &TesSettings) -> [(bool, &'static str); 11] {
+    [
+        (a.registries != b.registries, "tes.registries"),
+        (a.slots != b.slots, "tes.slots"),
+        (a.session_slots != b.session_slots, "tes.session_slots"),
+        (a.groups != b.groups, "tes.groups"),
+        (a.specialists != b.specialists, "tes.specialists"),
+        (a.retention_days != b.retention_days, "tes.retention_days"),
+        (a.retention_jobs != b.retention_jobs, "tes.retention_jobs"),
+        (a.output_mb != b.output_mb, "tes.output_mb"),
+        (a.strict != b.strict, "tes.strict"),
+        (a.allow_outside_root != b.allow_outside_root, "tes.allow_outside_root"),
+        (a.schedules != b.schedules, "tes.schedule"),
+    ]
 }
 
 #[cfg(test)]

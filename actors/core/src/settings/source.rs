@@ -78,7 +78,10 @@ pub fn parse(file: &str, text: &str, variables: &[(String, String)]) -> Result<S
     }
     take_metaclaude(&mut settings, variables)?;
     match check(&settings).first() {
-        None => Ok(settings),
+        None => {
+            in_file.place_schedules(&mut settings);
+            Ok(settings)
+        }
         Some(problem) => Err(in_file.problem(problem, &overridden)),
     }
 }
@@ -185,6 +188,20 @@ impl InFile<'_> {
         SettingsError { place: self.place(start), what, hint }
     }
 
+    /// Tells schedules where they stand: what is wrong with one may show only when it is to run.
+    fn place_schedules(&self, settings: &mut Settings) {
+        let schedules = &mut settings.tes.schedules;
+        if schedules.is_empty() {
+            return;
+        }
+        let Ok(table) = DeTable::parse(self.text) else { return };
+        for (i, schedule) in schedules.iter_mut().enumerate() {
+            let key = [KeyPart::Name("tes"), KeyPart::Name("schedule"), KeyPart::Index(i)];
+            let span = locate(table.get_ref(), &key);
+            schedule.place.0 = span.map(|s| self.place(s.start).to_string()).unwrap_or_default();
+        }
+    }
+
     fn problem(&self, problem: &Problem, overridden: &[(String, String)]) -> SettingsError {
         let key = problem.key_text();
         let variable = overridden.iter().find(|(k, _)| key.starts_with(k.as_str())).map(|(_, name)| name);
@@ -209,6 +226,9 @@ fn locate(table: &DeTable<'_>, key: &[KeyPart]) -> Option<Range<usize>> {
     for part in rest {
         let next = match (part, here) {
             (KeyPart::Name(name), DeValue::Table(t)) => {
+                t.iter().find(|(k, _)| k.get_ref() == name).map(|(_, v)| v)
+            }
+            (KeyPart::Own(name), DeValue::Table(t)) => {
                 t.iter().find(|(k, _)| k.get_ref() == name).map(|(_, v)| v)
             }
             (KeyPart::Index(i), DeValue::Array(list)) => list.get(*i),

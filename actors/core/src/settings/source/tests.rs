@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::settings::{EnvEntry, RestartPolicy, SAMPLE, StatsdSettings, StatsdTarget, session::DEFAULT_ENV};
+use crate::settings::tes::{Missed, Overlap, Registries};
+use crate::settings::{
+    EnvEntry, RestartPolicy, SAMPLE, StatsdSettings, StatsdTarget, TesSettings, session::DEFAULT_ENV,
+};
+use crate::tes::job::Priority;
 
 fn read(text: &str) -> Result<Settings, SettingsError> {
     parse("tsup.toml", text, &[])
@@ -34,8 +38,10 @@ fn the_sample_names_every_key_with_its_default() {
     };
     let active: String = SAMPLE
         .lines()
-        // Folders have no default that could stand in a file.
-        .filter(|l| !["#dir", "#profiles", "#shadow_profiles"].iter().any(|key| l.starts_with(key)))
+        // What has no default that could stand in a file.
+        .filter(|l| {
+            !["#dir", "#profiles", "#shadow_profiles", "#session_slots"].iter().any(|key| l.starts_with(key))
+        })
         .map(|l| if l.starts_with('#') && is_key(l) { &l[1..] } else { l })
         .fold(String::new(), |all, line| all + line + "\n");
     let settings = read(&active).unwrap();
@@ -44,7 +50,14 @@ fn the_sample_names_every_key_with_its_default() {
     assert_eq!((agent.agent.as_str(), agent.cwd.as_str()), ("claude", "."));
     assert_eq!(agent.restart, RestartPolicy::OnFailure);
     assert_eq!(agent.env, DEFAULT_ENV.map(|n| EnvEntry::Pass(n.into())));
-    let without = Settings { sessions: vec![], statsd: None, ..settings };
+    let schedule = &settings.tes.schedules[0];
+    assert_eq!((schedule.missed, schedule.overlap, schedule.enabled), (Missed::Once, Overlap::Skip, true));
+    assert_eq!((schedule.priority, schedule.jitter), (Priority::Normal, Duration::ZERO));
+    assert_eq!(settings.tes.groups["deploy"], 1);
+    assert_eq!(settings.tes.registries.files, Registries::default().files);
+    let (registries, groups, specialists, schedules) = Default::default();
+    let tes = TesSettings { registries, groups, specialists, schedules, ..settings.tes };
+    let without = Settings { sessions: vec![], statsd: None, tes, ..settings };
     assert_eq!(without, Settings::default());
 }
 
@@ -135,6 +148,48 @@ fn agents_with_unfit_parts_are_refused() {
     ] {
         let error = read(&agent(bad)).unwrap_err();
         assert!(error.to_string().starts_with("tsup.toml:5:"), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn jobs_have_bounds_and_schedules() {
+    let s = read(concat!(
+        "[tes]\nregistries = [\"a.json\"]\nslots = 8\nsession_slots = 2\n[tes.groups]\n\"a b\" = 3\n",
+        "[[tes.schedule]]\nname = \"n\"\nscript = \"r/n\"\nevery = \"1h 30m\"\ninputs = { a = 1, b = [true] }\n",
+        "overlap = \"replace\"\nmissed = \"all\"\npriority = \"batch\"\njitter = \"5s\"\nenabled = false\n",
+    ))
+    .unwrap()
+    .tes;
+    assert_eq!((s.slots, s.session_slots, s.groups["a b"]), (8, Some(2), 3));
+    assert_eq!((s.registries.files.as_slice(), s.registries.named), (["a.json".to_owned()].as_slice(), true));
+    let schedule = &s.schedules[0];
+    assert_eq!(schedule.every, Some(Duration::from_secs(5400)));
+    assert_eq!(schedule.inputs["b"][0], true);
+    assert_eq!((schedule.overlap, schedule.missed), (Overlap::Replace, Missed::All));
+    assert_eq!(schedule.place.0, "tsup.toml:7:1", "so that its mistakes can be found");
+    assert_eq!(with_variable("", "TSUP_TES__SLOTS", "9").unwrap().tes.slots, 9);
+}
+
+#[test]
+fn what_is_wrong_with_jobs_is_located() {
+    let schedule = |line: &str| format!("[[tes.schedule]]\nname = \"n\"\nscript = \"s\"\n{line}\n");
+    for (text, start) in [
+        ("[tes]\nslots = 0\n".to_owned(), "tsup.toml:2:9: `tes.slots` is 0, it must be from 1 to 10000"),
+        ("[tes]\nsession_slots = 0\n".into(), "tsup.toml:2:17: `tes.session_slots` is 0"),
+        ("[tes.groups]\n\"a b\" = 0\n".into(), "tsup.toml:2:9: `tes.groups.\"a b\"` is 0"),
+        ("[tes]\nregistries = [\"a\", \"a\"]\n".into(), "tsup.toml:2:20: `tes.registries[1]` is named twice"),
+        ("[tes]\nqueues = 1\n".into(), "tsup.toml:2:1: unknown field `queues`"),
+        (schedule(""), "tsup.toml:1:1: `tes.schedule[0]` says neither `cron` nor `every`"),
+        (schedule("every = \"1s\"\ncron = \"* * * * *\""), "tsup.toml:4:9: `tes.schedule[0].every` stands"),
+        (schedule("every = \"0s\""), "tsup.toml:4:9: `tes.schedule[0].every` is 0 seconds"),
+        (schedule("every = \"soon\""), "tsup.toml:4:9: `tes.schedule[0].every`: `soon` is not a span"),
+        (schedule("every = \"1s\"\njitter = \"2s\""), "tsup.toml:5:10: `tes.schedule[0].jitter` is longer"),
+        (schedule("every = \"1s\"\ntimezone = \"UTC\""), "tsup.toml:5:12: `tes.schedule[0].timezone` is for"),
+        (schedule("every = \"1s\"\nmissed = \"two\""), "tsup.toml:5:10: `tes.schedule[0].missed`: unknown"),
+        (schedule("every = \"1s\"\ncolour = 1"), "tsup.toml:5:1: unknown field `colour`"),
+        (schedule("every = \"1s\"").repeat(2), "tsup.toml:6:8: `tes.schedule[1].name` `n` is declared twice"),
+    ] {
+        assert!(says(&text).starts_with(start), "{}", says(&text));
     }
 }
 
