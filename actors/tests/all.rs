@@ -14,6 +14,7 @@ mod all {
     mod statsd;
     mod statsd_server;
     mod store;
+    mod streams;
     mod supervisor;
     mod supervisor_limits;
     mod tmux_asks;

@@ -162,7 +162,7 @@ fn a_half_frame_is_given_up_and_a_thousand_connections_leave_a_place_for_the_adm
 }
 
 #[test]
-fn a_watcher_that_does_not_read_is_cut_off_and_disturbs_nobody() {
+fn a_watcher_that_does_not_read_disturbs_nobody() {
     let mut w = World::new();
     let pid = w.run();
     let mut deaf = connect(&w);
