@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::kit::Log;
 
 mod factory;
+mod shared;
 
 /// Writes down everything that it hears of its children.
 struct Parent;

@@ -1,6 +1,6 @@
 //! Why nothing that must not be lost is given to a ractor factory.
 
-use ractor::factory::queues::{PriorityManager, PriorityQueue, StandardPriority};
+use ractor::factory::queues::{PriorityManager, PriorityQueue, Queue as _, StandardPriority};
 use ractor::factory::routing::QueuerRouting;
 use ractor::factory::*;
 
@@ -42,6 +42,7 @@ impl Worker for Clerk {
     ) -> Result<u32, ActorProcessingErr> {
         match job.msg {
             Do::Panic => panic!("over job {}", job.key),
+            Do::Fail => return Err(Box::new(Typed(job.key))),
             Do::Wait(until) => {
                 self.0.write("waits");
                 until.notified().await;
@@ -95,13 +96,94 @@ fn send(factory: &ActorRef<FactoryMessage<u32, Do>>, key: u32, msg: Do) {
 }
 
 #[tokio::test]
-async fn a_job_whose_worker_panics_is_lost_in_silence() {
-    let (factory, log, discarded) = works(DiscardMode::Newest).await;
-    send(&factory, 1, Do::Panic);
-    send(&factory, 2, Do::Count);
-    log.wait_for("job 2").await;
-    assert!(discarded.lock().is_empty(), "nobody was told of job 1");
+async fn a_job_whose_worker_panics_or_fails_is_lost_in_silence() {
+    for end in [Do::Panic, Do::Fail] {
+        let (factory, log, discarded) = works(DiscardMode::Newest).await;
+        send(&factory, 1, end);
+        send(&factory, 2, Do::Count);
+        log.wait_for("job 2").await;
+        assert!(discarded.lock().is_empty(), "nobody was told of job 1");
+        factory.stop(None);
+    }
+}
+
+#[tokio::test]
+async fn a_factory_that_stops_waits_for_its_workers_without_end() {
+    let (factory, log, _) = works(DiscardMode::Newest).await;
+    let go = Arc::new(Notify::new());
+    send(&factory, 1, Do::Wait(Arc::clone(&go)));
+    log.wait_for("waits").await;
     factory.stop(None);
+    let cell = factory.get_cell();
+    assert!(cell.wait(Some(Duration::from_millis(50))).await.is_err(), "its worker is busy");
+    go.notify_one();
+    assert!(cell.wait(Some(Duration::from_secs(10))).await.is_ok());
+}
+
+fn job(key: u32) -> Job<u32, Do> {
+    Job { key, msg: Do::Count, options: JobOptions::default(), accepted: None }
+}
+
+#[test]
+fn what_is_urgent_starves_the_rest() {
+    let mut queue = Queue::new(Rank);
+    queue.push_back(job(50));
+    for urgent in 0..100 {
+        queue.push_back(job(urgent % 10));
+        assert!(queue.pop_front().is_some_and(|next| next.key < 10), "however long the other has waited");
+    }
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+#[should_panic = "index out of bounds"]
+fn a_priority_that_the_queue_has_no_place_for_is_a_panic() {
+    let mut queue = PriorityQueue::<u32, Do, StandardPriority, Rank, 1>::new(Rank);
+    queue.push_back(job(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retriable_message_is_tried_again_by_its_drop_and_at_once() {
+    let (parent, _, _heard) = parent().await;
+    let tried = Arc::new(AtomicUsize::new(0));
+    // An actor in the factory's place, which drops what it gets: no worker has failed.
+    let (factory, _) = Actor::spawn_linked(None, Drops, Arc::clone(&tried), parent).await.unwrap();
+    let began = tokio::time::Instant::now();
+    factory.submit_retriable_job(job(1), MessageRetryStrategy::Count(3)).unwrap();
+    let again = async {
+        while tried.load(Ordering::Relaxed) < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), again).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO, "there is no pause between the tries");
+    factory.stop(None);
+}
+
+struct Drops;
+
+impl Actor for Drops {
+    type Msg = FactoryMessage<u32, RetriableMessage<u32, Do>>;
+    type State = Arc<AtomicUsize>;
+    type Arguments = Arc<AtomicUsize>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        tried: Self::State,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(tried)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        _: Self::Msg,
+        tried: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        tried.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 #[tokio::test]
