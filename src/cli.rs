@@ -85,7 +85,7 @@ pub enum Verb {
     /// Stop the supervisor when it runs, then start it
     Restart(restart::Args),
     /// Let the supervisor read its configuration again
-    Reload,
+    Reload(reload::Args),
     /// Say whether the supervisor runs, and how it is
     Status(status::Args),
     /// Write a commented tsup.toml
@@ -171,7 +171,7 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
         Verb::Start(args) => start::run(cx, &args),
         Verb::Restart(args) => restart::run(cx, &args),
         Verb::Stop(args) => stop::run(cx, &args),
-        Verb::Reload => reload::run(cx),
+        Verb::Reload(args) => reload::run(cx, &args),
         Verb::Status(args) => status::run(cx, &args),
         Verb::Init(args) => init::run(cx, &args),
         Verb::Doctor(args) => doctor::run(cx, &args),

@@ -12,7 +12,28 @@ pub mod tree;
 pub mod watch;
 
 use tsup_core::error::{Exit, UserError};
+use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::verb::Body;
+
+use crate::cli::{Cx, Outcome};
+
+/// What was done, as a document.
+#[derive(serde::Serialize)]
+struct DoneDoc {
+    version: u32,
+    /// In words.
+    done: String,
+}
+
+/// The end of a verb that has nothing to show but a sentence.
+pub(crate) fn done(cx: &Cx, answer: Body, json: bool) -> Outcome {
+    match answer {
+        Body::Done(done) if json => cx.out.json(&DoneDoc { version: VERSION, done })?,
+        Body::Done(words) => cx.out.print(&words)?,
+        other => return Err(unexpected(&other).into()),
+    }
+    Ok(Exit::Ok)
+}
 
 /// The error for an answer that does not fit its question: two versions that do not match, or a bug.
 pub(crate) fn unexpected(body: &Body) -> UserError {

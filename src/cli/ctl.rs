@@ -46,6 +46,8 @@ enum Ask {
     Crash {
         /// Its path, as `tsup ctl tree --json` says it
         path: String,
+        #[command(flatten)]
+        json: Json,
     },
     /// The sessions
     Sessions(Json),
@@ -107,7 +109,7 @@ enum Ask {
         json: Json,
     },
     /// Let the supervisor read its configuration again
-    Reload,
+    Reload(Json),
 }
 
 #[derive(Debug, clap::Args)]
@@ -150,7 +152,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
             watch::check(&kinds)?;
             watch::follow(cx, client()?, kinds)
         }
-        Ask::Crash { path } => tree::crash(cx, &mut client()?, path),
+        Ask::Crash { path, json } => tree::crash(cx, &mut client()?, path, json.json),
         Ask::Sessions(j) => sessions::show(cx, &mut client()?, j.json),
         Ask::Agents(j) => show(Verb::Agents, j),
         Ask::Capture { agent, json } => agents::capture(cx, &mut client()?, agent, json.json),
@@ -168,7 +170,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         }
         Ask::Resume { target, json } => show(Verb::Resume { target }, json),
         Ask::Metrics { current: _, json } => metrics::current(cx, &mut client()?, json.json),
-        Ask::Reload => supervisor::reload(cx, &mut client()?),
+        Ask::Reload(j) => supervisor::reload(cx, &mut client()?, j.json),
     }
 }
 

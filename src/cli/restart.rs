@@ -2,18 +2,22 @@
 
 use tsup_core::error::Exit;
 
+use super::ctl::Json;
 use super::doctor::tmux;
-use super::{Cx, Outcome};
+use super::{Cx, Outcome, start};
 use crate::daemon::lock::{Holder, holder};
 use crate::{config, daemon};
 
 /// Arguments of `tsup restart`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    json: Json,
+}
 
 /// Stops the supervisor when it runs, and starts it with the configuration it had, or with `--config`; one
 /// that had none takes what `tsup start` would take here.
-pub fn run(cx: &Cx, _args: &Args) -> Outcome {
+pub fn run(cx: &Cx, args: &Args) -> Outcome {
     let paths = cx.global.paths()?;
     let file = match (&cx.global.config, holder(&paths.lock)?) {
         (None, Holder::Known(id)) if id.config.is_some() => id.config,
@@ -24,6 +28,6 @@ pub fn run(cx: &Cx, _args: &Args) -> Outcome {
     tmux::require()?;
     daemon::stop::stop(&paths)?;
     let pid = daemon::start::start(&paths, file.as_deref())?;
-    cx.out.say(&format!("the supervisor is ready (pid {pid}, home {})", paths.home.display()));
+    start::ready(cx, args.json, &paths.home, pid)?;
     Ok(Exit::Ok)
 }

@@ -4,7 +4,7 @@ use tsup_core::error::Exit;
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::client::Client;
-use super::unexpected;
+use super::{done, unexpected};
 use crate::cli::{Cx, Outcome};
 use crate::render::status;
 
@@ -19,10 +19,6 @@ pub fn status(cx: &Cx, client: &mut Client, json: bool) -> Outcome {
 }
 
 /// `reload`: reads the configuration again.
-pub fn reload(cx: &Cx, client: &mut Client) -> Outcome {
-    match client.ask(Verb::Reload)? {
-        Body::Done(words) => cx.out.print(&words)?,
-        other => return Err(unexpected(&other).into()),
-    }
-    Ok(Exit::Ok)
+pub fn reload(cx: &Cx, client: &mut Client, json: bool) -> Outcome {
+    done(cx, client.ask(Verb::Reload)?, json)
 }

@@ -4,7 +4,7 @@ use tsup_core::error::Exit;
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::client::Client;
-use super::unexpected;
+use super::{done, unexpected};
 use crate::cli::{Cx, Outcome};
 use crate::render::tree;
 
@@ -19,10 +19,6 @@ pub fn show(cx: &Cx, client: &mut Client, json: bool) -> Outcome {
 }
 
 /// `crash`: ends one actor the hard way, to see it come back.
-pub fn crash(cx: &Cx, client: &mut Client, path: String) -> Outcome {
-    match client.ask(Verb::Crash { path })? {
-        Body::Done(words) => cx.out.print(&words)?,
-        other => return Err(unexpected(&other).into()),
-    }
-    Ok(Exit::Ok)
+pub fn crash(cx: &Cx, client: &mut Client, path: String, json: bool) -> Outcome {
+    done(cx, client.ask(Verb::Crash { path })?, json)
 }

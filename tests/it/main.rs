@@ -7,6 +7,7 @@ mod configuration;
 mod control;
 mod demo;
 mod detect;
+mod documents;
 mod fleet;
 mod forged;
 mod harness;
