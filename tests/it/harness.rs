@@ -100,6 +100,8 @@ impl World {
             .args(args)
             .env_remove("TMUX")
             .env_remove("TMUX_PANE")
+            // What a test types into a shell is no part of its user's history.
+            .env("HISTFILE", "/dev/null")
             .output()
             .unwrap();
         String::from_utf8_lossy(&out.stdout).trim_end().to_owned()
@@ -115,6 +117,7 @@ impl World {
             .env_remove("TMUX")
             .env_remove("TMUX_PANE")
             .env("NO_COLOR", "1")
+            .env("HISTFILE", "/dev/null")
             .current_dir(&self.dir)
             .stdin(Stdio::null());
         command

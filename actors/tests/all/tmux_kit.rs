@@ -57,6 +57,8 @@ impl Tmux {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("tmux");
         command.env("TMUX_TMPDIR", self.dir.path()).env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+        // What a test types into a shell is no part of its user's history.
+        command.env("HISTFILE", "/dev/null");
         command.args(["-u", "-f", "/dev/null", "-L", &self.socket.0]).args(args).stdin(Stdio::null());
         command
     }
