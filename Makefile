@@ -17,7 +17,7 @@ demo: ## build, then watch six fake agents live, crash and come back
 	target/release/tsup demo
 
 test: ## everything CI runs; installs what the tests need
-	@tests/tools/need tmux erl node npm
+	@tests/tools/need tmux erl node npm python3
 	@tests/tools/install
 	$(CARGO) build --all-targets
 	$(CARGO) test --workspace --no-fail-fast

@@ -191,6 +191,11 @@ fn the_doctor_says_how_the_host_is() {
     }
     assert_eq!(done.code, i32::from(findings.iter().any(|f| level(f) == "fix")));
     assert!(!place.home().exists(), "the doctor only looks");
+    // Agents are started without a shell, so that one which lets nobody in is no obstacle.
+    let mut shut = place.command(&["doctor", "--json"]);
+    let done: Done = shut.env("SHELL", "/bin/false").output().unwrap().into();
+    let findings = done.json()["findings"].as_array().unwrap().clone();
+    assert_eq!(level(findings.iter().find(|f| f["name"] == "tmux server").unwrap()), "ok");
     let mut blind = place.command(&["doctor", "--json"]);
     let done: Done = blind.env("PATH", "/nowhere").output().unwrap().into();
     assert_eq!(done.code, 1);

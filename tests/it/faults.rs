@@ -128,3 +128,35 @@ fn without_a_server_nobody_starts_one_and_the_first_to_come_is_found() {
     });
     assert_eq!(w.json(&["ctl", "agents", "--json"])["agents"][0]["state"], "fresh");
 }
+
+/// As a laptop that is closed and opened again, or a tmux that finds its client too far behind.
+#[test]
+fn a_supervisor_that_stood_still_knows_what_happened_since_and_blames_nobody() {
+    for push in ["auto", "clients"] {
+        let mut w = World::new();
+        w.configure(&format!("push = \"{push}\"\n[fleet]\nmissing_grace_seconds = 1\n"));
+        w.tmux(&["new-session", "-d", "-s", "loud", "-n", "dev", "bash", "-c", "exec -a claude yes"]);
+        w.tmux(&["new-session", "-d", "-s", "two", "-n", "dev", &w.fake("codex", "start 0.1, idle 3600")]);
+        let pid = Pid::from_raw(i32::try_from(w.run()).unwrap()).unwrap();
+        let mut watch = w.watch(&[]);
+        w.agents_when("both are known", |a| a.len() == 2 && a.iter().any(|x| x["state"] == "fresh"));
+        kill_process(pid, Signal::STOP).unwrap();
+        // Longer than any answer of tmux may take: what is tried here is the time that passes.
+        let until =
+            std::time::Instant::now() + tsup_core::limits::TMUX_DEADLINE + std::time::Duration::from_secs(1);
+        w.tmux(&["kill-session", "-t", "two"]);
+        w.tmux(&["new-session", "-d", "-s", "since", "-n", "dev", &w.fake("gemini", "start 0.1, idle 3600")]);
+        while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+            std::thread::park_timeout(left);
+        }
+        kill_process(pid, Signal::CONT).unwrap();
+        w.agents_when("what happened since", |a| {
+            let at = |session: &str| a.iter().find(|x| x["session"] == session);
+            at("since").is_some_and(|x| x["state"] == "fresh") && at("two").is_none() && at("loud").is_some()
+        });
+        let loud = w.json(&["ctl", "capture", "loud/dev", "--json"]);
+        assert!(loud["text"].as_str().unwrap().starts_with("y\ny\n"), "{push}: {loud}");
+        watch.next("what happened since", |e| e["kind"] == "agent_gone");
+        assert!(!watch.seen.iter().any(|e| e["kind"] == "tmux_lost"), "{push}: {:#?}", watch.seen);
+    }
+}

@@ -134,3 +134,56 @@ fn a_demo_whose_terminal_is_closed_leaves_nothing_behind() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(folder(), None);
 }
+
+/// Runs `tsup` by the modes of files alone: root would read what nobody may read.
+fn by_modes(place: &Place, args: &[&str]) -> Done {
+    let command = place.command(args);
+    if !rustix::process::geteuid().is_root() {
+        return in_time(place, args);
+    }
+    let mut plain = std::process::Command::new("setpriv");
+    plain.arg("--bounding-set=-all").arg(command.get_program()).args(args).current_dir(place.path());
+    plain.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    plain.stdin(Stdio::null()).output().unwrap().into()
+}
+
+#[test]
+fn a_home_that_cannot_be_used_is_told_with_what_to_do() {
+    let running = place();
+    let place = &running.0;
+    std::fs::create_dir(place.home()).unwrap();
+    let mode = |mode| std::fs::set_permissions(place.home(), std::fs::Permissions::from_mode(mode)).unwrap();
+    for (bits, verbs, says) in [
+        (0o000, &["start", "run"][..], "cannot open the home directory"),
+        (0o000, &["stop", "restart"], "permission denied"),
+        (0o000, &["status", "reload"], "is not yours"),
+        (0o500, &["start", "run", "restart"], "cannot write in the home directory"),
+    ] {
+        mode(bits);
+        for verb in verbs {
+            let done = by_modes(place, &[verb]);
+            assert_eq!((done.code, done.out.as_str()), (5, ""), "{bits:o} {verb}: {done:?}");
+            assert!(done.err.contains(says) && done.err.contains("hint: "), "{bits:o} {verb}: {done:?}");
+            assert_eq!(done.err.lines().count(), 2, "{bits:o} {verb}: {done:?}");
+        }
+    }
+    mode(0o700);
+    assert_eq!(place.tsup(&["start"]).code, 0, "nothing of that is left");
+}
+
+#[test]
+fn a_database_that_cannot_be_read_degrades_and_is_not_touched() {
+    let running = place();
+    let place = &running.0;
+    let database = place.home().join("tsup.db");
+    std::fs::create_dir(place.home()).unwrap();
+    std::fs::set_permissions(place.home(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let garbage = vec![0x5a; 9000];
+    std::fs::write(&database, &garbage).unwrap();
+    assert_eq!(place.tsup(&["start"]).code, 0);
+    let status = place.tsup(&["status", "--json"]).json();
+    assert!(status["degraded"].to_string().contains("is damaged"), "{status}");
+    assert_eq!(place.tsup(&["ctl", "agents"]).code, 0);
+    assert_eq!(place.tsup(&["stop"]).code, 0);
+    assert_eq!(std::fs::read(&database).unwrap(), garbage, "a person may still want it");
+}

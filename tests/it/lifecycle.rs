@@ -135,6 +135,69 @@ fn signals_end_it_in_order() {
     }
 }
 
+/// A supervisor in the foreground that cannot end at once: it takes leave of a tmux server that is stopped.
+/// With the server, which goes on when it is dropped.
+fn slow_to_end(place: &Place) -> (Child, BufReader<std::process::ChildStderr>, StoppedServer) {
+    let tmux = |args: &[&str]| {
+        let mut tmux = std::process::Command::new("tmux");
+        tmux.args(["-f", "/dev/null", "-L", "lifecycle"]).args(args);
+        let out = tmux.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let out = out.env("TMUX_TMPDIR", place.path()).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    tmux(&["new-session", "-d", "sleep", "3600"]);
+    let server = Pid::from_raw(tmux(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap()).unwrap();
+    let (child, log) = foreground(place);
+    kill_process(server, Signal::STOP).unwrap();
+    (child, log, StoppedServer(server))
+}
+
+struct StoppedServer(Pid);
+
+impl Drop for StoppedServer {
+    fn drop(&mut self) {
+        for signal in [Signal::TERM, Signal::CONT] {
+            let _ = kill_process(self.0, signal);
+        }
+    }
+}
+
+/// Reads the log up to a line, or to its end; the lines.
+fn up_to(log: &mut impl BufRead, wanted: &str) -> String {
+    let mut lines = String::new();
+    while !lines.contains(wanted) && log.read_line(&mut lines).unwrap() > 0 {}
+    lines
+}
+
+#[test]
+fn a_second_signal_hurries_and_a_third_ends_it_at_once() {
+    let running = place();
+    let (mut child, mut log, _server) = slow_to_end(&running.0);
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(up_to(&mut log, "drains").contains("drains"));
+    kill_process(pid, Signal::INT).unwrap();
+    let rest = up_to(&mut log, "has ended");
+    assert!(rest.contains("hurries") && rest.contains("has ended"), "{rest}");
+    // What runs is ended without taking leave of each part.
+    assert!(!rest.contains("actor=root/system/telemetry"), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let running = place();
+    let (mut child, mut log, _server) = slow_to_end(&running.0);
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(up_to(&mut log, "drains").contains("drains"));
+    // Both come at once: hurrying alone takes no time that a test could use.
+    for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        kill_process(pid, signal).unwrap();
+    }
+    let rest = up_to(&mut log, "at once");
+    assert!(rest.contains("ending at once"), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(running.0.tsup(&["start"]).code, 0, "nothing must be removed by hand");
+}
+
 #[test]
 fn hangup_reads_the_configuration_again_and_keeps_the_old_one_when_it_is_broken() {
     let running = place();

@@ -103,7 +103,8 @@ fn behaviour() -> Finding {
         command.arg("-S").arg(&socket).args(["-f", "/dev/null"]).args(args).env_remove("TMUX");
         run(&mut command)
     };
-    let asked = tmux(&["new-session", "-d", "-s", "doctor", "sleep 60"])
+    // In words of its own: a user without a login shell can have agents, too.
+    let asked = tmux(&["new-session", "-d", "-s", "doctor", "sleep", "60"])
         .and_then(|_| tmux(&["list-panes", "-t", "=doctor:", "-F", "#{pane_id} #{pane_pid}"]));
     // Whatever came of it, nothing is left behind; a server that did not start cannot be ended.
     let _ = tmux(&["kill-server"]);
