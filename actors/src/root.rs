@@ -5,7 +5,7 @@
 //! ├─ store                 the one writer of the database
 //! └─ system                one_for_one: no domain's failure restarts another
 //!    ├─ edge               audit log, control socket, hook socket
-//!    ├─ telemetry          registry, one sink a StatsD target, resources
+//!    ├─ telemetry          registry, one sink a StatsD target, resources, journal
 //!    ├─ tmux               one gateway a socket
 //!    └─ fleet              breaker, roster, transcripts, records, drift, a supervisor a session
 //! ```
@@ -36,10 +36,11 @@ use crate::fleet::{Fleet, Gateways, Plan};
 use crate::gate::Gate;
 use crate::store::{self, Store, StoreError};
 use crate::supervisor::{self, SupervisorSpec, Tree, View, child, supervise};
-use crate::telemetry::Metrics;
+use crate::telemetry::journal::{self, JournalMsg, JournalPlan};
 use crate::telemetry::registry::RegistryPlan;
 use crate::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use crate::telemetry::statsd::{self, StatsdPlan};
+use crate::telemetry::{JobMetrics, Metrics};
 use crate::tmux::{self, Gateway, GatewaySettings, Health, Listener, Place};
 
 /// What the tree is built from.
@@ -108,7 +109,10 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let system = root.child("system");
 
     let store = Store::new(&root, "store", database);
-    let (telemetry, resources) = telemetry(&system.child("telemetry"), &settings, &metrics, &bus);
+    let Telemetry { spec: telemetry, resources, journal, journal_health } =
+        telemetry(&system.child("telemetry"), &config, &settings, &metrics, &bus);
+    // Where the jobs' domain gets them.
+    let _jobs_tell = (journal, JobMetrics::new(&metrics));
     let servers = system.child("tmux");
     let gates = gates(&servers, &settings, &metrics);
     let gateways_of: Gateways = gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect();
@@ -136,6 +140,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         store: store.health(),
         audit: audit.clone(),
         audit_health,
+        journal_health,
         profile_complaints: config.profile_complaints,
         admin: admin_tx,
     });
@@ -256,13 +261,22 @@ fn edge(
         .child(child("ctl", ctl, move || Ctl::new(socket.clone(), desk.clone())).backoff(DOMAIN_BACKOFF))
 }
 
-/// The metrics and where they go. A dead sink never restarts anything else.
+/// What measures and tells, with the ways to it.
+struct Telemetry {
+    spec: SupervisorSpec,
+    resources: Gate<ResourcesMsg>,
+    journal: Gate<JournalMsg>,
+    journal_health: watch::Receiver<Option<String>>,
+}
+
+/// The metrics and where they go, and the execution log. A dead sink never restarts anything else.
 fn telemetry(
     path: &ActorPath,
+    config: &RootConfig,
     settings: &Settings,
     metrics: &Metrics,
     bus: &Bus,
-) -> (SupervisorSpec, Gate<ResourcesMsg>) {
+) -> Telemetry {
     let mut sinks = Vec::new();
     let mut spec = part(SupervisorSpec::new(path.clone(), Strategy::OneForOne), bus);
     let statsd = settings.statsd.clone().unwrap_or_default();
@@ -282,10 +296,16 @@ fn telemetry(
     let reader = RegistryPlan::new(metrics.clone(), bus, sinks, statsd.flush);
     let sampler = ResourcesPlan::new(metrics.clone());
     let to_sampler = resources.clone();
+    let journal = journal::gate(path.child("journal"));
+    metrics.watch_gate(&journal).keep();
+    let (complains, journal_health) = watch::channel(None);
+    let writer = JournalPlan::new(config.log_dir.clone(), &settings.log, complains, metrics);
+    let to_journal = journal.clone();
     let spec = spec
         .child(child("registry", registry, move || reader.make()).backoff(DOMAIN_BACKOFF))
-        .child(child("resources", resources, move || sampler.make()).backoff(DOMAIN_BACKOFF));
-    (spec, to_sampler)
+        .child(child("resources", resources, move || sampler.make()).backoff(DOMAIN_BACKOFF))
+        .child(child("journal", journal, move || writer.make()).backoff(DOMAIN_BACKOFF));
+    Telemetry { spec, resources: to_sampler, journal: to_journal, journal_health }
 }
 
 /// One gate a socket, to be had before anybody runs, with the name of its gateway in the tree. A socket

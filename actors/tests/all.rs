@@ -4,6 +4,7 @@
 
 mod all {
     mod fleet;
+    mod journal;
     mod kit;
     mod otp;
     mod ractor_contract;

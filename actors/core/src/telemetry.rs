@@ -8,6 +8,7 @@
 //! - `pack` fills datagrams; `feed` knows what a receiver has been told already; `courier` decides
 //!   when to open, probe, send and rest, and what an outage costs.
 //! - `line` reads what arrives, for `tsup listen`.
+//! - `record` is an entry of the execution log.
 //! - `resources` decides when which process tree is looked at.
 
 pub mod courier;
@@ -17,6 +18,7 @@ pub mod line;
 pub mod metric;
 pub mod name;
 pub mod pack;
+pub mod record;
 pub mod resources;
 pub mod sketch;
 pub mod snapshot;

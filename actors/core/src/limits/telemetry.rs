@@ -39,3 +39,14 @@ pub const STATSD_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STATSD_RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// The last flush of a stopping sink may take this long.
 pub const STATSD_LAST_FLUSH: Duration = Duration::from_secs(1);
+
+// --- execution log --------------------------------------------------------------------------------
+
+/// Entries that may wait in the journal's gate; one that finds no room is lost, and counted.
+pub const JOURNAL_QUEUE: usize = 16_384;
+/// Bytes of entries that wait for the disk: some 20,000 of the usual kind, or 15 with all the inputs there may be.
+pub const JOURNAL_PENDING_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of lines that are written at a time, a line's own length apart.
+pub const JOURNAL_WRITE_BYTES: usize = 1024 * 1024;
+/// After a failure the log is tried again after this time.
+pub const JOURNAL_AGAIN: Duration = Duration::from_secs(1);

@@ -92,6 +92,21 @@ catalogue! {
     HOOKS_UNMATCHED = Counter "hooks.unmatched" [] "reports" "of those, about no agent that is known";
     HOOKS_LATE = Counter "hooks.late" [] "reports"
         "of those, of a process that an agent does not run in, or overtaken by a later one";
+    EXECUTIONS_TOTAL = Counter "executions.total" [] "jobs" "jobs that ended, and submissions that were refused";
+    EXECUTIONS_SUCCESS = Counter "executions.success" [] "jobs" "of those, jobs that succeeded";
+    EXECUTIONS_FAILURE = Counter "executions.failure" [] "jobs" "of those, all others";
+    EXECUTIONS_RETRIES = Counter "executions.retries" [] "attempts" "attempts that failed and are made again";
+    EXECUTIONS_ERRORS = Counter "executions.errors" ["category"] "errors"
+        "failures of jobs and of attempts that are made again, by their category";
+    EXECUTION_DURATION = Timer "execution.duration_seconds" [] "seconds" "how long attempts took";
+    RESOURCE_MEMORY_PEAK = Gauge "resource.memory_peak_mb" [] "MB"
+        "most memory that the processes of the last attempt used together";
+    RESOURCE_CPU = Timer "resource.cpu_time_seconds" [] "seconds" "CPU that attempts used, all processes together";
+    QUEUE_DEPTH = Gauge "queue.depth" ["priority"] "jobs" "jobs that wait for their turn";
+    QUEUE_WAIT = Timer "queue.wait_seconds" ["priority"] "seconds" "how long jobs waited for their turn";
+    JOURNAL_LINES = Counter "journal.lines" [] "lines" "lines that the execution log took";
+    JOURNAL_LOST = Counter "journal.lost" [] "lines" "lines lost while the execution log could not be written";
+    JOURNAL_MENDED = Counter "journal.mended" [] "lines" "lines of the execution log that a crash had torn";
     METRICS_REFUSED = Counter "metrics.refused" [] "values"
         "values and series turned away: not a number, too long, too many, two kinds under one name";
     SUPERVISOR_CPU = Gauge "supervisor.cpu_percent" [] "percent of a core" "CPU of the supervisor";

@@ -83,6 +83,8 @@ pub struct Parts {
     pub audit: Gate<AuditMsg>,
     /// What is wrong with the audit log, while something is.
     pub audit_health: watch::Receiver<Option<String>>,
+    /// What is wrong with the execution log, while something is.
+    pub journal_health: watch::Receiver<Option<String>>,
     /// What is wrong with the user's own profiles.
     pub profile_complaints: watch::Receiver<Vec<String>>,
     /// The process's main loop.
@@ -189,6 +191,7 @@ impl Desk {
         let parts = &self.parts;
         let mut degraded: Vec<String> = parts.store.borrow().iter().map(ToString::to_string).collect();
         degraded.extend(parts.audit_health.borrow().clone());
+        degraded.extend(parts.journal_health.borrow().clone());
         degraded.extend(parts.profile_complaints.borrow().iter().cloned());
         degraded.extend(parts.tmux.complaints());
         degraded.extend(parts.tes.complaints());
