@@ -25,6 +25,13 @@ fn by_name<'a>(agents: &'a [Value], name: &str) -> &'a Value {
     agents.iter().find(|a| a["name"] == name).unwrap_or_else(|| panic!("no agent {name} in {agents:#?}"))
 }
 
+/// A program that says something and fails as soon as tmux has taken it: it asks tmux for the cursor, and the answer
+/// comes after what was written before. What tmux has not read when a process ends it drops.
+fn says(words: &str) -> [String; 3] {
+    let script = format!("stty -icanon -echo; printf '{words}\\n\\033[6n'; head -c 1 >/dev/null; exit 1");
+    ["sh".into(), "-c".into(), script]
+}
+
 /// An agent's state with its detail, and its relaunches.
 fn stands(agents: &[Value], name: &str) -> (String, u64) {
     let agent = agents.iter().find(|a| a["name"] == name);
@@ -43,16 +50,16 @@ fn an_agent_without_a_login_or_at_its_limit_is_not_relaunched_in_a_loop() {
     let bin = w.dir.join("bin/claude").display().to_string();
     let fake = |life: &'static str| [bin.clone(), "fake-agent".into(), "--life".into(), life.into()];
     let (gate, limit) = (fake("start 0.1, login 1.5, exit 1"), fake("start 0.1, limit 1.5, exit 1"));
-    let said = ["sh", "-c", "echo 'Invalid API key · Please run /login'; sleep 1; exit 1"];
-    let full = ["sh", "-c", "echo 'Usage limit reached. Try again in 3 hours.'; sleep 1; exit 1"];
+    let said = says("Invalid API key · Please run /login");
+    let full = says("Usage limit reached. Try again in 3 hours.");
     declare(
         &w,
         &[
             ("gate", &gate.each_ref().map(String::as_str)),
             ("limit", &limit.each_ref().map(String::as_str)),
-            ("said", &said),
-            ("full", &full),
-            ("broken", &["sh", "-c", "echo 'index out of bounds'; sleep 1; exit 1"]),
+            ("said", &said.each_ref().map(String::as_str)),
+            ("full", &full.each_ref().map(String::as_str)),
+            ("broken", &["sh", "-c", "echo 'index out of bounds'; exit 1"]),
         ],
     );
     w.run();

@@ -145,8 +145,10 @@ pub(super) struct AgentActor {
     pane_watch: Option<(ProcId, AbortHandle)>,
     /// A process of its pane whose end was told.
     pane_ended: Option<ProcId>,
-    /// The process that the last launch replaced.
-    replaced: Option<ProcId>,
+    /// The pid of the process that was last started in its pane.
+    pane_pid: Option<u32>,
+    /// That of the process which the last launch replaced.
+    replaced: Option<u32>,
     look_timer: Option<Timer>,
     relaunch_timer: Option<Timer>,
     words_timer: Option<Timer>,
@@ -174,6 +176,7 @@ impl AgentActor {
             watch: None,
             pane_watch: None,
             pane_ended: None,
+            pane_pid: None,
             replaced: None,
             look_timer: None,
             relaunch_timer: None,
@@ -263,12 +266,13 @@ impl AgentActor {
     fn told(&mut self, mut member: Box<Member>, session: Untrusted, cx: &mut Cx<Self>) {
         self.held.session = session;
         // A listing from before a launch tells of the process that was replaced: its end is not this one's.
-        let replaced = self.replaced.filter(|_| self.held.agent.is_alive());
-        if replaced.is_some() && [member.process, member.pane_process].contains(&replaced) {
+        if self.replaced.is_some() && member.pane_pid == self.replaced {
             member.process = self.held.agent.process();
             member.pane_process = member.process;
+            member.pane_pid = self.pane_pid;
             member.dead = None;
         }
+        self.pane_pid = member.pane_pid.or(self.pane_pid);
         if member.pane.is_some() {
             self.pane = None;
         }
@@ -355,8 +359,7 @@ impl Actor for AgentActor {
                 self.launched(*number, answer, cx);
             }
             Msg::LastWords(number, trouble) => self.last_words(*number, *trouble, cx),
-            Msg::Unheard(number) if *number == self.held.launches => self.read_last_words(cx),
-            Msg::Unheard(_) => {}
+            Msg::Unheard(number) => self.still_unheard(*number, cx),
             Msg::HoldKept => self.show_hold(cx),
             Msg::EndAsked(answer) => {
                 let answer = std::mem::replace(&mut **answer, Ok(Answer::Killed));

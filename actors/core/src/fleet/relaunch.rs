@@ -43,6 +43,10 @@ pub struct Relaunch {
     pause: Pause,
     /// What keeps it down, while something does.
     hold: Option<Hold>,
+    /// Its last words are being read.
+    listening: bool,
+    /// Its time came while they were.
+    overdue: bool,
     stopped: bool,
 }
 
@@ -65,6 +69,8 @@ impl Relaunch {
             up_since: None,
             pause: Pause::None,
             hold,
+            listening: false,
+            overdue: false,
             stopped: kept.stopped,
         }
     }
@@ -94,6 +100,11 @@ impl Relaunch {
         self.total
     }
 
+    /// Whether the answer to [`Effect::Listen`] is still to come.
+    pub fn is_listening(&self) -> bool {
+        self.listening
+    }
+
     /// Whether it is left alone at `now`.
     pub fn is_paused(&self, now: Mono) -> bool {
         match self.pause {
@@ -113,12 +124,17 @@ impl Relaunch {
         match event {
             Event::Down { cause, draw } => self.down(cause, draw, now),
             Event::LastWords { trouble, draw } => self.last_words(trouble, draw, now),
+            Event::Due if self.phase == Phase::Waiting && self.listening => {
+                self.overdue = true;
+                Vec::new()
+            }
             Event::Due if self.phase == Phase::Waiting || self.phase == Phase::Parked => self.due(now),
             Event::Granted if self.phase == Phase::Queued => self.granted(now),
             Event::Up => {
                 self.phase = Phase::Up;
                 self.stopped = false;
                 self.hold = None;
+                (self.listening, self.overdue) = (false, false);
                 self.up_since = Some(now);
                 Vec::new()
             }
@@ -166,9 +182,12 @@ impl Relaunch {
             self.phase = Phase::Down;
             return Vec::new();
         }
+        (self.listening, self.overdue) = (false, false);
         if let Cause::Troubled(_, trouble) = cause
-            && let Some(effects) = self.troubled(trouble, draw, now)
+            && let Some(mut effects) = self.troubled(trouble, draw, now)
         {
+            self.listening = cause.speaks();
+            effects.extend(self.listening.then_some(Effect::Listen));
             return effects;
         }
         while self.recent.front().is_some_and(|at| now.since(*at) >= self.policy.period) {
@@ -179,17 +198,13 @@ impl Relaunch {
             return self.held(Hold::Restarts);
         }
         self.phase = Phase::Waiting;
-        let mut delay = self.delay(draw);
-        let speaks = match cause {
-            Cause::Ended(facts) => facts.signal.is_none(),
-            Cause::LaunchFailed => true,
-            Cause::Troubled(..) | Cause::ServerLost => false,
-        };
-        if speaks && !delay.is_zero() {
-            delay = delay.max(limits::LAST_WORDS_WAIT);
-        }
+        let delay = self.delay(draw);
         self.attempt = self.attempt.saturating_add(1);
-        if delay.is_zero() { self.due(now) } else { vec![Effect::Wait(delay)] }
+        if delay.is_zero() {
+            return self.due(now);
+        }
+        self.listening = cause.speaks();
+        [Effect::Wait(delay)].into_iter().chain(self.listening.then_some(Effect::Listen)).collect()
     }
 
     fn held(&mut self, hold: Hold) -> Vec<Effect> {
@@ -215,22 +230,27 @@ impl Relaunch {
     }
 
     /// What is learnt only after its end counts as long as nothing new was started.
-    fn last_words(&mut self, trouble: Trouble, draw: f64, now: Mono) -> Vec<Effect> {
+    fn last_words(&mut self, trouble: Option<Trouble>, draw: f64, now: Mono) -> Vec<Effect> {
+        self.listening = false;
+        let overdue = std::mem::take(&mut self.overdue);
         let waits = matches!(self.phase, Phase::Waiting | Phase::Queued | Phase::Parked);
         let known = matches!(self.hold, Some(Hold::Limit { known: true, .. }));
         // Without a moment they say no more than is known already.
-        let more = self.hold.is_none() || !matches!(trouble, Trouble::Limit { until: None });
-        if !waits || known || !more {
-            return Vec::new();
+        let more = |t: &Trouble| self.hold.is_none() || !matches!(t, Trouble::Limit { until: None });
+        let trouble = trouble.filter(|t| waits && !known && more(t));
+        if let Some(effects) = trouble.and_then(|t| self.troubled(t, draw, now)) {
+            return effects;
         }
-        self.troubled(trouble, draw, now).unwrap_or_default()
+        if overdue && self.phase == Phase::Waiting { self.due(now) } else { Vec::new() }
     }
 
     fn is_wanted(&self, cause: Cause) -> bool {
         match (self.policy.restart, cause) {
             (RestartPolicy::Never, _) => false,
             (RestartPolicy::Always, _)
-            | (RestartPolicy::OnFailure, Cause::ServerLost | Cause::LaunchFailed) => true,
+            | (RestartPolicy::OnFailure, Cause::ServerLost | Cause::LaunchFailed | Cause::EndedAtOnce) => {
+                true
+            }
             (RestartPolicy::OnFailure, Cause::Ended(facts) | Cause::Troubled(facts, _)) => {
                 facts.status != Some(0)
             }
@@ -291,6 +311,7 @@ impl Relaunch {
 
     fn launch(&mut self, now: Mono) -> Vec<Effect> {
         self.phase = Phase::Launching;
+        (self.listening, self.overdue) = (false, false);
         self.hold = None;
         self.up_since = None;
         self.recent.push_back(now);

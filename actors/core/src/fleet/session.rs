@@ -163,6 +163,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{SessionId, SocketName};
+    use crate::tmux::report::DeadPane;
 
     fn member(n: u32, pane: u32, owned: bool) -> Member {
         Member {
@@ -175,6 +176,7 @@ mod tests {
             spec: None,
             pane: Some(PaneId(pane)),
             pane_process: None,
+            pane_pid: Some(pane),
             process: None,
             dead: None,
             title: "".into(),
@@ -197,6 +199,10 @@ mod tests {
             [Effect::Found, Effect::Start(Box::new(a.clone())), Effect::Start(Box::new(b.clone()))]
         );
         assert!(s.step(picture(true, vec![a.clone(), b.clone()])).is_empty(), "nothing changed");
+        let dead = |pid| Member { dead: Some(DeadPane::default()), pane_pid: Some(pid), ..b.clone() };
+        s.step(picture(true, vec![a.clone(), dead(2)]));
+        let again = s.step(picture(true, vec![a.clone(), dead(9)]));
+        assert_eq!(again, [Effect::Tell(Box::new(dead(9)))], "another process in its pane ended alike");
         let titled = Member { title: "x".into(), ..a.clone() };
         assert_eq!(
             s.step(picture(true, vec![titled.clone()])),

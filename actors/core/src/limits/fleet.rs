@@ -71,11 +71,8 @@ pub const AGENTS_AGAIN: Duration = Duration::from_millis(500);
 /// A continued agent's pending relaunch is looked at after this time.
 pub const RELAUNCH_RESUME: Duration = Duration::from_secs(1);
 /// What a process said last is read this long after its end, where no listing has shown its pane as dead before:
-/// tmux has taken all that was written by then.
+/// tmux has by then taken of it what it takes.
 pub const LAST_WORDS_READ: Duration = Duration::from_millis(700);
-/// A new process waits at least this long where the last one ended with a status of its own: by then it is known
-/// what that said last.
-pub const LAST_WORDS_WAIT: Duration = Duration::from_millis(1500);
 /// An agent that ended at a usage limit whose end is not known is tried again after this time.
 pub const LIMIT_RETRY: Duration = seconds(15 * 60);
 /// Nobody waits longer for a usage limit: weekly ones are the longest that are met by day.

@@ -49,11 +49,6 @@ impl AgentActor {
             // A hold from before this supervisor is still what it is down for.
             self.show_hold(cx);
             self.way_back(relaunch::Event::Down { cause, draw: draw() }, cx);
-            // An end by a signal has other reasons than words. One that was over before it could be watched may
-            // be of any kind.
-            if facts.signal.is_none() && facts.status != Some(0) {
-                self.listen(cx);
-            }
         } else {
             let _ = self.shared.roster.control(roster::Msg::Ended(self.id));
         }
@@ -101,16 +96,25 @@ impl AgentActor {
         }
     }
 
-    /// Has what its process said last read soon: a listing that shows the pane as dead may come after it was made
-    /// alive again.
-    fn listen(&mut self, cx: &mut Cx<Self>) {
+    /// Has what its process said last read soon: a listing that shows the pane as dead may take longer.
+    pub(super) fn listen(&mut self, cx: &mut Cx<Self>) {
         self.unheard = true;
         let ended = Msg::Unheard(self.held.launches);
         self.words_timer = Some(cx.after(limits::LAST_WORDS_READ, Lane::Control, ended));
     }
 
-    /// Its pane is dead, as tmux says, or as it must be by now, so all that its process wrote stands there: has it
-    /// read for what it said last. Time zones lie on the disk.
+    /// It ended a moment ago; without a pane there is nothing to read.
+    pub(super) fn still_unheard(&mut self, number: u64, cx: &mut Cx<Self>) {
+        if number == self.held.launches && self.unheard {
+            self.read_last_words(cx);
+            if std::mem::take(&mut self.unheard) {
+                self.last_words(number, None, cx);
+            }
+        }
+    }
+
+    /// Its pane is dead, as tmux says, or as it must be by now, so what tmux took of its process's words stands
+    /// there: has it read for what it said last. Time zones lie on the disk.
     pub(super) fn read_last_words(&mut self, cx: &mut Cx<Self>) {
         let Some(pane) = self.held.member.as_ref().and_then(|m| m.pane).or(self.pane) else { return };
         if !std::mem::take(&mut self.unheard) {
@@ -120,23 +124,24 @@ impl AgentActor {
         let (shared, socket, gate) = (self.shared.clone(), self.entry.socket.clone(), cx.gate().clone());
         cx.spawn(async move {
             // Tmux moves the screen up by the line on which it writes that the pane is dead.
-            let Ok(Answer::Screen(text)) = shared.tmux.ask(&socket, Ask::Capture { pane, history: 1 }).await
-            else {
-                return;
+            let trouble = match shared.tmux.ask(&socket, Ask::Capture { pane, history: 1 }).await {
+                Ok(Answer::Screen(text)) => blocking(move || {
+                    let named = |name: &str| TimeZone::get(name).ok();
+                    let zones = Zones { local: TimeZone::system(), named: &named };
+                    relaunch::last_words(&text, now_wall(), &zones)
+                })
+                .await
+                .flatten(),
+                _ => None,
             };
-            let read = move || {
-                let named = |name: &str| TimeZone::get(name).ok();
-                relaunch::last_words(&text, now_wall(), &Zones { local: TimeZone::system(), named: &named })
-            };
-            let trouble = blocking(read).await.flatten();
             gate.insist(Lane::Control, Msg::LastWords(number, trouble)).await;
         });
     }
 
     pub(super) fn last_words(&mut self, number: u64, trouble: Option<Trouble<Wall>>, cx: &mut Cx<Self>) {
         // What an earlier process said is no news once another was started.
-        if let Some(trouble) = trouble.filter(|_| number == self.held.launches) {
-            let trouble = trouble.decides(Self::now());
+        if number == self.held.launches {
+            let trouble = trouble.map(|trouble| trouble.decides(Self::now()));
             self.way_back(relaunch::Event::LastWords { trouble, draw: draw() }, cx);
         }
     }
@@ -167,6 +172,9 @@ impl AgentActor {
         }
         let apart = self.held.member.as_deref().and_then(watch::apart);
         self.watch_pane(apart, cx);
+        if self.held.relaunch.is_listening() {
+            self.listen(cx);
+        }
         match self.held.relaunch.phase() {
             Phase::Waiting | Phase::Parked => self.wait(limits::RELAUNCH_RESUME, cx),
             Phase::Queued => self.relaunch_due(cx),
@@ -211,6 +219,7 @@ impl AgentActor {
                     self.launch(cx);
                 }
                 relaunch::Effect::Hold(_) => self.hold(cx),
+                relaunch::Effect::Listen => self.listen(cx),
             }
         }
         self.publish();
@@ -259,15 +268,16 @@ impl AgentActor {
         if number != self.held.launches || self.held.relaunch.phase() != Phase::Launching {
             return;
         }
+        let mut cause = Cause::LaunchFailed;
         let error = match answer {
             Ok(Answer::Launched(launched)) => {
                 self.pane = Some(launched.pane);
+                self.replaced = self.pane_pid.replace(launched.pid).filter(|old| *old != launched.pid);
                 if let Ok(process) = proc::identify(launched.pid) {
-                    self.replaced = self.held.agent.process().filter(|old| *old != process);
                     self.describe();
                     return self.attach(process, cx);
                 }
-                self.listen(cx);
+                cause = Cause::EndedAtOnce;
                 UserError::new(Exit::Failed, "it ended as soon as it was started")
             }
             Ok(_) => UserError::new(Exit::Bug, "tmux gave an answer to another question"),
@@ -281,6 +291,6 @@ impl AgentActor {
         for mut waiting in std::mem::take(&mut self.start_waits) {
             waiting.send(Err(error.clone()));
         }
-        self.way_back(relaunch::Event::Down { cause: Cause::LaunchFailed, draw: draw() }, cx);
+        self.way_back(relaunch::Event::Down { cause, draw: draw() }, cx);
     }
 }

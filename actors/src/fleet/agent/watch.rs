@@ -5,6 +5,7 @@ use std::io;
 use tokio::task::AbortHandle;
 use tsup_core::fleet::agent::{Event, Front};
 use tsup_core::fleet::process::ExitFacts;
+use tsup_core::fleet::relaunch::Phase;
 use tsup_core::fleet::roster::Member;
 use tsup_core::ids::ProcId;
 
@@ -48,6 +49,11 @@ impl AgentActor {
         match hold(process, Msg::Died, cx) {
             Ok(watch) => self.watch = Some(watch),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                // It was there, though nobody saw it: its end is the end of what was launched. One that nobody
+                // launched changes nothing about why the agent is down.
+                if self.held.relaunch.phase() == Phase::Launching {
+                    self.came_up(cx);
+                }
                 self.step(Event::Died { process, facts: ExitFacts::UNKNOWN }, cx);
                 return;
             }

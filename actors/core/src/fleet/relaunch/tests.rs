@@ -40,10 +40,20 @@ fn up(policy: Policy) -> Relaunch {
     r
 }
 
+/// Takes in an end whose last words, if they are asked for, say nothing.
+fn silent(r: &mut Relaunch, end: Event, now: Mono) -> Vec<Effect> {
+    let mut effects = r.step(end, now);
+    if let Some(n) = effects.iter().position(|e| *e == Effect::Listen) {
+        effects.remove(n);
+        effects.extend(r.step(Event::LastWords { trouble: None, draw: 1.0 }, now));
+    }
+    effects
+}
+
 /// One whole relaunch at `now`; answers the delay.
 fn cycle(r: &mut Relaunch, now: u64) -> Option<Duration> {
     let mut delay = None;
-    let mut effects = r.step(failed(), at(now));
+    let mut effects = silent(r, failed(), at(now));
     if let [Effect::Wait(wait)] = effects[..] {
         delay = Some(wait);
         effects = r.step(Event::Due, at(now));
@@ -120,22 +130,30 @@ fn what_finished_or_was_ended_by_a_person_stays_down() {
 fn an_unknown_cause_is_a_failure_to_relaunch() {
     let mut r = up(policy());
     let unknown = Event::Down { cause: Cause::Ended(ExitFacts::UNKNOWN), draw: 1.0 };
-    assert!(matches!(r.step(unknown, at(1))[..], [Effect::Wait(_)]));
+    assert!(matches!(r.step(unknown, at(1))[..], [Effect::Wait(_), Effect::Listen]));
 }
 
 #[test]
 fn a_paused_agent_waits_and_then_goes_on() {
     let mut r = up(policy());
     r.step(Event::Pause { until: Some(at(100)) }, at(0));
-    r.step(failed(), at(1));
+    silent(&mut r, failed(), at(1));
     assert_eq!(r.step(Event::Due, at(2)), [Effect::Wait(Duration::from_secs(98))]);
     assert_eq!(r.phase(), Phase::Parked);
     assert_eq!(r.step(Event::Due, at(100)), [Effect::AskBreaker]);
     let mut r = up(policy());
-    r.step(failed(), at(1));
+    silent(&mut r, failed(), at(1));
     r.step(Event::Due, at(2));
     r.step(Event::Pause { until: None }, at(3));
     assert!(r.step(Event::Granted, at(4)).is_empty(), "a pause also stops what was let through");
+    assert_eq!(r.step(Event::Resume, at(5)), [Effect::AskBreaker]);
+    // Its last words may be read while it is paused.
+    let mut r = up(policy());
+    r.step(Event::Pause { until: None }, at(0));
+    r.step(failed(), at(1));
+    assert!(r.step(Event::Due, at(2)).is_empty());
+    assert!(r.step(Event::LastWords { trouble: None, draw: 1.0 }, at(3)).is_empty());
+    assert_eq!(r.phase(), Phase::Parked);
     assert_eq!(r.step(Event::Resume, at(5)), [Effect::AskBreaker]);
 }
 
@@ -146,6 +164,10 @@ fn the_first_start_is_no_relaunch() {
     assert!(r.step(Event::First, at(0)).is_empty());
     let failed = Event::Down { cause: Cause::LaunchFailed, draw: 0.5 };
     assert!(matches!(r.step(failed, at(1))[..], [Effect::Wait(_)]));
+    let mut r = Relaunch::new(policy(), Kept::default(), moment(0));
+    r.step(Event::First, at(0));
+    let at_once = Event::Down { cause: Cause::EndedAtOnce, draw: 0.5 };
+    assert!(matches!(r.step(at_once, at(1))[..], [Effect::Wait(_), Effect::Listen]));
     let held = Kept { hold: Some(Hold::Restarts), ..Kept::default() };
     assert!(Relaunch::new(policy(), held, moment(0)).step(Event::First, at(0)).is_empty());
 }
@@ -183,10 +205,19 @@ fn one_without_a_login_is_held_until_a_person_asks() {
     assert_eq!(r.hold(), None);
     // What is learnt from its last words holds it too, before its delay is over.
     let mut late = up(policy());
-    assert_eq!(late.step(failed(), at(1)), [Effect::Wait(limits::LAST_WORDS_WAIT)]);
-    let words = Event::LastWords { trouble: Trouble::Login, draw: 0.5 };
+    assert_eq!(late.step(failed(), at(1))[1..], [Effect::Listen]);
+    let words = Event::LastWords { trouble: Some(Trouble::Login), draw: 0.5 };
     assert_eq!(late.step(words, at(1)), [Effect::Hold(Hold::Login)]);
     assert!(late.step(Event::Due, at(2)).is_empty());
+    // Its time may come before they are read: then it waits for them, whatever they say.
+    for (trouble, follows) in [(None, Effect::AskBreaker), (Some(Trouble::Login), Effect::Hold(Hold::Login))]
+    {
+        let mut slow = up(policy());
+        slow.step(failed(), at(1));
+        assert!(slow.step(Event::Due, at(3)).is_empty() && slow.is_listening());
+        assert_eq!(slow.step(Event::LastWords { trouble, draw: 0.5 }, at(9)), [follows]);
+        assert!(!slow.is_listening() && slow.step(Event::Due, at(10)).is_empty());
+    }
     // A person's own end, and one that needs no new process, are no trouble.
     let mut stopped = up(policy());
     stopped.step(Event::StopAsked, at(1));
@@ -215,15 +246,15 @@ fn one_that_met_a_limit_comes_back_after_its_end_and_not_before() {
     let mut often = up(policy());
     for n in 0..20 {
         let unknown = troubled(Trouble::Limit { until: None }, 0.0);
-        assert_eq!(often.step(unknown, at(n))[1..], [Effect::Wait(limits::LIMIT_RETRY)]);
+        assert_eq!(silent(&mut often, unknown, at(n))[1..], [Effect::Wait(limits::LIMIT_RETRY)]);
         often.step(Event::StartAsked, at(n));
         often.step(Event::Up, at(n));
     }
     // Its last words tell the end that was not known, and never shorten one that was.
     often.step(troubled(Trouble::Limit { until: None }, 0.0), at(30));
-    let words = Event::LastWords { trouble: limit, draw: 0.0 };
+    let words = Event::LastWords { trouble: Some(limit), draw: 0.0 };
     assert_eq!(often.step(words, at(31))[0], Effect::Hold(held));
-    let sooner = Event::LastWords { trouble: Trouble::Limit { until: Some(at(40)) }, draw: 0.0 };
+    let sooner = Event::LastWords { trouble: Some(Trouble::Limit { until: Some(at(40)) }), draw: 0.0 };
     assert!(often.step(sooner, at(32)).is_empty());
     let far = Trouble::Limit { until: Some(at(u64::MAX / 4_000_000_000)) };
     let mut bounded = up(policy());
@@ -258,11 +289,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(troubled(Trouble::Login, 0.3)),
         2 => (0_u64..900).prop_map(|s| troubled(Trouble::Limit { until: Some(at(s)) }, 0.7)),
         1 => Just(troubled(Trouble::Limit { until: None }, 0.0)),
-        1 => Just(Event::LastWords { trouble: Trouble::Login, draw: 0.5 }),
+        1 => Just(Event::LastWords { trouble: Some(Trouble::Login), draw: 0.5 }),
         1 => (0_u64..900).prop_map(|s| {
-            Event::LastWords { trouble: Trouble::Limit { until: Some(at(s)) }, draw: 0.5 }
+            Event::LastWords { trouble: Some(Trouble::Limit { until: Some(at(s)) }), draw: 0.5 }
         }),
+        1 => Just(Event::LastWords { trouble: None, draw: 0.5 }),
         1 => Just(Event::Down { cause: Cause::LaunchFailed, draw: 0.5 }),
+        1 => Just(Event::Down { cause: Cause::EndedAtOnce, draw: 0.5 }),
         4 => Just(Event::Due),
         4 => Just(Event::Granted),
         4 => Just(Event::Up),
@@ -294,12 +327,24 @@ proptest! {
                     prop_assert_eq!(hold, None);
                 }
             }
+            // Nothing is started before its last words are read, and then it goes on.
+            if r.is_listening() && r.phase() == Phase::Waiting {
+                let mut heard = r.clone();
+                prop_assert!(heard.step(Event::Due, at(now)).is_empty());
+                let paused = heard.is_paused(at(now));
+                let goes_on = heard.step(Event::LastWords { trouble: None, draw: 0.5 }, at(now));
+                prop_assert!(!goes_on.is_empty() || (paused && heard.phase() == Phase::Parked));
+            }
             let needs_person = r.hold().is_some_and(|hold| hold.needs_person());
             prop_assert_eq!(r.phase() == Phase::Held, needs_person);
             if let (Some(Hold::Limit { until, .. }), false) = (r.hold(), r.phase() == Phase::Parked) {
                 prop_assert_eq!(r.phase(), Phase::Waiting);
                 let mut early = r.clone();
-                let waits = early.step(Event::Due, at(now));
+                let mut waits = early.step(Event::Due, at(now));
+                if r.is_listening() {
+                    prop_assert!(waits.is_empty());
+                    waits = early.step(Event::LastWords { trouble: None, draw: 0.5 }, at(now));
+                }
                 prop_assert!(until <= at(now) || matches!(waits[..], [Effect::Wait(_)]), "{:?}", waits);
             }
             let again = Relaunch::new(policy(), r.kept(moment(now)), moment(now));

@@ -83,7 +83,7 @@ impl Trouble<Wall> {
 }
 
 /// Words by which CLIs say that nobody is logged in, or that a key is refused.
-const LOGIN: [&str; 22] = [
+const LOGIN: [&str; 23] = [
     "please run /login",
     "not logged in",
     "invalid api key",
@@ -106,6 +106,7 @@ const LOGIN: [&str; 22] = [
     "sign in again",
     "token has expired",
     "set an auth method",
+    "select login method",
 ];
 
 /// Words by which they say that a usage limit was met.
@@ -177,6 +178,7 @@ mod tests {
             "$ claude\nInvalid API key · Please run /login\n",
             "\x1b[31mError: Not logged in. Run `codex login`.\x1b[0m\n\nPane is dead (status 1, Sat Nov 21 01:39:22 2026)\n",
             "unexpected status 401 Unauthorized: bad",
+            " Select login method:\n\n ❯ 1. Claude account with subscription\n   2. Console account\nbye\n",
         ] {
             assert_eq!(read(screen), Some(Trouble::Login), "{screen:?}");
         }

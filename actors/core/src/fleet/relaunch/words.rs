@@ -33,6 +33,8 @@ pub enum Cause {
     ServerLost,
     /// A new process could not be started.
     LaunchFailed,
+    /// A new process was started, and was over before anybody could see it.
+    EndedAtOnce,
 }
 
 /// What happened.
@@ -45,10 +47,10 @@ pub enum Event {
         /// For the jitter.
         draw: f64,
     },
-    /// What stood in the way of the process that ended is known only now.
+    /// What the process that ended said last was read, as [`Effect::Listen`] asked.
     LastWords {
-        /// What.
-        trouble: Trouble,
+        /// What; `None` when they say nothing of the kind, or cannot be had.
+        trouble: Option<Trouble>,
         /// For the jitter.
         draw: f64,
     },
@@ -87,6 +89,9 @@ pub enum Effect {
     },
     /// It stays down, until a person asks or until a limit ends.
     Hold(Hold),
+    /// Have read what its process said last, and answer with [`Event::LastWords`] whatever comes of it: until
+    /// then no other process is started.
+    Listen,
 }
 
 /// Where an agent stands on its way back.
@@ -117,4 +122,19 @@ pub struct Kept {
     pub hold: Option<Hold<Wall>>,
     /// Whether a person ended it.
     pub stopped: bool,
+}
+
+impl Cause {
+    /// Whether what it said last may say why. An end by a signal has other reasons than words; one that was over
+    /// before it could be watched may be of any kind.
+    pub(super) fn speaks(self) -> bool {
+        match self {
+            Cause::Ended(facts) | Cause::Troubled(facts, Trouble::Limit { until: None }) => {
+                facts.signal.is_none() && facts.status != Some(0)
+            }
+            Cause::EndedAtOnce => true,
+            // What stands in its pane when nothing was started is of the process before.
+            Cause::Troubled(..) | Cause::ServerLost | Cause::LaunchFailed => false,
+        }
+    }
 }

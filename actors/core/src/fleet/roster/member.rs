@@ -32,6 +32,8 @@ pub struct Member {
     pub pane: Option<PaneId>,
     /// The process that tmux started in its pane, also after its end.
     pub pane_process: Option<ProcId>,
+    /// The pid of that process as tmux tells it, also where nobody saw the process: two in one pane may end alike.
+    pub pane_pid: Option<u32>,
     /// Its own process. Of an owned agent that is the pane's.
     pub process: Option<ProcId>,
     /// How its pane ended, when tmux says that it is dead.
@@ -154,6 +156,7 @@ fn in_pane(pane: &Pane, id: AgentId, name: Untrusted, profile: ProfileName, owne
         spec: None,
         pane: Some(pane.facts.pane),
         pane_process: pane.process,
+        pane_pid: Some(pane.facts.pid),
         process,
         dead: pane.facts.dead,
         title: pane.facts.title.clone(),
@@ -172,6 +175,7 @@ fn without_pane(id: AgentId, name: Untrusted, profile: ProfileName) -> Named {
         spec: None,
         pane: None,
         pane_process: None,
+        pane_pid: None,
         process: None,
         dead: None,
         title: Untrusted::default(),
