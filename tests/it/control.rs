@@ -240,6 +240,22 @@ fn an_audit_log_that_cannot_be_written_shows_in_the_status() {
     });
 }
 
+#[test]
+fn what_nobody_is_called_takes_no_room_in_the_audit_log() {
+    let mut w = World::new();
+    w.run();
+    for verb in ["crash", "kill", "pause"] {
+        let out = w.tsup(&["ctl", verb, &"x".repeat(100_000)]);
+        assert_eq!(out.status.code(), Some(4), "{verb}");
+        assert!(out.stderr.len() < 1024, "{verb}: what is said is bounded, too");
+    }
+    let log = eventually("the audit lines", || {
+        let log = std::fs::read_to_string(w.home().join("log/audit.jsonl")).ok()?;
+        (log.lines().count() == 3).then_some(log)
+    });
+    assert!(log.len() < 3 * 1024, "{} bytes", log.len());
+}
+
 /// An agent that goes on when its pane is closed, until the file `go` in the world's folder is there.
 fn stubborn(w: &World) -> impl Fn() + use<> {
     let (go, deaf) = (w.dir.join("go"), w.dir.join("deaf"));

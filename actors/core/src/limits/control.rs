@@ -38,5 +38,7 @@ pub const EVENT_RING: usize = 4096;
 
 /// Bytes of the audit log before it turns over; one older file is kept. Some 60,000 lines.
 pub const AUDIT_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Bytes of what a verb was aimed at, in an audit line: two names and the path above them have room.
+pub const AUDIT_TARGET_BYTES_MAX: usize = 512;
 /// Audit lines that may wait for the disk.
 pub const AUDIT_PENDING_MAX: usize = 10_000;

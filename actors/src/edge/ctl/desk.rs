@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tsup_core::clock::{Mono, Wall};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Event;
+use tsup_core::limits::AUDIT_TARGET_BYTES_MAX;
+use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc;
 use tsup_core::wire::verb::{Body, Verb};
 
@@ -104,7 +106,9 @@ impl<'a> Line<'a> {
     fn new(audit: &'a Gate<AuditMsg>, verb: &Verb, peer: Peer) -> Self {
         // Stands when the control socket ends, or panics, before there is an answer.
         let outcome = "unknown: cut off while it was under way".to_owned();
-        Line { audit, peer, verb: verb.name(), target: verb.target(), outcome }
+        // A target that is no name of anything must not fill the log.
+        let target = verb.target().map(|t| Untrusted::bounded(&t, AUDIT_TARGET_BYTES_MAX).raw().to_owned());
+        Line { audit, peer, verb: verb.name(), target, outcome }
     }
 }
 
