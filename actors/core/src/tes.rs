@@ -21,6 +21,7 @@ pub mod queue;
 pub mod registry;
 pub mod retry;
 pub mod sandbox;
+pub mod schedule;
 pub mod script;
 pub mod show;
 pub mod submission;

@@ -53,8 +53,9 @@ pub const TES_BOUNDS_MAX: usize = 1000;
 pub const REGISTRIES_MAX: usize = 64;
 /// `tes.retention_days`.
 pub const TES_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
-/// `tes.retention_jobs`: a job takes about a kilobyte in the database, ten million of them ten gigabytes.
-pub const TES_RETENTION_JOBS: RangeInclusive<u64> = 0..=10_000_000;
+/// `tes.retention_jobs`: a job takes about a kilobyte in the database, ten million of them ten gigabytes. Some
+/// are kept in any case: by its job's key a run is known to have been submitted.
+pub const TES_RETENTION_JOBS: RangeInclusive<u64> = 100..=10_000_000;
 /// `tes.output_mb`.
 pub const TES_OUTPUT_MB: RangeInclusive<u64> = 1..=10_240;
 /// Schedules: each is looked at when any of them is due.

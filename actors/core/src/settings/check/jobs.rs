@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{Found, KeyPart, check_name, with};
 use crate::limits;
 use crate::settings::tes::{ScheduleSettings, TesSettings};
+use crate::tes::schedule::cron::Cron;
 
 const SECTION: &str = "tes";
 
@@ -80,11 +81,11 @@ fn check_schedule(at: &[KeyPart], schedule: &ScheduleSettings, found: &mut Found
     match (&schedule.cron, schedule.every) {
         (None, None) => found.add(at, "says neither `cron` nor `every`"),
         (Some(_), Some(_)) => found.add(&with(at, "every"), "stands beside `cron`; one of them counts"),
-        (Some(cron), None) if cron.len() > limits::CRON_BYTES_MAX => {
-            let (len, most) = (cron.len(), limits::CRON_BYTES_MAX);
-            found.add(&with(at, "cron"), format!("has {len} bytes, {most} are possible"));
+        (Some(cron), None) => {
+            if let Err(why) = Cron::parse(cron) {
+                found.add(&with(at, "cron"), why);
+            }
         }
-        (Some(_), None) => {}
         (None, Some(every)) => found.span(&with(at, "every"), every, &limits::SCHEDULE_EVERY),
     }
     if schedule.every.is_some() && schedule.timezone.is_some() {

@@ -181,6 +181,7 @@ fn what_is_wrong_with_jobs_is_located() {
         ("[tes]\nqueues = 1\n".into(), "tsup.toml:2:1: unknown field `queues`"),
         (schedule(""), "tsup.toml:1:1: `tes.schedule[0]` says neither `cron` nor `every`"),
         (schedule("every = \"1s\"\ncron = \"* * * * *\""), "tsup.toml:4:9: `tes.schedule[0].every` stands"),
+        (schedule("cron = \"0 9 * *\""), "tsup.toml:4:8: `tes.schedule[0].cron` has 4 fields"),
         (schedule("every = \"0s\""), "tsup.toml:4:9: `tes.schedule[0].every` is 0 seconds"),
         (schedule("every = \"soon\""), "tsup.toml:4:9: `tes.schedule[0].every`: `soon` is not a span"),
         (schedule("every = \"1s\"\njitter = \"2s\""), "tsup.toml:5:10: `tes.schedule[0].jitter` is longer"),

@@ -1,0 +1,3 @@
+//! Scripts that run at times.
+
+pub mod cron;
