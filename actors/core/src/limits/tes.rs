@@ -143,3 +143,15 @@ pub const REGISTRY_SETTLE: Duration = Duration::from_millis(100);
 
 /// Runs of one schedule that are made up for after an absence, the youngest: a day of a run each minute.
 pub const MISSED_RUNS_MAX: usize = 1_440;
+/// A run that is told of so late after its time is on time all the same, if no later one is due: timers fire late
+/// on a machine that is busy, and a clock is put right by seconds.
+pub const SCHEDULE_ON_TIME: Duration = Duration::from_secs(60);
+/// Between two looks at the clock, whatever is due: it may have been set.
+pub const SCHEDULE_LOOK: Duration = Duration::from_secs(30);
+/// A clock that goes back by at most this is waited for, and nothing runs twice. One that goes back by more was
+/// wrong before, and nobody waits for that.
+pub const SCHEDULE_CLOCK_BACK: Duration = Duration::from_secs(24 * 3600);
+/// After a submission that was not taken in, for no fault of its own, until the next try.
+pub const SCHEDULE_RETRY: Duration = Duration::from_secs(2);
+/// Due times that are counted one by one, before the last of them are looked for instead.
+pub const SCHEDULE_STEPS: usize = 4 * MISSED_RUNS_MAX;

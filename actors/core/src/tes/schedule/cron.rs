@@ -56,7 +56,9 @@ impl Cron {
             ));
         }
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let line = parser.parse(fields).map_err(|e| format!("is not a line of a crontab: {}", plain(&e.to_string())))?;
+        let line = parser
+            .parse(fields)
+            .map_err(|e| format!("is not a line of a crontab: {}", plain(&e.to_string())))?;
         let every_hour = line.pattern.hours.values().len() == 24;
         let cron = Cron { text: text.trim().to_owned(), line, every_hour };
         let comes = cron.line.find_next_occurrence(&EPOCH, true).is_ok();
