@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::clock::{Mono, Wall};
 use crate::ids::JobId;
 use crate::limits;
@@ -26,6 +28,7 @@ mod entry;
 mod tests;
 pub mod timing;
 
+use cron::Cron;
 use entry::Entry;
 use timing::Timing;
 
@@ -187,15 +190,12 @@ impl Schedules {
         let mut before = std::mem::take(&mut self.entries);
         for plan in plans {
             let name = Arc::clone(&plan.name);
-            let entry = match before.remove(&name) {
-                Some(mut entry) => {
-                    entry.configure(plan, wall);
-                    entry
-                }
-                None => {
-                    let kept = self.kept.remove(&*name).filter(|until| *until > NEVER);
-                    Entry::new(plan, kept, self.found.remove(&*name), wall)
-                }
+            let entry = if let Some(mut entry) = before.remove(&name) {
+                entry.configure(plan, wall);
+                entry
+            } else {
+                let kept = self.kept.remove(&*name).filter(|until| *until > NEVER);
+                Entry::new(plan, kept, self.found.remove(&*name), wall)
             };
             self.entries.insert(name, entry);
         }
@@ -204,6 +204,26 @@ impl Schedules {
             before.into_keys().chain(self.kept.iter().filter(|k| *k.1 > NEVER).map(|k| k.0.as_str().into()));
         effects.extend(gone.map(|schedule| Effect::Keep { schedule, until: NEVER }));
         self.kept.clear();
+    }
+}
+
+impl Plan {
+    /// From the configuration, which was checked; `zone` finds a zone by its name, or the machine's own.
+    pub fn new(settings: &ScheduleSettings, zone: impl FnOnce(Option<&str>) -> Option<TimeZone>) -> Self {
+        let timing = match (&settings.cron, settings.every) {
+            (Some(line), _) => Cron::parse(line)
+                .ok()
+                .and_then(|cron| Some(Timing::Cron(Box::new(cron), zone(settings.timezone.as_deref())?))),
+            (None, every) => every.map(Timing::Every),
+        };
+        Plan {
+            name: settings.name.as_str().into(),
+            timing,
+            missed: settings.missed,
+            overlap: settings.overlap,
+            jitter: settings.jitter,
+            enabled: settings.enabled,
+        }
     }
 }
 

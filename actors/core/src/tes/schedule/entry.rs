@@ -170,7 +170,7 @@ impl Entry {
     /// Of runs that wait only so many are kept, the youngest.
     fn bound(&mut self, more: bool, effects: &mut Vec<Effect>) {
         let over = self.waiting.len().saturating_sub(limits::MISSED_RUNS_MAX);
-        let dropped = self.waiting.drain(..over).last();
+        let dropped = self.waiting.drain(..over).next_back();
         let first = self.waiting.front().map(|due| Wall::from_unix_ms(due.unix_ms() - 1));
         if let Some(due) = dropped.or(first.filter(|_| more)) {
             self.skipped(due, Skip::Missed, effects);

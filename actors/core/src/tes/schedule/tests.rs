@@ -101,7 +101,9 @@ impl World {
 
     fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
-            Effect::Submit { schedule, .. } if !self.open => Some(Event::NotSubmitted { schedule, again: true }),
+            Effect::Submit { schedule, .. } if !self.open => {
+                Some(Event::NotSubmitted { schedule, again: true })
+            }
             Effect::Submit { schedule, due } => {
                 let id = JobId::drawn(self.jobs.len() as u64 + 1);
                 let state = if self.quick { JobState::Succeeded } else { JobState::Running };

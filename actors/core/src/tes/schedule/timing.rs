@@ -13,7 +13,7 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Timing {
     /// At times of a calendar, in a zone.
-    Cron(Cron, TimeZone),
+    Cron(Box<Cron>, TimeZone),
     /// Every so often, counted from the beginning of 1970 in UTC.
     Every(Duration),
 }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn years_of_seconds_are_not_counted_one_by_one() {
-        let line = |text: &str| Timing::Cron(Cron::parse(text).unwrap(), TimeZone::UTC);
+        let line = |text: &str| Timing::Cron(Box::new(Cron::parse(text).unwrap()), TimeZone::UTC);
         let years = wall(NOW).minus(Duration::from_secs(10 * 366 * 24 * 3600));
         for timing in [Timing::Every(Duration::from_secs(1)), line("* * * * * *"), line("* * * 1 1 *")] {
             let all = passed(&timing, |_| Duration::ZERO, years, wall(NOW), 1_440, Duration::ZERO);
