@@ -7,6 +7,7 @@
 //!    ├─ edge               audit log, control socket, hook socket
 //!    ├─ telemetry          registry, one sink a StatsD target, resources, journal
 //!    ├─ tmux               one gateway a socket
+//!    ├─ tes                registry, shims, queue, an actor for each attempt that runs
 //!    └─ fleet              breaker, roster, transcripts, records, drift, a supervisor a session
 //! ```
 //!
@@ -41,6 +42,7 @@ use crate::telemetry::registry::RegistryPlan;
 use crate::telemetry::resources::{ResourcesMsg, ResourcesPlan};
 use crate::telemetry::statsd::{self, StatsdPlan};
 use crate::telemetry::{JobMetrics, Metrics};
+use crate::tes::{self, Tes};
 use crate::tmux::{self, Gateway, GatewaySettings, Health, Listener, Place};
 
 /// What the tree is built from.
@@ -111,8 +113,6 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let store = Store::new(&root, "store", database);
     let Telemetry { spec: telemetry, resources, journal, journal_health } =
         telemetry(&system.child("telemetry"), &config, &settings, &metrics, &bus);
-    // Where the jobs' domain gets them.
-    let _jobs_tell = (journal, JobMetrics::new(&metrics));
     let servers = system.child("tmux");
     let gates = gates(&servers, &settings, &metrics);
     let gateways_of: Gateways = gates.iter().map(|(s, g)| (s.clone(), g.gate.clone())).collect();
@@ -122,6 +122,18 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let listener = health.listener(fleet.listener());
     let servers = gateways(&servers, gates, settings.tmux.push, &listener, &metrics, &bus);
 
+    let tes = Tes::new(tes::Plan {
+        path: system.child("tes"),
+        home: config.home.clone(),
+        exe: config.exe.clone(),
+        sockets: vec![config.socket.clone(), config.hook_socket.clone()],
+        settings: config.settings.clone(),
+        store: Arc::new(store.clone()),
+        bus: bus.clone(),
+        metrics: JobMetrics::new(&metrics),
+        journal,
+    });
+    tes.watch(&metrics);
     let view = Arc::new(std::sync::OnceLock::<View>::new());
     let at_edge = system.child("edge");
     let audit = Gate::new(at_edge.child("audit"));
@@ -134,7 +146,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         bus: bus.clone(),
         tree: Arc::clone(&view),
         fleet: fleet.clone(),
-        tes: crate::tes::Tes,
+        tes: tes.clone(),
         metrics: metrics.clone(),
         tmux: health,
         store: store.health(),
@@ -156,6 +168,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         .child(supervise("edge", edge).backoff(DOMAIN_BACKOFF))
         .child(supervise("telemetry", telemetry).backoff(DOMAIN_BACKOFF))
         .child(supervise("tmux", servers).backoff(DOMAIN_BACKOFF))
+        .child(tes.child().backoff(DOMAIN_BACKOFF))
         .child(fleet.child().backoff(DOMAIN_BACKOFF));
     let (restarts, period) = ROOT_INTENSITY;
     let spec = SupervisorSpec::new(root, Strategy::RestForOne)
@@ -167,7 +180,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
         .await
         .map_err(|e| UserError::new(Exit::Failed, format!("cannot start the supervision tree: {e}")))?;
     let _ = view.set(tree.view().clone());
-    tokio::spawn(announce(fleet.heard(), ready_tx, bus.clone()));
+    tokio::spawn(announce(fleet.heard(), tes.loaded(), ready_tx, bus.clone()));
     tokio::spawn(reread(config.profiles, fleet.clone()));
     tokio::spawn(follow(config.settings, fleet));
     Ok(RunningRoot { tree, bus, ready, admin })
@@ -187,10 +200,18 @@ async fn reread(mut profiles: watch::Receiver<Arc<Profiles>>, fleet: Fleet) {
     }
 }
 
-/// Tells that everything is up, once each tmux socket was heard of: then what is there is known. A socket
-/// that says nothing at all does not keep the rest from being used.
-async fn announce(mut heard: watch::Receiver<bool>, ready: watch::Sender<bool>, bus: Bus) {
-    let all = heard.wait_for(|heard| *heard);
+/// Tells that everything is up, once each tmux socket was heard of and the jobs of before are known: then what is
+/// there is known. A socket that says nothing at all does not keep the rest from being used.
+async fn announce(
+    mut heard: watch::Receiver<bool>,
+    mut loaded: watch::Receiver<bool>,
+    ready: watch::Sender<bool>,
+    bus: Bus,
+) {
+    let all = async {
+        let _ = heard.wait_for(|heard| *heard).await;
+        let _ = loaded.wait_for(|loaded| *loaded).await;
+    };
     if tokio::time::timeout(limits::READY_AT_LATEST, all).await.is_err() {
         tracing::warn!("ready, though not every tmux socket was heard of");
     }

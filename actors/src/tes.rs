@@ -1,17 +1,50 @@
 //! The Tool Execution Service: runs registered scripts as jobs.
 //!
+//! `registry` reads which scripts there are; `queue` owns every job that has not ended, and decides what starts;
+//! for each attempt that runs there is a `job` actor, which has `shims` start it and reads what it leaves.
+//! [`Tes`] is what the rest of the house sees.
+//!
+//! - `tes/ops.rs`: what people ask, by the names they use
+//! - `tes/tell.rs`: what is told of jobs: metrics and the execution log
 //! - `tes/shim/`: the processes that run attempts
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tsup_core::error::{Exit, UserError};
+use tokio::sync::watch;
+use tsup_core::error::UserError;
+use tsup_core::ids::ActorPath;
+use tsup_core::settings::Settings;
+use tsup_core::supervision::{Notice, Strategy};
 use tsup_core::tes::failure::Failure;
 use tsup_core::tes::job::JobState;
-use tsup_core::wire::doc::jobs::{GroupsDoc, JobDoc, OutputDoc, ScriptsDoc};
-use tsup_core::wire::verb::Submit;
+use tsup_core::tes::queue::Caps;
+use tsup_core::tes::sandbox::Host;
+use tsup_core::tes::script::Script;
 
+use crate::bus::Bus;
+use crate::gate::Gate;
+use crate::heirloom::Heirloom;
+use crate::os::proc::boot_id;
+use crate::store::JobStore;
+use crate::supervisor::{ChildSpec, SupervisorSpec, child, supervise};
+use crate::telemetry::journal::JournalMsg;
+use crate::telemetry::{JobMetrics, Metrics};
+use crate::tmux::Place;
+
+mod job;
+mod ops;
+mod queue;
+mod registry;
 pub mod shim;
+mod shims;
+mod tell;
+
+pub use ops::{Listing, Origin};
+use registry::shelf::Source;
+pub use registry::{Entry, Shelf};
 
 /// Why a submission was not taken in.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,98 +61,228 @@ impl From<UserError> for NotSubmitted {
     }
 }
 
-/// Which jobs are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listing {
-    /// In one of these states; empty is any.
-    pub states: Vec<JobState>,
-    /// Of this script.
-    pub script: Option<String>,
-    /// At most so many.
-    pub limit: Option<u32>,
+/// What the jobs' domain is made of.
+pub struct Plan {
+    /// The place of its supervisor, `root/system/tes`.
+    pub path: ActorPath,
+    /// The home directory.
+    pub home: PathBuf,
+    /// This program, which forks shims too.
+    pub exe: PathBuf,
+    /// Sockets that jobs must not reach: of the supervisor.
+    pub sockets: Vec<PathBuf>,
+    /// The configuration, followed as it changes.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// What keeps the jobs.
+    pub store: Arc<dyn JobStore>,
+    /// Where events go.
+    pub bus: Bus,
+    /// Where it counts.
+    pub metrics: JobMetrics,
+    /// The execution log.
+    pub journal: Gate<JournalMsg>,
 }
 
+/// What all actors of the domain share.
+struct Common {
+    path: ActorPath,
+    home: PathBuf,
+    exe: PathBuf,
+    jobs_folder: PathBuf,
+    boot_id: Arc<str>,
+    settings: watch::Receiver<Arc<Settings>>,
+    store: Arc<dyn JobStore>,
+    bus: Bus,
+    metrics: JobMetrics,
+    journal: Gate<JournalMsg>,
+    /// The supervisor's environment, as it was when it started.
+    own_env: Vec<(String, String)>,
+    user_home: String,
+    tmux_folders: Vec<String>,
+    sockets: Vec<String>,
+    host: OnceLock<Host>,
+    /// The scripts; `None` until the registries were read.
+    shelf: watch::Sender<Option<Arc<Shelf>>>,
+    /// Whether the queue has what the store had.
+    loaded: watch::Sender<bool>,
+    /// Why nothing is started.
+    closed: watch::Sender<Option<String>>,
+    counts: watch::Sender<[u64; JobState::ALL.len()]>,
+    queue: Gate<queue::Msg>,
+    shims: Gate<shims::Msg>,
+    registry: Gate<registry::Msg>,
+    waiting: Heirloom<shims::Waiting>,
+}
+
+/// See [`Common`].
+#[derive(Clone)]
+struct Shared(Arc<Common>);
+
+impl std::ops::Deref for Shared {
+    type Target = Common;
+    fn deref(&self) -> &Common {
+        &self.0
+    }
+}
+
+impl Common {
+    /// A registered script.
+    fn entry(&self, script: &str) -> Option<Entry> {
+        self.shelf.borrow().as_ref()?.scripts.get(script).cloned()
+    }
+
+    /// A script, or what is left of one that is not registered any more.
+    fn script(&self, id: &str) -> Arc<Script> {
+        self.entry(id).map_or_else(|| Arc::new(Script::bare(id)), |entry| entry.script)
+    }
+
+    /// The registries' files as they are configured.
+    fn registries(&self) -> Vec<Source> {
+        let settings = self.settings.borrow();
+        let registries = &settings.tes.registries;
+        let sources =
+            registries.files.iter().map(|file| Source { path: file.into(), wanted: registries.named });
+        sources.collect()
+    }
+
+    /// What limits the starts, by the configuration and the registries.
+    fn caps(&self) -> Caps {
+        let settings = self.settings.borrow();
+        let named =
+            |caps: &BTreeMap<String, u32>| caps.iter().map(|(n, cap)| (Arc::from(&**n), *cap)).collect();
+        let shelf = self.shelf.borrow();
+        let scripts = shelf.iter().flat_map(|shelf| shelf.scripts.values());
+        Caps {
+            slots: settings.tes.slots,
+            scripts: scripts.filter_map(|e| Some((Arc::clone(&e.script.id), e.script.max_slots?))).collect(),
+            specialists: named(&settings.tes.specialists),
+            groups: named(&settings.tes.groups),
+            session: settings.tes.session_slots,
+        }
+    }
+
+    /// What the host can; found out once, by trying. It may take a moment.
+    fn host(&self) -> &Host {
+        self.host.get_or_init(host)
+    }
+}
+
+fn host() -> Host {
+    Host::default()
+}
+
+/// Restarts of the domain's actors after which it begins anew.
+const INTENSITY: (u32, Duration) = (10, Duration::from_secs(60));
+
 /// The way to the jobs. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Tes;
+#[derive(Clone)]
+pub struct Tes {
+    shared: Shared,
+}
 
 impl Tes {
-    fn away<T>() -> Result<T, UserError> {
-        Err(UserError::new(Exit::Refused, "this supervisor runs no jobs"))
+    /// The domain; [`Tes::child`] starts it.
+    pub fn new(plan: Plan) -> Self {
+        let own_env: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let user_home = own_env.iter().find(|(n, _)| n == "HOME").map(|(_, v)| v.clone()).unwrap_or_default();
+        let place = Place::from_env();
+        let shown = |path: &Path| path.to_string_lossy().into_owned();
+        let (mut tmux_folders, mut sockets) =
+            (Vec::new(), plan.sockets.iter().map(|s| shown(s)).collect::<Vec<_>>());
+        for socket in &plan.settings.borrow().tmux.sockets {
+            let path = place.socket_path(socket);
+            match path.parent().filter(|_| !socket.is_path()) {
+                Some(folder) => tmux_folders.push(shown(folder)),
+                None => sockets.push(shown(&path)),
+            }
+        }
+        tmux_folders.dedup();
+        let path = plan.path;
+        Tes {
+            shared: Shared(Arc::new(Common {
+                jobs_folder: plan.home.join("jobs"),
+                home: plan.home,
+                exe: plan.exe,
+                boot_id: boot_id().unwrap_or_default().into(),
+                settings: plan.settings,
+                store: plan.store,
+                bus: plan.bus,
+                metrics: plan.metrics,
+                journal: plan.journal,
+                own_env,
+                user_home,
+                tmux_folders,
+                sockets,
+                host: OnceLock::new(),
+                shelf: watch::Sender::new(None),
+                loaded: watch::Sender::new(false),
+                closed: watch::Sender::new(None),
+                counts: watch::Sender::new([0; JobState::ALL.len()]),
+                queue: Gate::with_capacity(path.child("queue"), queue::CAPACITY),
+                shims: Gate::with_capacity(path.child("shims"), queue::CAPACITY),
+                registry: Gate::new(path.child("registry")),
+                waiting: Heirloom::new(shims::Waiting::default()),
+                path,
+            })),
+        }
     }
 
-    /// Takes a job in; answers once that is durable.
-    pub async fn submit(&self, _submit: Submit) -> Result<JobDoc, NotSubmitted> {
-        Ok(Self::away()?)
+    /// Everything, under one supervisor. The queue's end takes the jobs' actors along: it meets their attempts again
+    /// by what these leave on disk.
+    pub fn child(&self) -> ChildSpec {
+        let shared = &self.shared;
+        let (restarts, period) = INTENSITY;
+        let told = shared.queue.clone();
+        let jobs = SupervisorSpec::new(shared.path.child("jobs"), Strategy::OneForOne).unlimited().observe(
+            move |notice| {
+                if let Notice::Exited(id, _, exit) = notice
+                    && !exit.is_normal()
+                {
+                    let _ = told.control(queue::Msg::Crashed(id.as_str().into()));
+                }
+            },
+        );
+        let handle = jobs.handle();
+        let (for_registry, for_shims, for_queue) = (shared.clone(), shared.clone(), shared.clone());
+        let spec = SupervisorSpec::new(shared.path.clone(), Strategy::RestForOne)
+            .intensity(restarts, period)
+            .bus(&shared.bus)
+            .child(child("registry", shared.registry.clone(), move || {
+                registry::Registry::new(for_registry.clone())
+            }))
+            .child(child("shims", shared.shims.clone(), move || shims::Shims::new(for_shims.clone())))
+            .child(child("queue", shared.queue.clone(), move || {
+                queue::QueueActor::new(for_queue.clone(), handle.clone())
+            }))
+            .child(supervise("jobs", jobs));
+        supervise("tes", spec)
     }
 
-    /// The jobs, the youngest first.
-    pub async fn jobs(&self, _listing: Listing) -> Result<Vec<JobDoc>, UserError> {
-        Self::away()
+    /// The gates whose depth is counted.
+    pub fn watch(&self, metrics: &Metrics) {
+        metrics.watch_gate(&self.shared.queue).keep();
+        metrics.watch_gate(&self.shared.shims).keep();
+        metrics.watch_gate(&self.shared.registry).keep();
     }
 
-    /// One job, by its id or a unique beginning of it.
-    pub async fn job(&self, _job: &str) -> Result<JobDoc, UserError> {
-        Self::away()
-    }
-
-    /// Waits until all of these have ended.
-    pub async fn wait(&self, _jobs: &[String], _at_most: Option<Duration>) -> Result<Vec<JobDoc>, UserError> {
-        Self::away()
-    }
-
-    /// Ends a job; answers when it has ended.
-    pub async fn cancel(&self, _job: &str) -> Result<JobDoc, UserError> {
-        Self::away()
-    }
-
-    /// Runs a job that has ended once more.
-    pub async fn retry(&self, _job: &str) -> Result<JobDoc, UserError> {
-        Self::away()
-    }
-
-    /// Holds a job back, or releases it.
-    pub async fn hold(&self, _job: &str, _held: bool) -> Result<JobDoc, UserError> {
-        Self::away()
-    }
-
-    /// Where what an attempt printed is kept.
-    pub async fn output(&self, _job: &str, _attempt: Option<u32>) -> Result<OutputDoc, UserError> {
-        Self::away()
-    }
-
-    /// Forgets a job of the dead set; answers what it was.
-    pub async fn drop_dead(&self, _job: &str) -> Result<JobDoc, UserError> {
-        Self::away()
-    }
-
-    /// Starts nothing any more, and answers when nothing runs.
-    pub async fn drain(&self, _at_most: Option<Duration>) -> Result<String, UserError> {
-        Self::away()
-    }
-
-    /// Ends a drain.
-    pub async fn end_drain(&self) -> Result<String, UserError> {
-        Self::away()
-    }
-
-    /// Who shares which limit.
-    pub async fn groups(&self) -> Result<GroupsDoc, UserError> {
-        Self::away()
-    }
-
-    /// The registered scripts.
-    pub async fn scripts(&self) -> Result<ScriptsDoc, UserError> {
-        Self::away()
+    /// Whether jobs of before are known: then the queue takes others.
+    pub fn loaded(&self) -> watch::Receiver<bool> {
+        self.shared.loaded.subscribe()
     }
 
     /// Jobs by state, for `status`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        BTreeMap::new()
+        let counts = *self.shared.counts.borrow();
+        let known = JobState::ALL.iter().zip(counts).filter(|(_, n)| *n > 0);
+        known.map(|(state, n)| (state.as_str().to_owned(), n)).collect()
     }
 
     /// What does not work as it should.
     pub fn complaints(&self) -> Vec<String> {
-        Vec::new()
+        let shelf = self.shared.shelf.borrow();
+        let problems = shelf.iter().flat_map(|shelf| shelf.problems.iter().cloned());
+        problems.chain(self.shared.closed.borrow().clone()).collect()
     }
 }

@@ -30,6 +30,7 @@ mod statsd;
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]
 mod statsd_server;
 mod supervisor;
+mod tes;
 mod trace;
 mod transcript;
 mod transcript_attacks;

@@ -97,6 +97,8 @@ pub const RECORD_RETRY: Duration = Duration::from_millis(500);
 /// How long what is known of an attempt is waited for where its shim cannot be watched yet: it has its lock and
 /// has not made its claim.
 pub const CLAIM_LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Rounds in which processes that a killed shim left behind are looked for and killed.
+pub const STRAY_ROUNDS: usize = 100;
 /// Orders that wait for the shim server; at most one start and one stop for each job that runs.
 pub const ORDERS_PENDING_MAX: usize = 4096;
 /// From the end of a shim server to its successor: one that cannot be started must not spin.
@@ -120,6 +122,8 @@ pub const LANDLOCK_KNOWN: u32 = 7;
 
 /// A write about jobs that could not be made is made again after this time.
 pub const JOBS_KEEP_AGAIN: Duration = Duration::from_millis(500);
+/// An attempt that could not begin for want of processes, files or space is begun again after this time.
+pub const ATTEMPT_BEGIN_AGAIN: Duration = Duration::from_secs(1);
 /// Ends of jobs that are remembered for submissions that wait for them and are on their way to the store.
 pub const RECENT_ENDS: usize = 65_536;
 /// Inputs of a waiting job that are kept in memory, in bytes; larger ones are read again when it starts.

@@ -108,7 +108,8 @@ impl Wrong {
     }
 }
 
-fn usage(arg: &Arg) -> String {
+/// An input as it is asked for: `name=<type>`, in brackets where it may be left out.
+pub fn usage(arg: &Arg) -> String {
     let shown = format!("{}=<{}>", arg.name, arg.kind);
     if arg.required && arg.default.is_none() { shown } else { format!("[{shown}]") }
 }

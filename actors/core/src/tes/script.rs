@@ -180,3 +180,38 @@ pub struct Security {
     /// Whether its path may lead out of the registry's folder.
     pub outside_root: bool,
 }
+
+impl Script {
+    /// What is left of a script that is not registered any more: nothing is declared, nothing is allowed.
+    pub fn bare(id: &str) -> Self {
+        Script {
+            id: id.into(),
+            name: id.to_owned(),
+            category: String::new(),
+            description: String::new(),
+            version: None,
+            path: String::new(),
+            runtime: Runtime::Program,
+            interpreter: None,
+            args: Vec::new(),
+            stdin_json: false,
+            outputs: Vec::new(),
+            times: Times {
+                run: Some(crate::limits::SCRIPT_TIMEOUT),
+                queue: None,
+                silence: None,
+                grace: crate::limits::SCRIPT_GRACE,
+            },
+            permissions: Permissions::default(),
+            security: Security::default(),
+            env_required: Vec::new(),
+            specialists: Vec::new(),
+            dependencies: Vec::new(),
+            group: None,
+            slots: 1,
+            max_slots: None,
+            retry: RetryPolicy::default(),
+            tags: Vec::new(),
+        }
+    }
+}

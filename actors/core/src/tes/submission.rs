@@ -38,12 +38,14 @@ pub fn accept(script: &Script, submit: &Submit, around: Around) -> Result<NewJob
     words(submit)?;
     if submit.timeout_ms.is_some_and(|ms| Duration::from_millis(ms) > limits::SCRIPT_TIMEOUT_MAX || ms == 0) {
         let days = limits::SCRIPT_TIMEOUT_MAX.as_secs() / (24 * 3600);
-        return Err(misfit(format!("timeout: more than nothing and at most {days} days are possible")));
+        return Err(Box::new(misfit(format!(
+            "timeout: more than nothing and at most {days} days are possible"
+        ))));
     }
     if around.after.len() > limits::JOB_PARENTS_MAX {
         let what =
             format!("{} jobs to wait for, {} are possible", around.after.len(), limits::JOB_PARENTS_MAX);
-        return Err(misfit(what));
+        return Err(Box::new(misfit(what)));
     }
     let inputs = Value::Object(inputs.0).to_string();
     let delayed = submit.delay_ms.filter(|ms| *ms > 0).map(|ms| around.now.plus(Duration::from_millis(ms)));
@@ -76,8 +78,8 @@ pub fn accept(script: &Script, submit: &Submit, around: Around) -> Result<NewJob
     })
 }
 
-fn misfit(what: impl Into<crate::untrusted::Untrusted>) -> Box<Failure> {
-    Box::new(Failure::new(Category::Validation, what))
+fn misfit(what: impl Into<crate::untrusted::Untrusted>) -> Failure {
+    Failure::new(Category::Validation, what)
 }
 
 /// The inputs by name; a word counts more than what the document says.
@@ -87,17 +89,17 @@ fn given(submit: &Submit) -> Result<BTreeMap<String, Given>, Box<Failure>> {
         Some(text) if text.len() > limits::JOB_INPUT_BYTES_MAX => {
             let what =
                 format!("inputs of {} bytes, {} are possible", text.len(), limits::JOB_INPUT_BYTES_MAX);
-            return Err(Box::new((*misfit(what)).suggest("pass large inputs in files")));
+            return Err(Box::new(misfit(what).suggest("pass large inputs in files")));
         }
         Some(text) => match serde_json::from_str::<Value>(text) {
             Ok(document) => input::from_json(&document)?,
-            Err(e) => return Err(misfit(format!("the inputs are not JSON: {e}"))),
+            Err(e) => return Err(Box::new(misfit(format!("the inputs are not JSON: {e}")))),
         },
     };
     for (name, word) in &submit.args {
         if given.insert(name.clone(), Given::Word(word.clone())).is_some_and(|g| matches!(g, Given::Word(_)))
         {
-            return Err(misfit(format!("input `{}` was given twice", name.escape_default())));
+            return Err(Box::new(misfit(format!("input `{}` was given twice", name.escape_default()))));
         }
     }
     Ok(given)
@@ -116,14 +118,14 @@ fn words(submit: &Submit) -> Result<(), Box<Failure>> {
         let Some(word) = word else { continue };
         if word.len() > limits::JOB_WORD_BYTES_MAX {
             let most = limits::JOB_WORD_BYTES_MAX;
-            return Err(misfit(format!("{what}: {} bytes, {most} are possible", word.len())));
+            return Err(Box::new(misfit(format!("{what}: {} bytes, {most} are possible", word.len()))));
         }
         if word.contains('\0') {
-            return Err(misfit(format!("{what}: it holds a NUL byte")));
+            return Err(Box::new(misfit(format!("{what}: it holds a NUL byte"))));
         }
     }
     if submit.key.as_deref() == Some("") {
-        return Err(misfit("key: it is empty"));
+        return Err(Box::new(misfit("key: it is empty")));
     }
     Ok(())
 }

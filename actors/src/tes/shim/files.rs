@@ -54,6 +54,13 @@ pub(super) fn claim(folder: &Path, claim: &Claim) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Makes the claim of an attempt that nothing of may run any more. `false` when it was claimed before.
+pub fn revoke(folder: &Path, id: AttemptId, boot_id: &str) -> io::Result<bool> {
+    make(folder)?;
+    let nobody = ProcId { pid: 0, start_ticks: 0 };
+    claim(folder, &Claim { version: FILES_VERSION, id, shim: nobody, boot_id: boot_id.to_owned() })
+}
+
 /// Puts the record in place, whole or not at all.
 pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
     let before = folder.join(RECORD_BEFORE);

@@ -59,7 +59,8 @@ pub fn route(report: &HookReport, agents: &[Candidate], profiles: &Profiles) -> 
     }
 }
 
-fn is_named(caller: &Caller, agent: &Candidate) -> bool {
+/// Whether the caller names this agent: by `$TSUP_AGENT`, or by its pane on its server.
+pub fn is_named(caller: &Caller, agent: &Candidate) -> bool {
     let by_name = caller.agent.as_ref().is_some_and(|a| *a == agent.name || *a == agent.id.to_string());
     by_name
         || (!agent.pane.is_empty() && caller.pane.as_ref() == Some(&agent.pane) && {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tsup_core::error::UserError;
+use tsup_core::fleet::hook::Caller;
 use tsup_core::tes::failure::Failure;
 use tsup_core::tes::job::JobState;
 use tsup_core::wire::doc::VERSION;
@@ -10,11 +11,12 @@ use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, JobsDoc, RefusedDo
 use tsup_core::wire::verb::{Body, Submit};
 
 use super::Desk;
-use crate::tes::{Listing, NotSubmitted};
+use crate::tes::{Listing, NotSubmitted, Origin};
 
 impl Desk {
     pub(super) async fn submit(&self, submit: Submit) -> Result<Body, UserError> {
-        match self.parts.tes.submit(submit).await {
+        let origin = self.origin(&submit);
+        match self.parts.tes.submit_from(submit, origin).await {
             Ok(job) => Ok(answer(job)),
             Err(NotSubmitted::Misfit(failure)) => {
                 Ok(Body::Refused(Box::new(RefusedDoc { version: VERSION, error: misfit(*failure) })))
@@ -28,8 +30,8 @@ impl Desk {
         let under_way: Vec<_> = batch
             .into_iter()
             .map(|submit| {
-                let tes = self.parts.tes.clone();
-                tokio::spawn(async move { tes.submit(submit).await })
+                let (tes, origin) = (self.parts.tes.clone(), self.origin(&submit));
+                tokio::spawn(async move { tes.submit_from(submit, origin).await })
             })
             .collect();
         let mut answers = Vec::with_capacity(under_way.len());
@@ -45,6 +47,15 @@ impl Desk {
             });
         }
         Body::Batch(answers)
+    }
+
+    /// Where a submission comes from, by the pane that it was made in.
+    fn origin(&self, submit: &Submit) -> Origin {
+        let Some((tmux, pane)) = &submit.pane else { return Origin::default() };
+        let (tmux, pane) = (Some(tmux.clone()), Some(pane.clone()));
+        let (session, agent) =
+            self.parts.fleet.origin(&Caller { tmux, pane, agent: None, ancestors: Vec::new() });
+        Origin { session, agent }
     }
 
     pub(super) async fn jobs(

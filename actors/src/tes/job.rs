@@ -1,0 +1,303 @@
+//! Owns: one attempt of a job, from its order to its end.
+//! Receives: what its shim leaves behind, what the shim server tells, a wish to end it.
+//! Sends: orders to the shims, one end to the queue.
+//! Bounded by: one plan, one look and one watch at a time.
+//! Restart: temporary; when it crashes, the queue starts another one, which goes on from what is on disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tsup_core::ids::ProcId;
+use tsup_core::limits;
+use tsup_core::tes::attempt::plan::Plan;
+use tsup_core::tes::attempt::{AttemptId, Found, Record, Recovery, recover};
+use tsup_core::tes::failure::{Category, Failure as Failed};
+use tsup_core::tes::retry::Ending;
+
+use super::{Shared, queue, shims};
+use crate::actor::{Actor, Cx, Failure};
+use crate::gate::{Capacity, Lane};
+use crate::os::pidfd;
+use crate::tes::shim::files;
+
+mod collect;
+pub(super) mod place;
+mod plan;
+mod stray;
+
+/// Waiting messages of one attempt: there may be thousands of them.
+pub(super) const CAPACITY: Capacity = Capacity { control: 32, work: 1, telemetry: 1 };
+
+/// What an attempt needs to know.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    /// Which.
+    pub(super) id: AttemptId,
+    /// The script's id.
+    pub(super) script: Arc<str>,
+    /// The job's inputs, a JSON object; `None` where they have to be read from the store.
+    pub(super) inputs: Option<Box<str>>,
+    /// How long it may run, where the job says so.
+    pub(super) timeout: Option<Duration>,
+    /// In which boot it was written down as starting.
+    pub(super) started_in: Arc<str>,
+}
+
+/// What an attempt's actor receives.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// Its inputs were read from the store.
+    Inputs(Option<Box<str>>),
+    /// What its shim is to be given, or why it cannot run. `None` once taken.
+    Planned(Option<Result<Box<Plan>, Box<Failed>>>),
+    /// Its shim has ended.
+    ShimEnded,
+    /// No shim could be made, for this error of the system.
+    NotStarted(i32),
+    /// The shim server is gone: what became of the order is not known.
+    ServerGone,
+    /// Time to look again.
+    Look,
+    /// What it left on disk. `None` once taken.
+    Looked(Option<Box<std::io::Result<Found>>>),
+    /// What it printed was read. `None` once taken.
+    Collected(Option<Box<queue::Ended>>),
+    /// What was left of it was ended.
+    Swept(&'static str, u32),
+    /// Its claim was made so that nothing can run any more; or it had one.
+    Revoked(bool),
+    /// End it.
+    Cancel,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Something is being found out; what was wished meanwhile is seen to when it is known.
+    Finding,
+    /// Its shim was ordered from the server that runs.
+    Ordered,
+    /// Its shim is watched: another supervisor, or another server, ordered it.
+    Adopted(ProcId),
+}
+
+/// The actor.
+pub(super) struct JobActor {
+    shared: Shared,
+    task: Arc<Task>,
+    /// Whether nothing can have been ordered yet.
+    fresh: bool,
+    /// Whether somebody wants it to end.
+    cancelled: bool,
+    at: At,
+}
+
+impl JobActor {
+    /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
+    pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
+        JobActor { shared, task, fresh, cancelled, at: At::Finding }
+    }
+
+    fn folder(&self) -> PathBuf {
+        files::folder(&self.shared.jobs_folder, self.task.id)
+    }
+
+    /// Makes the plan, from inputs that are at hand or are read first.
+    fn plan(&mut self, inputs: Option<Box<str>>, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let Some(inputs) = inputs.or_else(|| self.task.inputs.clone()) else {
+            let (store, job, gate) = (Arc::clone(&self.shared.store), self.task.id.job, cx.gate().clone());
+            cx.spawn(async move {
+                let inputs = loop {
+                    match store.inputs(job).await {
+                        Ok(inputs) => break inputs,
+                        // It cannot run without; the store says itself what is wrong with it.
+                        Err(_) => tokio::time::sleep(limits::JOBS_KEEP_AGAIN).await,
+                    }
+                };
+                gate.insist(Lane::Control, Msg::Inputs(Some(inputs.unwrap_or_default().into()))).await;
+            });
+            return;
+        };
+        let (shared, task) = (self.shared.clone(), Arc::clone(&self.task));
+        cx.offload(move || plan::make(&shared, &task, &inputs), |plan| Msg::Planned(Some(plan)));
+    }
+
+    fn planned(&mut self, plan: Result<Box<Plan>, Box<Failed>>, cx: &mut Cx<Self>) {
+        match plan {
+            _ if self.cancelled => self.revoke(cx),
+            Ok(plan) => {
+                self.at = At::Ordered;
+                let (shims, gate) = (self.shared.shims.clone(), cx.gate().clone());
+                // There is a place for each that runs; one that finds none was counted wrong, and waits.
+                if let Err(full) = shims.work(shims::Msg::Start(Some(plan), gate)) {
+                    cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
+                }
+            }
+            Err(failure) => self.end(Ending::Failed(*failure), None, cx),
+        }
+    }
+
+    fn look(&mut self, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let (folder, id) = (self.folder(), self.task.id);
+        cx.offload(move || files::look(&folder, id), |found| Msg::Looked(Some(Box::new(found))));
+    }
+
+    fn look_later(after: Duration, cx: &mut Cx<Self>) {
+        cx.after(after, Lane::Control, Msg::Look).detach();
+    }
+
+    fn looked(&mut self, found: std::io::Result<Found>, cx: &mut Cx<Self>) {
+        let found = match found {
+            Ok(found) => found,
+            Err(e) => {
+                tracing::warn!(job = %self.task.id.job, error = %e, "what an attempt left cannot be read");
+                return Self::look_later(limits::JOBS_KEEP_AGAIN, cx);
+            }
+        };
+        let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
+        match recover(self.task.id, found, &self.task.started_in, &self.shared.boot_id) {
+            Recovery::Collect(record) => self.collect(record, cx),
+            Recovery::Adopt => match shim {
+                Some(shim) => self.adopt(shim, cx),
+                None => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
+            },
+            Recovery::Interrupted(why) => self.sweep(why, cx),
+            Recovery::Start if self.cancelled => self.revoke(cx),
+            Recovery::Start => self.plan(None, cx),
+        }
+    }
+
+    fn adopt(&mut self, shim: ProcId, cx: &mut Cx<Self>) {
+        self.at = At::Adopted(shim);
+        let gate = cx.gate().clone();
+        cx.spawn(async move {
+            pidfd::died(shim).await;
+            gate.insist(Lane::Control, Msg::ShimEnded).await;
+        });
+        if self.cancelled {
+            place::terminate(shim);
+        }
+    }
+
+    fn collect(&mut self, record: Box<Record>, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
+        let read = move || collect::read(&shared, &task, &folder, *record);
+        cx.offload(read, |ended| Msg::Collected(Some(Box::new(ended))));
+    }
+
+    /// Ends what a killed shim left behind, before anybody is told that nothing runs any more.
+    fn sweep(&mut self, why: &'static str, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let id = self.task.id;
+        cx.offload(move || stray::end(id), move |ended| Msg::Swept(why, ended));
+    }
+
+    /// Makes the claim in a shim's place, so that none can begin any more.
+    fn revoke(&mut self, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let (folder, id, boot_id) = (self.folder(), self.task.id, Arc::clone(&self.shared.boot_id));
+        cx.offload(move || files::revoke(&folder, id, &boot_id).unwrap_or(false), Msg::Revoked);
+    }
+
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        match self.at {
+            At::Finding => {}
+            At::Ordered => {
+                if self.shared.shims.control(shims::Msg::Stop(self.task.id)).is_err() {
+                    tracing::error!(job = %self.task.id.job, "a job was to end and its shim could not be told");
+                }
+            }
+            At::Adopted(shim) => place::terminate(shim),
+        }
+    }
+
+    fn end(&mut self, ending: Ending, record: Option<Record>, cx: &mut Cx<Self>) {
+        let ended = queue::Ended { id: self.task.id, ending, record, outputs: None };
+        self.tell(Box::new(ended), cx);
+    }
+
+    fn interrupted(&mut self, why: &str, left: u32, cx: &mut Cx<Self>) {
+        let failure = Failed::new(Category::Unknown, format!("what became of it is not known: {why}"))
+            .fact("processes_ended", left.to_string())
+            .suggest("see what it has done, then `tsup ctl retry` it; say `execution.idempotent` in its registry where running it twice does no harm");
+        self.end(Ending::Interrupted(failure), None, cx);
+    }
+
+    /// Tells the queue, and ends. The queue's gate outlives the queue.
+    fn tell(&mut self, ended: Box<queue::Ended>, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let message = queue::Msg::Ended(Some(ended));
+        match self.shared.queue.control(message) {
+            Ok(()) => cx.stop(),
+            Err(full) => {
+                let (queue, gate) = (self.shared.queue.clone(), cx.gate().clone());
+                cx.spawn(async move {
+                    queue.insist(Lane::Control, full.message).await;
+                    gate.insist(Lane::Control, Msg::Collected(None)).await;
+                });
+            }
+        }
+    }
+}
+
+impl Actor for JobActor {
+    type Msg = Msg;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        if self.fresh {
+            self.plan(None, cx);
+        } else {
+            self.look(cx);
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match message {
+            Msg::Inputs(inputs) => self.plan(inputs.take(), cx),
+            Msg::Planned(plan) => {
+                if let Some(plan) = plan.take() {
+                    self.planned(plan, cx);
+                }
+            }
+            Msg::ShimEnded | Msg::ServerGone if self.at != At::Finding => self.look(cx),
+            Msg::Look => self.look(cx),
+            Msg::NotStarted(errno) if self.at == At::Ordered => {
+                let id = self.task.id;
+                let message = queue::Msg::NotBegun(id, *errno);
+                let queue = self.shared.queue.clone();
+                let gate = cx.gate().clone();
+                cx.spawn(async move {
+                    queue.insist(Lane::Control, message).await;
+                    gate.insist(Lane::Control, Msg::Collected(None)).await;
+                });
+            }
+            // What is being found out will show it.
+            Msg::ShimEnded | Msg::ServerGone | Msg::NotStarted(_) => {}
+            Msg::Looked(found) => {
+                if let Some(found) = found.take() {
+                    self.looked(*found, cx);
+                }
+            }
+            Msg::Collected(Some(_)) => {
+                if let Msg::Collected(ended) = message
+                    && let Some(ended) = ended.take()
+                {
+                    self.tell(ended, cx);
+                }
+            }
+            Msg::Collected(None) => cx.stop(),
+            Msg::Swept(why, left) => self.interrupted(why, *left, cx),
+            Msg::Revoked(true) => self.end(Ending::Cancelled, None, cx),
+            // A shim was faster: what it does is ended the usual way.
+            Msg::Revoked(false) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
+            Msg::Cancel => self.cancel(),
+        }
+        Ok(())
+    }
+}

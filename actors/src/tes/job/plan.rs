@@ -1,0 +1,161 @@
+//! What a shim is given for an attempt: everything is found and checked here, and nothing has run yet.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tsup_core::limits;
+use tsup_core::tes::attempt::plan::Plan;
+use tsup_core::tes::attempt::watch::Bounds;
+use tsup_core::tes::failure::{Category, Failure};
+use tsup_core::tes::input::{self, Inputs};
+use tsup_core::tes::sandbox::{self, Places, Surroundings};
+use tsup_core::tes::script::{Level, Script};
+use tsup_core::tes::value::Kind;
+
+use super::{Task, place};
+use crate::tes::registry::program;
+use crate::tes::shim::files;
+use crate::tes::{Entry, Shared};
+
+/// The folder below an attempt's own that is its TMPDIR.
+const TMP: &str = "tmp";
+
+/// Makes the plan of an attempt, or says why it cannot run.
+pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Plan>, Box<Failure>> {
+    let entry = shared.entry(&task.script).ok_or_else(|| Box::new(gone(&task.script)))?;
+    let settings = shared.settings.borrow().tes.clone();
+    let script = with_settings(&entry.script, task, settings.strict);
+    let found = place::script(&entry, settings.allow_outside_root)?;
+    let inputs: Map<String, Value> = serde_json::from_str(inputs).map_err(|e| {
+        Box::new(Failure::new(Category::Unknown, format!("its inputs cannot be read any more: {e}")))
+    })?;
+    let inputs = Inputs(inputs);
+    let laid = input::lay_out(&script, &inputs);
+    let folder = files::folder(&shared.jobs_folder, task.id);
+    let tmp = text(&folder.join(TMP))?;
+    let from = Surroundings { own: &shared.own_env, inputs: &laid.env, tmp: &tmp, id: task.id };
+    let env = sandbox::environment(&script, from)?;
+    let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
+    let interpreter = match program::interpreter(&script) {
+        None => None,
+        Some(named) => {
+            Some(program::find(&named, path).ok_or_else(|| Box::new(no_interpreter(&script, &named)))?)
+        }
+    };
+    for (needed, _) in &script.dependencies {
+        if program::find(needed, path).is_none() {
+            return Err(Box::new(no_program(needed)));
+        }
+    }
+    let places = places(shared, &entry, &script, &inputs, &found, interpreter.as_deref(), path, &tmp)?;
+    let fence = sandbox::decide(&script, &places, shared.host())?;
+    let script_path = text(&found)?;
+    let (program, argv) = match &interpreter {
+        Some(interpreter) => {
+            (text(interpreter)?, std::iter::once(script_path).chain(laid.argv).collect::<Vec<_>>())
+        }
+        None => (script_path, laid.argv),
+    };
+    let looked_at =
+        |bound: &Option<sandbox::Bound>| bound.as_ref().filter(|b| b.group.is_none()).map(|b| b.max);
+    Ok(Box::new(Plan {
+        id: task.id,
+        boot_id: shared.boot_id.to_string(),
+        folder: text(&folder)?,
+        program,
+        argv,
+        env,
+        cwd: places.root.clone(),
+        stdin: laid.stdin,
+        bounds: Bounds {
+            run: script.times.run,
+            silence: script.times.silence,
+            grace: script.times.grace,
+            memory_bytes: looked_at(&fence.memory),
+            processes: looked_at(&fence.processes).map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+        },
+        keep_bytes: settings.output_mb.saturating_mul(1024 * 1024),
+        cpu: sandbox::cpu(&script),
+        file_bytes: Some(limits::SCRIPT_FILE_BYTES),
+        fence,
+    }))
+}
+
+/// The script as it holds for this job here.
+pub(super) fn with_settings(script: &Script, task: &Task, strict: bool) -> Script {
+    let mut script = script.clone();
+    script.times.run = task.timeout.or(script.times.run);
+    if strict {
+        script.security.level = Level::Strict;
+    }
+    script
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a different thing that was found before, used here once"
+)]
+fn places(
+    shared: &Shared,
+    entry: &Entry,
+    script: &Script,
+    inputs: &Inputs,
+    found: &Path,
+    interpreter: Option<&Path>,
+    path: &str,
+    tmp: &str,
+) -> Result<Places, Box<Failure>> {
+    let root = entry.root.canonicalize().unwrap_or_else(|_| entry.root.to_path_buf());
+    let mut programs = Vec::new();
+    let dependencies = script.dependencies.iter().filter_map(|(name, _)| program::find(name, path));
+    for program in interpreter.map(Path::to_path_buf).into_iter().chain(dependencies) {
+        for program in [program.canonicalize().ok(), Some(program)].into_iter().flatten() {
+            let program = text(&program)?;
+            programs.extend(sandbox::around(&program, &shared.user_home).map(str::to_owned));
+            programs.push(program);
+        }
+    }
+    let files = script.args.iter().filter(|a| a.kind == Kind::File);
+    let inputs = files.filter_map(|a| inputs.0.get(&a.name)?.as_str()).filter_map(|named| {
+        // What is not there grants nothing; a path is seen from the script's working directory.
+        Some(root.join(named).canonicalize().ok()?.to_string_lossy().into_owned())
+    });
+    Ok(Places {
+        script: text(found)?,
+        programs,
+        inputs: inputs.collect(),
+        tmp: tmp.to_owned(),
+        home: shared.home.to_string_lossy().into_owned(),
+        user_home: shared.user_home.clone(),
+        tmux: shared.tmux_folders.clone(),
+        sockets: shared.sockets.clone(),
+        root: text(&root)?,
+    })
+}
+
+/// A path as text: orders are text, and a name that is none is refused rather than changed.
+fn text(path: &Path) -> Result<String, Box<Failure>> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let failure =
+            Failure::new(Category::Validation, format!("the path {} is not text in UTF-8", path.display()));
+        Box::new(failure.suggest("give the file and the folders above it names in UTF-8"))
+    })
+}
+
+fn gone(script: &str) -> Failure {
+    Failure::new(Category::Dependency, format!("the script {script} is not registered any more"))
+        .suggest("put it back into its registry, then `tsup ctl retry` the job")
+}
+
+fn no_interpreter(script: &Script, named: &str) -> Failure {
+    Failure::new(Category::Dependency, format!("its interpreter {named} was not found"))
+        .fact("interpreter", named.to_owned())
+        .fact("path", script.path.clone())
+        .suggest(format!("install {named}, or name another one as `execution.interpreter` in the registry"))
+}
+
+fn no_program(named: &str) -> Failure {
+    Failure::new(Category::Dependency, format!("it needs {named}, which was not found"))
+        .fact("program", named.to_owned())
+        .suggest(format!("install {named}, or put its folder on the supervisor's PATH"))
+}

@@ -1,0 +1,215 @@
+//! What people ask of the queue.
+
+use tsup_core::clock::Mono;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::ids::JobId;
+use tsup_core::limits;
+use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::{JobRow, NewJob, Write};
+use tsup_core::tes::queue::{Event, Parent, Refusal, Sharers};
+use tsup_core::tes::show::Now;
+use tsup_core::untrusted::Untrusted;
+use tsup_core::wire::doc::VERSION;
+use tsup_core::wire::doc::jobs::{GroupDoc, GroupsDoc};
+
+use super::card::{self, Card};
+use super::keep::Then;
+use super::{Accepted, QueueActor, mono_of};
+use crate::actor::Cx;
+use crate::gate::Reply;
+
+impl QueueActor {
+    pub(super) fn submit(
+        &mut self,
+        mut job: Box<NewJob>,
+        mut parents: Vec<Parent>,
+        mut reply: Reply<Result<Accepted, UserError>>,
+        cx: &mut Cx<Self>,
+    ) {
+        if let Err(refused) = self.admit(&job) {
+            return reply.send(Err(refused));
+        }
+        for parent in &mut parents {
+            let is_here = self.cards.contains_key(&parent.id);
+            parent.ended = parent.ended.or_else(|| self.recent.0.get(&parent.id).copied());
+            if parent.ended.is_none() && !is_here {
+                let what = format!("job {}, which is to be waited for, is not there any more", parent.id);
+                return reply.send(Err(UserError::new(Exit::NotFound, what)));
+            }
+        }
+        self.last_seq += 1;
+        job.seq = self.last_seq;
+        self.coming.0 += 1;
+        self.coming.1 += u64::from(card::bytes(&job));
+        self.write(Write::Submit(job.clone()), Then::Submitted(job, parents, reply), cx);
+    }
+
+    fn admit(&self, job: &NewJob) -> Result<(), UserError> {
+        let seconds = limits::SUBMIT_RETRY_AFTER.as_secs_f64();
+        let later = |what: String| {
+            let hint = format!("nothing was submitted; try again after {seconds} s");
+            Err(UserError::new(Exit::Refused, what).hint(hint))
+        };
+        if self.closed.loading {
+            return later("jobs are still being read from the store".into());
+        }
+        if let Some(why) = &self.closed.store {
+            return later(format!("the store takes no jobs: {why}"));
+        }
+        let refusal = self.queue.admit(card::bytes(job)).err().or_else(|| {
+            let (jobs, bytes) = self.coming;
+            let all = self.queue.len() + jobs;
+            if all >= limits::JOBS_LIVE_MAX {
+                return Some(Refusal::Jobs(all));
+            }
+            (bytes > limits::JOBS_LIVE_BYTES_MAX / 2).then_some(Refusal::Bytes(bytes))
+        });
+        match refusal {
+            Some(refusal) => later(refusal.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, job: JobId, mut reply: Reply<bool>, cx: &mut Cx<Self>) {
+        if !self.cards.contains_key(&job) {
+            return reply.send(false);
+        }
+        let (done, ended) = Reply::channel();
+        self.waiters.entry(job).or_default().push(done);
+        cx.spawn(async move {
+            if ended.await.is_ok() {
+                reply.send(true);
+            }
+        });
+        self.step(Event::Cancel(job), None, cx);
+    }
+
+    pub(super) fn hold(
+        &mut self,
+        job: JobId,
+        held: bool,
+        mut reply: Reply<Result<bool, UserError>>,
+        cx: &mut Cx<Self>,
+    ) {
+        if self.queue.state(job).is_none() {
+            return reply.send(Ok(false));
+        }
+        self.write(Write::Held { job, held }, Then::Held(job, held, reply), cx);
+    }
+
+    pub(super) fn requeue(
+        &mut self,
+        row: Box<JobRow>,
+        attempts: u32,
+        mut reply: Reply<Result<bool, UserError>>,
+        cx: &mut Cx<Self>,
+    ) {
+        if self.cards.contains_key(&row.job.id) {
+            return reply.send(Ok(false));
+        }
+        if let Err(refused) = self.admit(&row.job) {
+            return reply.send(Err(refused));
+        }
+        let write = Write::Requeue { job: row.job.id, max_attempts: attempts, at: crate::clock::now_wall() };
+        self.write(write, Then::Requeued(row, attempts, reply), cx);
+    }
+
+    /// A job that ended is in the queue again, with what it had.
+    pub(super) fn requeued(&mut self, row: JobRow, attempts: u32, cx: &mut Cx<Self>) {
+        let JobRow { mut job, state, attempts: made, .. } = row;
+        let id = job.id;
+        job.held = false;
+        // Patience is for the first start.
+        job.start_by = None;
+        let mut card = Card::of(&job);
+        card.attempt = made.last().map_or(0, |a| a.attempt);
+        card.job.max_attempts = attempts;
+        (card.shown, card.told) = (state, true);
+        self.cards.insert(id, card);
+        self.recent.0.remove(&id);
+        self.became(id, JobState::Queued);
+        self.step(Event::Submitted(card::ticket(&job, None, None), Vec::new()), None, cx);
+    }
+
+    pub(super) fn drop_dead(
+        &mut self,
+        job: JobId,
+        mut reply: Reply<Result<bool, UserError>>,
+        cx: &mut Cx<Self>,
+    ) {
+        if self.cards.contains_key(&job) {
+            return reply.send(Ok(false));
+        }
+        let folder = self.shared.jobs_folder.join(job.to_string());
+        cx.spawn(async move {
+            crate::actor::blocking(move || drop(std::fs::remove_dir_all(folder))).await;
+        });
+        self.write(Write::Forget(vec![job]), Then::Forgotten(vec![(job, JobState::Dead)], Some(reply)), cx);
+    }
+
+    pub(super) fn wait_end(&mut self, job: JobId, mut reply: Reply<()>) {
+        if self.cards.contains_key(&job) {
+            let waiters = self.waiters.entry(job).or_default();
+            waiters.retain(Reply::is_wanted);
+            waiters.push(reply);
+        } else {
+            reply.send(());
+        }
+    }
+
+    /// What is known of a job that has not ended, or whose end is not durable yet.
+    pub(super) fn now(&self, job: JobId, now: Mono) -> Option<Now> {
+        let card = self.cards.get(&job)?;
+        // Ended, and not durable yet: then nothing else is told than before.
+        let state = self.queue.state(job).unwrap_or(card.shown);
+        let waiting_for = self.queue.waiting_for(job, now).map(|w| w.to_string());
+        let waiting_for = waiting_for.or_else(|| {
+            card.running.as_ref().filter(|r| r.stopping).map(|_| "its end, which was asked for".into())
+        });
+        Some(Now {
+            state,
+            attempt: card.attempt,
+            started_at: card.running.as_ref().map(|r| r.at),
+            next_attempt_at: card.again_at.filter(|at| mono_of(*at) > now && card.running.is_none()),
+            waiting_for,
+        })
+    }
+
+    pub(super) fn in_states(&self, states: &[JobState], script: Option<&str>, limit: usize) -> Vec<JobId> {
+        let mut found: Vec<(u64, JobId)> = self
+            .cards
+            .iter()
+            .filter(|(id, card)| {
+                let state = self.queue.state(**id).unwrap_or(card.shown);
+                states.contains(&state) && script.is_none_or(|s| *card.job.script == *s)
+            })
+            .map(|(id, card)| (card.job.seq, *id))
+            .collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.truncate(limit);
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(super) fn groups(&self) -> GroupsDoc {
+        let groups = self.queue.shares().into_iter();
+        let groups = groups.filter(|((kind, _), share)| {
+            // Scripts are many; those without a limit and without jobs say nothing.
+            *kind == Sharers::All || share.limit.is_some() || share.running + share.queued > 0
+        });
+        GroupsDoc {
+            version: VERSION,
+            groups: groups
+                .map(|((kind, name), share)| GroupDoc {
+                    kind: kind.as_str().to_owned(),
+                    name: Untrusted::from(&*name),
+                    limit: share.limit,
+                    used: share.used,
+                    running: share.running,
+                    queued: share.queued,
+                })
+                .collect(),
+            open: self.queue.is_open(),
+            closed_because: self.closed.why(),
+        }
+    }
+}

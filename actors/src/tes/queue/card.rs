@@ -1,0 +1,92 @@
+//! What is known of a job besides its place in the queue.
+
+use std::sync::Arc;
+
+use tsup_core::clock::{Mono, Wall};
+use tsup_core::ids::JobId;
+use tsup_core::limits;
+use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::NewJob;
+use tsup_core::tes::queue::Ticket;
+
+use super::mono_of;
+use crate::gate::Gate;
+use crate::tes::job;
+
+/// A job that has not ended. There may be a hundred thousand of them, so large things are elsewhere.
+#[derive(Debug)]
+pub(in crate::tes) struct Card {
+    /// As it was submitted; large inputs are only in the store.
+    pub(in crate::tes) job: Box<NewJob>,
+    /// Whether its inputs are here.
+    pub(in crate::tes) has_inputs: bool,
+    /// The last attempt that was started, or is about to be.
+    pub(in crate::tes) attempt: u32,
+    /// When its next attempt may start, after one that failed.
+    pub(super) again_at: Option<Wall>,
+    /// The state that was told last, if one was.
+    pub(super) shown: JobState,
+    pub(super) told: bool,
+    /// Its attempt, from its start until its end is durable.
+    pub(super) running: Option<Box<Running>>,
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(in crate::tes) struct Running {
+    pub(super) at: Wall,
+    pub(super) since: Mono,
+    /// Its actor, once its start is durable.
+    pub(super) gate: Option<Gate<job::Msg>>,
+    /// Somebody wants it to end.
+    pub(super) stopping: bool,
+}
+
+impl Card {
+    pub(super) fn of(job: &NewJob) -> Self {
+        let has_inputs = job.inputs.len() <= limits::INPUTS_IN_MEMORY_BYTES;
+        let mut job = Box::new(job.clone());
+        if !has_inputs {
+            job.inputs = String::new();
+        }
+        job.inputs.shrink_to_fit();
+        Card {
+            job,
+            has_inputs,
+            attempt: 0,
+            again_at: None,
+            shown: JobState::Queued,
+            told: false,
+            running: None,
+        }
+    }
+}
+
+/// A job's place in the queue. `since` says how old it is where it was there before.
+pub(super) fn ticket(job: &NewJob, since: Option<Wall>, not_before: Option<Wall>) -> Ticket {
+    Ticket {
+        id: job.id,
+        seq: job.seq,
+        priority: job.priority,
+        session: Arc::clone(&job.session),
+        script: Arc::clone(&job.script),
+        specialist: job.specialist.clone(),
+        group: job.group.clone(),
+        slots: job.slots,
+        not_before: not_before.map(mono_of),
+        start_by: job.start_by.map(mono_of),
+        bytes: bytes(job),
+        held: job.held,
+        since: since.map(mono_of),
+    }
+}
+
+/// What a job counts for admission.
+pub(super) fn bytes(job: &NewJob) -> u32 {
+    u32::try_from(job.inputs.len()).unwrap_or(u32::MAX)
+}
+
+/// The name of an attempt's actor.
+pub(super) fn child_id(job: JobId) -> String {
+    job.to_string()
+}

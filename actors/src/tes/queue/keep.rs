@@ -1,0 +1,257 @@
+//! Writes on their way to the store, and what follows when they are durable.
+
+use tsup_core::clock::Wall;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::ids::JobId;
+use tsup_core::limits;
+use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::{AttemptEnd, JobRow, NewJob, NextState, Write, Wrote};
+use tsup_core::tes::queue::{After, Event, Parent};
+
+use super::card::{self, Card};
+use super::{Accepted, Msg, QueueActor};
+use crate::actor::Cx;
+use crate::gate::{Lane, Reply};
+use crate::store::StoreError;
+
+/// What follows a write.
+pub(super) enum Then {
+    /// A job is in the queue.
+    Submitted(Box<NewJob>, Vec<Parent>, Reply<Result<Accepted, UserError>>),
+    /// Its attempt may begin.
+    Start(JobId, u32),
+    /// Its attempt's end may be told. Kept whole: it is written again when it could not be.
+    Ended(Box<AttemptEnd>),
+    /// The end of a job that had no attempt under way may be told.
+    Finished(Box<Write>, JobId, JobState),
+    /// It is held back, or released.
+    Held(JobId, bool, Reply<Result<bool, UserError>>),
+    /// It is in the queue again.
+    Requeued(Box<JobRow>, u32, Reply<Result<bool, UserError>>),
+    /// These are forgotten.
+    Forgotten(Vec<(JobId, JobState)>, Option<Reply<Result<bool, UserError>>>),
+}
+
+/// A write that was not made, for whoever asked for it.
+fn not_kept(e: &StoreError) -> UserError {
+    UserError::new(Exit::Refused, format!("nothing was changed: {e}"))
+        .hint("try again; `tsup status` says how the store is")
+}
+
+impl QueueActor {
+    /// A write goes with the next batch, which leaves when the messages that wait now are handled.
+    pub(super) fn write(&mut self, write: Write, then: Then, cx: &mut Cx<Self>) {
+        self.gathered.0.push(write);
+        self.gathered.1.push(then);
+        if !std::mem::replace(&mut self.flushing, true) && cx.gate().control(Msg::Flush).is_err() {
+            self.flush(cx);
+        }
+    }
+
+    pub(super) fn flush(&mut self, cx: &mut Cx<Self>) {
+        self.flushing = false;
+        let (writes, thens) = std::mem::take(&mut self.gathered);
+        if writes.is_empty() {
+            return;
+        }
+        let batch = self.next_batch;
+        self.next_batch += 1;
+        self.under_way.insert(batch, thens);
+        let (answer, gate) = (self.shared.store.keep(writes), cx.gate().clone());
+        cx.spawn(async move {
+            let answer = answer.await;
+            gate.insist(Lane::Control, Msg::Kept(batch, Some(answer))).await;
+        });
+    }
+
+    pub(super) fn kept(&mut self, batch: u64, answer: Result<Vec<Wrote>, StoreError>, cx: &mut Cx<Self>) {
+        let Some(thens) = self.under_way.remove(&batch) else { return };
+        match answer {
+            Ok(wrote) => {
+                debug_assert_eq!(wrote.len(), thens.len(), "each write has its answer");
+                for (then, wrote) in thens.into_iter().zip(wrote) {
+                    self.follow(then, wrote, cx);
+                }
+                if self.again.is_empty() && self.closed.store.take().is_some() {
+                    self.reconsider(cx);
+                }
+            }
+            Err(e) => {
+                self.closed.store = Some(e.to_string());
+                for then in thens {
+                    self.failed(then, &e, cx);
+                }
+                self.reconsider(cx);
+                if self.again_timer.is_none() {
+                    self.again_timer = Some(cx.after(limits::JOBS_KEEP_AGAIN, Lane::Control, Msg::KeepAgain));
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, then: Then, wrote: Wrote, cx: &mut Cx<Self>) {
+        match then {
+            Then::Submitted(job, parents, reply) => self.submitted(job, parents, reply, wrote, cx),
+            Then::Start(job, attempt) => self.begin(job, attempt, wrote, cx),
+            Then::Ended(end) => self.end_kept(&end, cx),
+            Then::Finished(write, job, state) => {
+                if let Write::Finish { failure, .. } = &*write {
+                    self.tell_unstarted(job, state, failure.as_deref(), cx);
+                }
+                self.gone(job, state);
+            }
+            Then::Held(job, held, mut reply) => {
+                if wrote == Wrote::Done {
+                    let event = if held { Event::Hold(job) } else { Event::Release(job) };
+                    self.step(event, None, cx);
+                }
+                reply.send(Ok(wrote == Wrote::Done));
+            }
+            Then::Requeued(row, attempts, mut reply) => {
+                if wrote == Wrote::Done {
+                    self.requeued(*row, attempts, cx);
+                }
+                reply.send(Ok(wrote == Wrote::Done));
+            }
+            Then::Forgotten(jobs, reply) => {
+                if wrote == Wrote::Done {
+                    for (_, state) in jobs {
+                        self.count(state, false);
+                    }
+                }
+                if let Some(mut reply) = reply {
+                    reply.send(Ok(wrote == Wrote::Done));
+                }
+            }
+        }
+    }
+
+    /// What a write that was not made means: whoever asked is told, what must be kept is kept later.
+    fn failed(&mut self, then: Then, e: &StoreError, cx: &mut Cx<Self>) {
+        match then {
+            Then::Submitted(job, _, mut reply) => {
+                self.came(&job);
+                reply.send(Err(not_kept(e)));
+            }
+            Then::Start(job, _) => self.put_back(job, limits::JOBS_KEEP_AGAIN, cx),
+            Then::Held(_, _, mut reply)
+            | Then::Requeued(_, _, mut reply)
+            | Then::Forgotten(_, Some(mut reply)) => reply.send(Err(not_kept(e))),
+            Then::Forgotten(_, None) => {}
+            Then::Ended(_) | Then::Finished(..) => self.again.push(then),
+        }
+    }
+
+    /// Makes writes again that must be made. Where there are none, the store is tried by reading it.
+    pub(super) fn keep_again(&mut self, cx: &mut Cx<Self>) {
+        self.again_timer = None;
+        if self.closed.loading {
+            return self.load(cx);
+        }
+        let again = std::mem::take(&mut self.again);
+        if again.is_empty() {
+            // An empty batch is answered when the store takes writes again.
+            let batch = self.next_batch;
+            self.next_batch += 1;
+            self.under_way.insert(batch, Vec::new());
+            let (answer, gate) = (self.shared.store.keep(Vec::new()), cx.gate().clone());
+            cx.spawn(async move {
+                let answer = answer.await;
+                gate.insist(Lane::Control, Msg::Kept(batch, Some(answer))).await;
+            });
+            return;
+        }
+        for then in again {
+            let write = match &then {
+                Then::Ended(end) => Write::Ended(end.clone()),
+                Then::Finished(write, ..) => Write::clone(write),
+                _ => continue,
+            };
+            self.write(write, then, cx);
+        }
+    }
+
+    /// A submission is no longer on its way.
+    pub(super) fn came(&mut self, job: &NewJob) {
+        self.coming.0 = self.coming.0.saturating_sub(1);
+        self.coming.1 = self.coming.1.saturating_sub(card::bytes(job).into());
+    }
+
+    fn submitted(
+        &mut self,
+        mut job: Box<NewJob>,
+        mut parents: Vec<Parent>,
+        mut reply: Reply<Result<Accepted, UserError>>,
+        wrote: Wrote,
+        cx: &mut Cx<Self>,
+    ) {
+        match wrote {
+            Wrote::Done => {}
+            Wrote::Before { id, same } => {
+                self.came(&job);
+                return reply.send(Ok(Accepted::Before { id, same }));
+            }
+            Wrote::IdTaken => {
+                job.id = self.draw_id();
+                return self.write(Write::Submit(job.clone()), Then::Submitted(job, parents, reply), cx);
+            }
+            Wrote::Nothing => {
+                self.came(&job);
+                let what = "the store took a submission and kept nothing";
+                return reply.send(Err(UserError::new(Exit::Bug, what)));
+            }
+        }
+        self.came(&job);
+        for parent in &mut parents {
+            parent.ended = parent.ended.or_else(|| self.recent.0.get(&parent.id).copied());
+        }
+        let id = job.id;
+        self.cards.insert(id, Card::of(&job));
+        self.became(id, JobState::Queued);
+        self.step(Event::Submitted(card::ticket(&job, None, job.not_before), parents), None, cx);
+        let now = self.now(id, cx.now());
+        if let Some(now) = now {
+            reply.send(Ok(Accepted::New(job, now)));
+        } else {
+            reply.send(Err(UserError::new(Exit::Bug, "a job that came in is not there")));
+        }
+    }
+
+    fn end_kept(&mut self, end: &AttemptEnd, cx: &mut Cx<Self>) {
+        let job = end.job;
+        if let Some(card) = self.cards.get_mut(&job) {
+            card.running = None;
+        }
+        match end.next {
+            NextState::Final(state) => {
+                self.tell_ended(end, cx);
+                self.gone(job, state);
+            }
+            NextState::Again(at) | NextState::Same(at) => {
+                if let Some(card) = self.cards.get_mut(&job) {
+                    card.again_at = Some(at);
+                }
+                if matches!(end.next, NextState::Again(_)) {
+                    self.tell_ended(end, cx);
+                }
+                if let Some(state) = self.queue.state(job).filter(|s| *s != JobState::Running) {
+                    self.became(job, state);
+                }
+            }
+        }
+    }
+
+    /// A job whose attempt did not begin waits for a moment; nothing of it ran.
+    pub(super) fn put_back(&mut self, job: JobId, pause: std::time::Duration, cx: &mut Cx<Self>) {
+        if let Some(card) = self.cards.get_mut(&job) {
+            card.attempt = card.attempt.saturating_sub(1);
+            card.running = None;
+        }
+        let next = After::Again(cx.now() + pause);
+        self.step(Event::Ended { job, took: std::time::Duration::ZERO, next }, None, cx);
+    }
+
+    pub(super) fn wall_after(pause: std::time::Duration) -> Wall {
+        crate::clock::now_wall().plus(pause)
+    }
+}

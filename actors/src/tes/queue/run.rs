@@ -1,0 +1,262 @@
+//! Starts and ends of attempts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tsup_core::clock::Wall;
+use tsup_core::ids::JobId;
+use tsup_core::limits;
+use tsup_core::tes::attempt::AttemptId;
+use tsup_core::tes::failure::{Category, Failure};
+use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::{AttemptEnd, Live, NextState, Write, Wrote};
+use tsup_core::tes::queue::{After, Event, Parent, Why};
+use tsup_core::tes::retry::{self, Ending, Next};
+
+use super::card::{self, Card, Running};
+use super::keep::Then;
+use super::{Ended, Msg, QueueActor};
+use crate::actor::Cx;
+use crate::clock::now_wall;
+use crate::gate::{Gate, Lane};
+use crate::supervisor::child;
+use crate::tes::job::{self, JobActor, Task};
+
+impl QueueActor {
+    /// An attempt is to start: that is written down first.
+    pub(super) fn start(&mut self, job: JobId, cx: &mut Cx<Self>) {
+        let Some(card) = self.cards.get_mut(&job) else { return };
+        card.attempt += 1;
+        card.again_at = None;
+        let (attempt, at) = (card.attempt, now_wall());
+        card.running = Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false }));
+        let boot_id = Arc::clone(&self.shared.boot_id);
+        self.write(Write::Starting { job, attempt, boot_id, at }, Then::Start(job, attempt), cx);
+    }
+
+    /// Its start is durable: its actor takes over.
+    pub(super) fn begin(&mut self, job: JobId, attempt: u32, wrote: Wrote, cx: &mut Cx<Self>) {
+        if wrote != Wrote::Done {
+            // Only another writer than this one can have ended it.
+            tracing::error!(%job, ?wrote, "an attempt could not be written down");
+        }
+        let Some(card) = self.cards.get(&job).filter(|c| c.attempt == attempt && c.running.is_some()) else {
+            return;
+        };
+        let wait = now_wall().since(card.again_at.unwrap_or(card.job.submitted_at));
+        self.shared.metrics.waited(card.job.priority, wait);
+        self.tell_started(job, cx);
+        self.became(job, JobState::Running);
+        let boot_id = Arc::clone(&self.shared.boot_id);
+        self.run(job, boot_id, true, cx);
+    }
+
+    /// Starts the actor of an attempt. One that is `fresh` was never ordered.
+    fn run(&mut self, job: JobId, started_in: Arc<str>, fresh: bool, cx: &mut Cx<Self>) {
+        let Some(card) = self.cards.get_mut(&job) else { return };
+        let Some(running) = card.running.as_mut() else { return };
+        let id = AttemptId { job, attempt: card.attempt, epoch: 0 };
+        let task = Arc::new(Task {
+            id,
+            script: Arc::clone(&card.job.script),
+            inputs: card.has_inputs.then(|| card.job.inputs.as_str().into()),
+            timeout: card.job.timeout,
+            started_in,
+        });
+        let name = card::child_id(job);
+        let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
+        running.gate = Some(gate.clone());
+        let (shared, stopping) = (self.shared.clone(), running.stopping);
+        let make = move || JobActor::new(shared.clone(), Arc::clone(&task), fresh, stopping);
+        let spec = child(&name, gate, make).temporary();
+        let jobs = self.jobs.clone();
+        cx.spawn(async move {
+            // One of an earlier incarnation of the queue may still be on its way out.
+            while let Err(e) = jobs.start_child(spec.clone()).await {
+                tracing::warn!(%job, error = %e, "the actor of an attempt does not start");
+                tokio::time::sleep(limits::CLAIM_LOOK_AGAIN).await;
+            }
+        });
+    }
+
+    /// The actor of an attempt crashed: another one takes over what it finds.
+    pub(super) fn crashed(&mut self, name: &str, cx: &mut Cx<Self>) {
+        let Ok(job) = name.parse::<JobId>() else { return };
+        if self.queue.state(job) == Some(JobState::Running) {
+            tracing::warn!(%job, "the actor of an attempt crashed; another one takes over");
+            // It was written down in this boot, or another actor has found out already that it was not.
+            let boot_id = Arc::clone(&self.shared.boot_id);
+            self.run(job, boot_id, false, cx);
+        }
+    }
+
+    pub(super) fn stop(&mut self, job: JobId) {
+        let Some(running) = self.cards.get_mut(&job).and_then(|c| c.running.as_mut()) else { return };
+        running.stopping = true;
+        if let Some(gate) = &running.gate
+            && gate.control(job::Msg::Cancel).is_err()
+        {
+            tracing::error!(%job, "a job was to end, and its actor is overloaded");
+        }
+    }
+
+    /// A job ends that has no attempt under way.
+    pub(super) fn fail(&mut self, job: JobId, why: Why, cx: &mut Cx<Self>) {
+        let state = why.state();
+        let failure = match why {
+            Why::Cancelled => None,
+            Why::Expired => Some(self.expired(job)),
+            Why::Parent(parent) => Some(self.in_vain(parent)),
+        };
+        self.remember(job, state);
+        let write = Write::Finish { job, state, at: now_wall(), failure: failure.map(Box::new) };
+        self.write(write.clone(), Then::Finished(Box::new(write), job, state), cx);
+    }
+
+    fn expired(&self, job: JobId) -> Failure {
+        let waited = self.cards.get(&job).map_or(Duration::ZERO, |c| now_wall().since(c.job.submitted_at));
+        let failure = Failure::new(
+            Category::Timeout,
+            format!("it waited in the queue for {} s and has not started", waited.as_secs()),
+        );
+        failure
+            .suggest("see `tsup ctl groups` for what keeps jobs waiting, or raise `[tes] slots`")
+            .suggest("raise `execution.queue_timeout_seconds` in the registry")
+    }
+
+    fn in_vain(&self, parent: JobId) -> Failure {
+        let end = self.recent.0.get(&parent).map_or_else(|| "otherwise".to_owned(), ToString::to_string);
+        Failure::new(Category::Dependency, format!("job {parent}, which it waited for, ended {end}"))
+            .fact("job", parent.to_string())
+            .suggest(format!("see `tsup ctl job {parent}`, then submit this one again"))
+    }
+
+    /// An attempt ended. Its slot is free at once; what is told of it waits until it is durable.
+    pub(super) fn ended(&mut self, ended: Ended, cx: &mut Cx<Self>) {
+        let Ended { id, ending, record, outputs } = ended;
+        let job = id.job;
+        let is_running = self.queue.state(job) == Some(JobState::Running);
+        let Some(card) = self.cards.get(&job).filter(|c| is_running && c.attempt == id.attempt) else {
+            return;
+        };
+        let Some(running) = &card.running else { return };
+        let took = record.as_ref().map_or_else(
+            || cx.now().since(running.since),
+            |r| Duration::try_from_secs_f64(r.wall_seconds).unwrap_or_default(),
+        );
+        let stopping = running.stopping;
+        let mut policy = self.shared.script(&card.job.script).retry.clone();
+        policy.max_attempts = card.job.max_attempts;
+        let (next, retry) = retry::next(&policy, id.attempt, &ending, &mut self.jitter);
+        let (next, after) = match next {
+            // Whoever cancels wins over a further attempt.
+            Next::Again(_) if stopping => both(JobState::Cancelled),
+            Next::Final(state) => both(state),
+            Next::Again(pause) => (NextState::Again(Self::wall_after(pause)), After::Again(cx.now() + pause)),
+        };
+        let failure = match ending {
+            Ending::Succeeded | Ending::Cancelled => None,
+            Ending::Failed(failure) | Ending::Interrupted(failure) => Some(failure),
+        };
+        if let NextState::Final(state) = next {
+            self.remember(job, state);
+        }
+        let end =
+            AttemptEnd { job, attempt: id.attempt, at: now_wall(), record, failure, retry, outputs, next };
+        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+        self.step(Event::Ended { job, took, next: after }, Some(job), cx);
+    }
+
+    /// An attempt that was written down could not begin: the system has no room for a process now.
+    pub(super) fn not_begun(&mut self, id: AttemptId, errno: i32, cx: &mut Cx<Self>) {
+        let job = id.job;
+        let is_running = self.queue.state(job) == Some(JobState::Running);
+        let Some(card) = self.cards.get_mut(&job).filter(|c| is_running && c.attempt == id.attempt) else {
+            return;
+        };
+        let e = std::io::Error::from_raw_os_error(errno);
+        tracing::warn!(%job, error = %e, "an attempt could not begin and is tried again");
+        let stopping = card.running.as_ref().is_some_and(|r| r.stopping);
+        let pause = limits::ATTEMPT_BEGIN_AGAIN;
+        card.attempt = card.attempt.saturating_sub(1);
+        let (next, after) = if stopping {
+            both(JobState::Cancelled)
+        } else {
+            (NextState::Same(Self::wall_after(pause)), After::Again(cx.now() + pause))
+        };
+        let end = AttemptEnd {
+            job,
+            attempt: id.attempt,
+            at: now_wall(),
+            record: None,
+            failure: None,
+            retry: None,
+            outputs: None,
+            next,
+        };
+        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+        self.step(Event::Ended { job, took: Duration::ZERO, next: after }, Some(job), cx);
+    }
+
+    /// A job that the store had. Answers whether an attempt of it is under way.
+    pub(super) fn recovered(&mut self, live: Live, cx: &mut Cx<Self>) -> bool {
+        let Live { job, attempt, starting_in, again_at, parents } = live;
+        let id = job.id;
+        let mut card = Card::of(&job);
+        card.attempt = attempt;
+        card.again_at = again_at;
+        card.shown = if starting_in.is_some() { JobState::Running } else { JobState::Queued };
+        card.told = true;
+        self.count(card.shown, true);
+        let not_before = again_at.into_iter().chain(job.not_before).max();
+        let waited_since = job.not_before.map_or(job.submitted_at, |at| at.max(job.submitted_at));
+        let ticket = card::ticket(&job, Some(waited_since), not_before);
+        let Some(boot) = starting_in else {
+            self.cards.insert(id, card);
+            let parents = parents.into_iter().map(|(id, edge, ended)| Parent { id, edge, ended }).collect();
+            self.step(Event::Submitted(ticket, parents), None, cx);
+            return false;
+        };
+        let at: Wall = again_at.unwrap_or(job.submitted_at);
+        card.running = Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false }));
+        self.cards.insert(id, card);
+        self.step(Event::Adopted(ticket), None, cx);
+        self.run(id, boot.into(), false, cx);
+        true
+    }
+
+    /// Looks for finished jobs that are to be forgotten, and removes their files.
+    pub(super) fn retention(&mut self, cx: &mut Cx<Self>) {
+        let settings = self.shared.settings.borrow().tes.clone();
+        let before = now_wall().minus(Duration::from_secs(settings.retention_days.saturating_mul(24 * 3600)));
+        let store = Arc::clone(&self.shared.store);
+        let (folder, gate) = (self.shared.jobs_folder.clone(), cx.gate().clone());
+        cx.spawn(async move {
+            let found = store.forgettable(before, settings.retention_jobs, limits::RETENTION_BATCH).await;
+            let mut jobs = Vec::new();
+            for id in found.unwrap_or_default() {
+                if let Ok(Some(row)) = store.job(id).await {
+                    jobs.push((id, row.state));
+                }
+            }
+            let files: Vec<_> = jobs.iter().map(|(id, _)| folder.join(id.to_string())).collect();
+            // The files go first: rows without files are forgotten the next time, files without rows never.
+            crate::actor::blocking(move || files.iter().for_each(|f| drop(std::fs::remove_dir_all(f)))).await;
+            gate.insist(Lane::Work, Msg::Forgettable(jobs)).await;
+        });
+    }
+
+    pub(super) fn forget(&mut self, jobs: Vec<(JobId, JobState)>, cx: &mut Cx<Self>) {
+        let more = jobs.len() >= limits::RETENTION_BATCH;
+        let pause = if more { limits::JOBS_KEEP_AGAIN } else { limits::RETENTION_EVERY };
+        self.retention = Some(cx.after(pause, Lane::Work, Msg::Retention));
+        if !jobs.is_empty() {
+            let ids = jobs.iter().map(|(id, _)| *id).collect();
+            self.write(Write::Forget(ids), Then::Forgotten(jobs, None), cx);
+        }
+    }
+}
+
+fn both(state: JobState) -> (NextState, After) {
+    (NextState::Final(state), After::Final(state))
+}

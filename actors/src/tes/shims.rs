@@ -1,0 +1,196 @@
+//! Owns: the shim server's process, and who waits for which attempt.
+//! Receives: orders of the jobs, the server's news.
+//! Sends: news to the jobs whose attempts they are about.
+//! Bounded by: limits::ORDERS_PENDING_MAX orders that wait for the server.
+//! Restart: permanent; starts another server. The old one ends with its shims; its jobs watch these themselves.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tsup_core::ids::Generation;
+use tsup_core::limits;
+use tsup_core::tes::attempt::AttemptId;
+use tsup_core::tes::attempt::plan::{News, Order, Plan};
+use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
+
+use super::{Shared, job};
+use crate::actor::{Actor, Cx, Failure};
+use crate::gate::{Gate, Lane};
+use crate::heirloom::Held;
+
+/// Who waits for which attempt. It passes from one incarnation to the next, so that everybody hears of the end
+/// of the server that took their order.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(HashMap<AttemptId, Gate<job::Msg>>);
+
+/// What the actor receives.
+#[derive(Debug)]
+pub(super) enum Msg {
+    /// Run an attempt, and tell its actor of the end. The plan is `None` once taken.
+    Start(Option<Box<Plan>>, Gate<job::Msg>),
+    /// End one.
+    Stop(AttemptId),
+    /// What the server of that incarnation told.
+    News(Generation, Vec<News>),
+    /// That server is gone.
+    Gone(Generation),
+}
+
+/// The actor.
+pub(super) struct Shims {
+    shared: Shared,
+    waiting: Held<Waiting>,
+    orders: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Shims {
+    pub(super) fn new(shared: Shared) -> Self {
+        let waiting = shared.waiting.reach();
+        Shims { shared, waiting, orders: None }
+    }
+
+    /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
+    fn order(&mut self, order: &Order) -> bool {
+        let Some(orders) = &self.orders else { return false };
+        match frame::encode(Kind::Request, order) {
+            Ok(bytes) => orders.try_send(bytes).is_ok(),
+            Err(e) => {
+                tracing::error!(error = %e, "an order to the shim server cannot be written");
+                false
+            }
+        }
+    }
+
+    fn tell(&mut self, id: AttemptId, message: job::Msg) {
+        let Some(gate) = self.waiting.0.remove(&id) else { return };
+        if gate.control(message).is_err() {
+            tracing::error!(job = %id.job, "an attempt's end could not be told: its actor is overloaded");
+        }
+    }
+
+    fn everybody(&mut self) {
+        for (_, gate) in self.waiting.0.drain() {
+            // Whoever has ended has nobody behind the gate; that is as well.
+            let _ = gate.control(job::Msg::ServerGone);
+        }
+    }
+}
+
+impl Actor for Shims {
+    type Msg = Msg;
+
+    async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        self.waiting.filled().await;
+        self.everybody();
+        let (child, stream) = start(&self.shared.exe)
+            .map_err(|e| Failure::new(format!("the shim server cannot be started: {e}")))?;
+        let (reader, writer) = stream.into_split();
+        let (orders, outbox) = mpsc::channel(limits::ORDERS_PENDING_MAX);
+        self.orders = Some(orders);
+        cx.spawn(write(writer, outbox));
+        cx.spawn(read(reader, child, cx.gate().clone(), cx.generation()));
+        cx.ready();
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        match message {
+            Msg::Start(plan, gate) => {
+                let Some(plan) = plan.take() else { return Ok(()) };
+                let id = plan.id;
+                self.waiting.0.insert(id, gate.clone());
+                if !self.order(&Order::Start(plan)) {
+                    self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
+                }
+            }
+            Msg::Stop(id) => {
+                // A server that is gone has told so: the job looks for its shim itself.
+                let _ = self.order(&Order::Stop(*id));
+            }
+            Msg::News(whose, news) if *whose == cx.generation() => {
+                for one in std::mem::take(news) {
+                    match one {
+                        News::Ended(id) => self.tell(id, job::Msg::ShimEnded),
+                        News::NotStarted(id, errno) => self.tell(id, job::Msg::NotStarted(errno)),
+                    }
+                }
+            }
+            Msg::Gone(whose) if *whose == cx.generation() => {
+                return Err(Failure::new("the shim server ended"));
+            }
+            Msg::News(..) | Msg::Gone(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Starts a server: this very program, also when another one was put in its file's place.
+fn start(exe: &std::path::Path) -> std::io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = StdStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if itself.exists() { itself } else { exe.to_path_buf() };
+    let mut command = Command::new(program);
+    command.arg("shims").current_dir("/").env_clear();
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn()?;
+    Ok((child, UnixStream::from_std(ours)?))
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut outbox: mpsc::Receiver<Vec<u8>>) {
+    while let Some(mut bytes) = outbox.recv().await {
+        while let Ok(more) = outbox.try_recv() {
+            bytes.extend(more);
+        }
+        // What cannot be written is told by the reading half.
+        if writer.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads news until the server is gone, and takes its end.
+async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, generation: Generation) {
+    let mut buffer = Vec::new();
+    loop {
+        match reader.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+        let Some(news) = parse(&mut buffer) else {
+            tracing::error!("the shim server told something that is not understood");
+            break;
+        };
+        if !news.is_empty() {
+            gate.insist(Lane::Control, Msg::News(generation, news)).await;
+        }
+    }
+    // It may live on for its shims; its end is taken when it comes, so that no zombie stays.
+    let taken = std::thread::Builder::new().name("tsup-shims".into()).spawn(move || child.wait());
+    if let Err(e) = taken {
+        tracing::warn!(error = %e, "a shim server's end will not be taken");
+    }
+    gate.insist(Lane::Control, Msg::Gone(generation)).await;
+}
+
+/// Takes the whole frames out; `None` when they are not what a server of this version writes.
+fn parse(buffer: &mut Vec<u8>) -> Option<Vec<News>> {
+    let mut news = Vec::new();
+    let mut at = 0;
+    while let Some(head) = buffer.get(at..at + HEADER_BYTES) {
+        let header = Header::parse(head.try_into().ok()?, limits::ORDER_BYTES_MAX).ok()?;
+        let end = at + HEADER_BYTES + header.len as usize;
+        let Some(payload) = buffer.get(at + HEADER_BYTES..end) else { break };
+        news.push(frame::decode(header, Kind::Response, payload).ok()?);
+        at = end;
+    }
+    buffer.drain(..at);
+    Some(news)
+}
