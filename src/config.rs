@@ -18,6 +18,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file; `None` when there is none and the defaults hold.
     pub file: Option<PathBuf>,
+    /// The folder under which its relative paths stand: the file's, or the one where somebody started.
+    pub base: PathBuf,
 }
 
 /// The file that holds the configuration: `--config`, else `./tsup.toml`, else
@@ -38,16 +40,20 @@ pub fn find(flag: Option<&Path>) -> Result<Option<PathBuf>, UserError> {
 /// Reads the configuration from a file, or the defaults when there is none, with the variables of the
 /// environment over it.
 pub fn load(file: Option<&Path>) -> Result<Loaded, UserError> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    load_under(file, file.and_then(Path::parent).unwrap_or(&here))
+}
+
+/// The same, with relative paths under `base`: what is read again later is read as it was at first.
+pub fn load_under(file: Option<&Path>, base: &Path) -> Result<Loaded, UserError> {
     let text = file.map(read).transpose()?.unwrap_or_default();
     let shown = file.map_or_else(|| "defaults".to_owned(), |f| shorten(f).display().to_string());
     let variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let mut settings = source::parse(&shown, &text, &variables)?;
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let base = file.and_then(Path::parent).unwrap_or(&here);
     anchor(&mut settings, base);
-    Ok(Loaded { settings, file: file.map(Path::to_owned) })
+    Ok(Loaded { settings, file: file.map(Path::to_owned), base: base.to_owned() })
 }
 
 /// Makes the paths in the settings absolute: `~/` is the user's home, everything else stands under the

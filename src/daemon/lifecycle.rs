@@ -193,21 +193,27 @@ async fn live(
 /// The configuration that runs.
 struct Configuration {
     file: Option<PathBuf>,
+    base: PathBuf,
     settings: watch::Sender<Arc<Settings>>,
 }
 
 impl Configuration {
     fn new(loaded: Loaded) -> Self {
-        Configuration { file: loaded.file, settings: watch::Sender::new(Arc::new(loaded.settings)) }
+        Configuration {
+            file: loaded.file,
+            base: loaded.base,
+            settings: watch::Sender::new(Arc::new(loaded.settings)),
+        }
     }
 
     /// Reads the file again and hands what takes effect at once to the tree; says what that was, and what
     /// waits for a restart. An error leaves everything as it was.
     async fn reload(&self) -> Result<String, UserError> {
-        let file = self.file.clone();
-        let read = tokio::task::spawn_blocking(move || config::load(file.as_deref()))
-            .await
-            .map_err(|e| UserError::new(Exit::Bug, format!("reading the configuration failed: {e}")))??;
+        let (file, base) = (self.file.clone(), self.base.clone());
+        let read =
+            tokio::task::spawn_blocking(move || config::load_under(file.as_deref(), &base))
+                .await
+                .map_err(|e| UserError::new(Exit::Bug, format!("reading the configuration failed: {e}")))??;
         let running = Arc::clone(&self.settings.borrow());
         let changes = diff(&running, &read.settings);
         if !changes.live.is_empty() {
