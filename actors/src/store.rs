@@ -24,6 +24,7 @@ pub mod jobs;
 mod op;
 mod reader;
 mod schema;
+mod upkeep;
 mod writer;
 
 pub use db::check;
@@ -45,7 +46,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is damaged or is no database.
-    #[error("{path} is damaged ({what}): move it aside, and tsup starts with an empty one")]
+    #[error("{path} is damaged ({what}): move it and {path}-wal aside, and tsup starts with an empty one")]
     Corrupt {
         /// The file.
         path: String,

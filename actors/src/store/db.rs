@@ -1,6 +1,7 @@
 //! The database file: opening, migrating, and one transaction for what was gathered.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tsup_core::limits;
@@ -10,11 +11,19 @@ use super::StoreError;
 use super::jobs::{self, LoadedJobs};
 use super::op::{Loaded, Op};
 use super::schema::{MIGRATIONS, SCHEMA};
+use super::upkeep::{self, Check, Copier, Damage};
 
 /// An open database.
 pub(super) struct Db {
     connection: Connection,
     path: String,
+    copier: Copier,
+    /// Rows that were written since the length of the log was looked at.
+    rows_since_look: usize,
+    /// What a check that goes on after the opening has found.
+    damage: Damage,
+    /// That check, while there is one.
+    _check: Option<Check>,
 }
 
 /// What is written together: one thing of the fleet, or all writes of one call.
@@ -74,34 +83,48 @@ fn is_of_one_write(e: &rusqlite::Error) -> bool {
 }
 
 impl Db {
-    /// Opens or creates the file (0600), checks it and brings it to [`SCHEMA`].
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens or creates the file (0600), checks it and brings it to [`SCHEMA`]. A large file is checked on while
+    /// it is used, and `found` is told what is wrong with it.
+    pub(super) fn open(
+        path: &Path,
+        found: impl FnOnce(StoreError) + Send + 'static,
+    ) -> Result<Self, StoreError> {
         check(path)?;
         let name = path.display().to_string();
-        create_private(path).map_err(|e| StoreError::Io { path: name.clone(), what: e.to_string() })?;
+        log_has_its_file(path)?;
+        create_private(path).map_err(|e| io_error(&name, &e))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| error(&name, &e))?;
-        let mut db = Db { connection, path: name };
-        db.prepare().map_err(|e| error(&db.path, &e))?;
-        let verdict: String = db
-            .connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|e| error(&db.path, &e))?;
-        if verdict != "ok" {
-            return Err(StoreError::Corrupt { path: db.path, what: verdict });
-        }
+        prepare(&connection).map_err(|e| error(&name, &e))?;
+        let damage = Damage::default();
+        let check = if length(path) <= limits::STORE_CHECK_AT_ONCE_BYTES {
+            upkeep::check(&connection, &name)?;
+            None
+        } else {
+            let damage = Arc::clone(&damage);
+            let found = move |e: StoreError| {
+                let _ = damage.set(e.clone());
+                found(e);
+            };
+            Some(Check::start(path, found).map_err(|e| io_error(&name, &e))?)
+        };
+        let copier = Copier::start(path).map_err(|e| io_error(&name, &e))?;
+        let mut db = Db { connection, path: name, copier, rows_since_look: 0, damage, _check: check };
+        db.begin_log_anew()?;
         db.migrate().map_err(|e| error(&db.path, &e))?;
         Ok(db)
     }
 
-    /// WAL with a sync at each commit: what is answered survives a power loss too.
-    fn prepare(&self) -> rusqlite::Result<()> {
-        let c = &self.connection;
-        c.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
-        c.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS);
-        c.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        c.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
-        c.pragma_update(None, "cache_size", -limits::STORE_CACHE_KIB)
+    /// What was found wrong after the opening.
+    pub(super) fn damage(&self) -> Option<StoreError> {
+        self.damage.get().cloned()
+    }
+
+    /// What the last life left in the log goes into the file. After a sync that failed, the log may have a hole
+    /// on the disk that memory hides, behind which nothing must be written.
+    fn begin_log_anew(&self) -> Result<(), StoreError> {
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(false));
+        copied.map_err(|e| error(&self.path, &e)).or_else(not_copied).map(|_| ())
     }
 
     fn migrate(&mut self) -> rusqlite::Result<()> {
@@ -128,6 +151,31 @@ impl Db {
                 .collect(),
             Err(e) => units.iter().map(|_| Err(error(&self.path, &e))).collect(),
         }
+    }
+
+    /// Looks after the log, between two transactions. The error is one after which nothing may be written.
+    pub(super) fn look_after_log(&mut self, rows: usize) -> Result<(), StoreError> {
+        let nearly_all = match self.copier.done() {
+            Some(copied) => copied.map_or_else(not_copied, |()| Ok(true))?,
+            None => false,
+        };
+        self.rows_since_look += rows;
+        if !nearly_all && self.rows_since_look < limits::STORE_LOG_LOOK_ROWS {
+            return Ok(());
+        }
+        self.rows_since_look = 0;
+        let look = || {
+            let pages = upkeep::pages_to_copy(&self.connection)?;
+            if (nearly_all && pages > 0) || pages >= limits::STORE_LOG_PAGES_MAX {
+                upkeep::copy(&self.connection)?;
+                return Ok(false);
+            }
+            Ok(pages >= limits::STORE_LOG_PAGES)
+        };
+        if look().map_err(|e| error(&self.path, &e)).or_else(not_copied)? {
+            self.copier.ask();
+        }
+        Ok(())
     }
 
     fn transact(&mut self, units: &[Unit<'_>]) -> rusqlite::Result<Vec<Vec<Wrote>>> {
@@ -166,6 +214,43 @@ impl Db {
     pub(super) fn load_jobs(&mut self) -> Result<LoadedJobs, StoreError> {
         jobs::read::load(&self.connection).map_err(|e| error(&self.path, &e))
     }
+}
+
+/// WAL with a sync at each commit: what is answered survives a power loss too.
+fn prepare(c: &Connection) -> rusqlite::Result<()> {
+    c.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
+    c.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS);
+    c.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    c.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;")?;
+    c.pragma_update(None, "cache_size", -limits::STORE_CACHE_KIB)
+}
+
+/// What is not copied stays in the log, and is copied later; unless the disk does not confirm what it has.
+fn not_copied(e: StoreError) -> Result<bool, StoreError> {
+    if matches!(e, StoreError::Sync { .. }) {
+        return Err(e);
+    }
+    tracing::warn!(error = %e, "the database's log was not copied into the file");
+    Ok(false)
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |m| m.len())
+}
+
+fn io_error(name: &str, e: &std::io::Error) -> StoreError {
+    StoreError::Io { path: name.to_owned(), what: e.to_string() }
+}
+
+/// SQLite removes a log whose file is gone or empty, and with it what was acknowledged.
+fn log_has_its_file(path: &Path) -> Result<(), StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if length(path) == 0 && length(Path::new(&log)) > 0 {
+        let what = format!("it is empty, but {} still has writes of it", Path::new(&log).display());
+        return Err(StoreError::Corrupt { path: path.display().to_string(), what });
+    }
+    Ok(())
 }
 
 fn create_private(path: &Path) -> std::io::Result<()> {

@@ -21,6 +21,10 @@ fn home() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
+fn open(path: &Path) -> Result<Db, StoreError> {
+    Db::open(path, |e| panic!("{e}"))
+}
+
 fn id(n: u64) -> AgentId {
     AgentId::owned(&SocketName("s".into()), "web", &n.to_string())
 }
@@ -82,7 +86,7 @@ fn put(db: &mut Db, ops: &[Op]) {
 }
 
 fn reopened(path: &Path) -> Loaded {
-    Db::open(path).unwrap().load("boot").unwrap()
+    open(path).unwrap().load("boot").unwrap()
 }
 
 #[tokio::test]
@@ -166,7 +170,7 @@ fn a_newer_database_is_refused_and_not_touched() {
     drop(newer);
     let before = std::fs::read(&path).unwrap();
     let error = check(&path).unwrap_err();
-    assert_eq!(Db::open(&path).map(|_| ()).unwrap_err(), error);
+    assert_eq!(open(&path).map(|_| ()).unwrap_err(), error);
     assert!(error.to_string().contains("has schema 99, this tsup knows up to 2"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -174,7 +178,7 @@ fn a_newer_database_is_refused_and_not_touched() {
 #[test]
 fn every_truncation_opens_or_says_what_is_wrong() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let ops: Vec<Op> = (0..40).map(|n| Op::PutAgent(Box::new(record(n)))).collect();
     put(&mut db, &ops);
     drop(db);
@@ -184,7 +188,7 @@ fn every_truncation_opens_or_says_what_is_wrong() {
     for cut in (0..whole.len()).step_by(509).chain([1, 15, 16, 99, 100, whole.len()]) {
         let (_dir, torn) = home();
         std::fs::write(&torn, &whole[..cut]).unwrap();
-        match Db::open(&torn).and_then(|mut db| db.load("boot")) {
+        match open(&torn).and_then(|mut db| db.load("boot")) {
             Ok(_) => opened += 1,
             Err(StoreError::Corrupt { path, .. }) => {
                 assert_eq!(path, torn.display().to_string());
@@ -199,7 +203,7 @@ fn every_truncation_opens_or_says_what_is_wrong() {
 #[test]
 fn flipped_bytes_never_panic() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     put(&mut db, &[Op::PutAgent(Box::new(record(1))), Op::AddChange(id(1), change(1))]);
     drop(db);
     let whole = std::fs::read(&path).unwrap();
@@ -208,7 +212,7 @@ fn flipped_bytes_never_panic() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
         std::fs::write(&torn, bytes).unwrap();
-        if let Err(e) = Db::open(&torn).and_then(|mut db| db.load("boot")) {
+        if let Err(e) = open(&torn).and_then(|mut db| db.load("boot")) {
             assert!(!e.to_string().is_empty());
         }
     }

@@ -115,15 +115,11 @@ fn run(
     health: &Health,
     opened: SyncSender<()>,
 ) -> Result<(), StoreError> {
-    let open = |health| match Db::open(path) {
-        Ok(open) => {
-            note(health, None);
-            Ok(open)
-        }
-        Err(e) => {
-            note(health, Some(e.clone()));
-            Err(e)
-        }
+    let open = |health: &Health| {
+        let later = Arc::clone(health);
+        let open = Db::open(path, move |e| note(&later, Some(e)));
+        note(health, open.as_ref().err().cloned());
+        open
     };
     let mut db = open(health).ok();
     drop(opened);
@@ -166,11 +162,12 @@ fn write(db: &mut Db, batch: Vec<Item>, health: &Health) -> Result<(), StoreErro
     let fatal =
         answers.iter().filter_map(|a| a.as_ref().err()).find(|e| matches!(e, StoreError::Sync { .. }));
     let fatal = fatal.cloned();
-    note(health, worst.cloned());
+    note(health, worst.cloned().or_else(|| db.damage()));
+    let rows = batch.iter().map(Item::rows).sum();
     for (item, answer) in batch.into_iter().zip(answers) {
         item.answer(answer);
     }
-    fatal.map_or(Ok(()), Err)
+    fatal.map_or_else(|| db.look_after_log(rows), Err)
 }
 
 /// One part of a batch, with whoever waits for it.
@@ -184,6 +181,13 @@ impl Item {
         match self {
             Item::Op(op, _) => Unit::Op(op),
             Item::Keep(writes, _) => Unit::Jobs(writes),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Item::Op(..) => 1,
+            Item::Keep(writes, _) => writes.len(),
         }
     }
 
@@ -226,7 +230,7 @@ fn gather(first: Job, queue: &Receiver<Job>) -> (Vec<Item>, Option<Read>) {
             Job::WriteLazily(op) => Item::Op(op, None),
             Job::Keep(writes, reply) => Item::Keep(writes, reply),
         };
-        rows += if let Item::Keep(writes, _) = &item { writes.len() } else { 1 };
+        rows += item.rows();
         waited_for |= !matches!(item, Item::Op(_, None));
         batch.push(item);
         if rows >= limits::STORE_BATCH_ROWS {

@@ -13,6 +13,15 @@ pub const STORE_BATCH_ROWS: usize = 1024;
 pub const STORE_STATEMENTS: usize = 64;
 /// Pages of the file that the writing connection keeps in memory, in KiB.
 pub const STORE_CACHE_KIB: i64 = 8 * 1024;
+/// Rows between two looks at the length of the log.
+pub const STORE_LOG_LOOK_ROWS: usize = 256;
+/// Pages of 4 KiB in the log after which they are copied into the file, beside the writes: 16 MiB. The more there
+/// are, the more often a page is written over before it is copied.
+pub const STORE_LOG_PAGES: u64 = 4_096;
+/// Pages in the log after which writes wait until they are copied: 128 MiB. A start reads all of them.
+pub const STORE_LOG_PAGES_MAX: u64 = 32_768;
+/// Bytes of a file that is read through before it is used; a larger one is used meanwhile. Some 0.1 s.
+pub const STORE_CHECK_AT_ONCE_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a write that nobody waits for may wait: history costs one sync a second, whatever happens.
 pub const STORE_LAZY: Duration = Duration::from_secs(1);
 /// How long another process's lock on the database is waited for.

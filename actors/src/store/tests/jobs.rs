@@ -125,7 +125,7 @@ const OK: NextState = NextState::Final(JobState::Succeeded);
 #[test]
 fn a_job_is_read_as_it_was_written() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     assert_eq!(db.load_jobs().unwrap(), LoadedJobs::default());
     let schedule = Write::Schedule { name: "nightly".into(), until: at(7) };
     assert_eq!(kept(&mut db, &[submit(1), submit(2), schedule]), [DONE, DONE, DONE]);
@@ -144,7 +144,7 @@ fn a_job_is_read_as_it_was_written() {
 
     assert_eq!(kept(&mut db, &[starting(1, 2), ended(1, 2, OK)]), [DONE, DONE]);
     drop(db);
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let loaded = db.load_jobs().unwrap();
     assert_eq!(loaded.live, [live(2)]);
     assert_eq!(loaded.counts, BTreeMap::from([(JobState::Succeeded, 1)]));
@@ -163,7 +163,7 @@ fn a_job_is_read_as_it_was_written() {
 #[test]
 fn a_key_is_one_submission_as_long_as_its_job_is_kept() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let keyed = |n, print| Write::Submit(Box::new(NewJob { key: Some("k".into()), print, ..new_job(n) }));
     let before = |n, same| Wrote::Before { id: jid(n), same };
     assert_eq!(
@@ -187,7 +187,7 @@ fn a_key_is_one_submission_as_long_as_its_job_is_kept() {
 #[test]
 fn an_attempt_ends_once_and_a_job_ends_once() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     kept(&mut db, &[submit(1), submit(2)]);
     // Never started, and not the one that was started.
     assert_eq!(kept(&mut db, &[ended(1, 1, OK), ended(9, 1, OK)]), [NOTHING, NOTHING]);
@@ -219,7 +219,7 @@ fn an_attempt_ends_once_and_a_job_ends_once() {
 #[test]
 fn an_attempt_that_never_began_leaves_its_number_free() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let same = NextState::Same(at(40));
     assert_eq!(kept(&mut db, &[submit(2), starting(2, 1), ended(2, 1, same)]), [DONE, DONE, DONE]);
     assert_eq!(db.load_jobs().unwrap().live, [Live { again_at: Some(at(40)), ..live(2) }]);
@@ -229,7 +229,7 @@ fn an_attempt_that_never_began_leaves_its_number_free() {
 #[test]
 fn only_what_has_ended_is_wanted_again() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let requeue = Write::Requeue { job: jid(2), max_attempts: 6, at: at(60) };
     assert_eq!(
         kept(&mut db, &[requeue.clone(), submit(2), requeue.clone(), starting(2, 1), requeue.clone()]),
@@ -247,7 +247,7 @@ fn only_what_has_ended_is_wanted_again() {
 #[test]
 fn children_know_how_their_parents_ended() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let after = vec![(jid(1), Edge::Success), (jid(2), Edge::End), (jid(3), Edge::Failure)];
     let child = NewJob { after: after.clone(), ..new_job(4) };
     kept(&mut db, &[submit(1), submit(2), submit(3), finish(3, JobState::Failed)]);
@@ -267,7 +267,7 @@ fn children_know_how_their_parents_ended() {
 #[test]
 fn finished_jobs_are_forgotten_and_their_numbers_are_not_given_again() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     for n in 1..=6 {
         kept(&mut db, &[submit(n), starting(n, 1)]);
     }
@@ -289,7 +289,7 @@ fn finished_jobs_are_forgotten_and_their_numbers_are_not_given_again() {
     kept(&mut db, &[finish(6, JobState::Cancelled), Write::Forget(vec![jid(6)])]);
     assert_eq!(row(&db, 6), None);
     drop(db);
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     assert_eq!(db.load_jobs().unwrap().last_seq, 6);
     let left: i64 = db.connection().query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 4);
@@ -298,7 +298,7 @@ fn finished_jobs_are_forgotten_and_their_numbers_are_not_given_again() {
 #[test]
 fn jobs_are_found_by_id_state_and_script() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     for n in 1..=9 {
         kept(&mut db, &[submit(n)]);
     }
@@ -339,7 +339,7 @@ fn jobs_are_found_by_id_state_and_script() {
 #[test]
 fn one_write_that_cannot_be_made_does_not_take_others_along() {
     let (_dir, path) = home();
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     let same_number = |n| Write::Submit(Box::new(NewJob { seq: 1, ..new_job(n) }));
     let units = [vec![submit(1)], vec![submit(2), same_number(3), submit(4)], vec![submit(5)]];
     let units: Vec<Unit<'_>> = units.iter().map(|writes| Unit::Jobs(writes)).collect();
@@ -359,9 +359,9 @@ fn a_file_of_the_first_schema_is_brought_along() {
     old.pragma_update(None, "user_version", 1).unwrap();
     super::super::agents::apply(&old, &Op::PutAgent(Box::new(first.clone()))).unwrap();
     drop(old);
-    let mut db = Db::open(&path).unwrap();
+    let mut db = open(&path).unwrap();
     assert_eq!(db.load("boot").unwrap().agents[0].0, first);
     assert_eq!(kept(&mut db, &[submit(1)]), [DONE]);
     drop(db);
-    assert_eq!(Db::open(&path).unwrap().load_jobs().unwrap().live, [live(1)]);
+    assert_eq!(open(&path).unwrap().load_jobs().unwrap().live, [live(1)]);
 }
