@@ -36,6 +36,7 @@ pub(super) enum Unit<'a> {
 
 /// Whether the file at `path` can be used, without changing it. A missing file can.
 pub fn check(path: &Path) -> Result<(), StoreError> {
+    log_has_its_file(path)?;
     if !path.exists() {
         return Ok(());
     }
@@ -89,28 +90,35 @@ impl Db {
         path: &Path,
         found: impl FnOnce(StoreError) + Send + 'static,
     ) -> Result<Self, StoreError> {
-        check(path)?;
         let name = path.display().to_string();
-        log_has_its_file(path)?;
+        let usable = match check(path) {
+            Err(e @ StoreError::Newer { .. }) => return Err(e),
+            Err(e) if length(path) == 0 => return Err(e),
+            other => other,
+        };
+        // Before what SQLite says of a file that it cannot use: the system's words say why.
         create_private(path).map_err(|e| io_error(&name, &e))?;
+        usable?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| error(&name, &e))?;
         prepare(&connection).map_err(|e| error(&name, &e))?;
-        let damage = Damage::default();
-        let check = if length(path) <= limits::STORE_CHECK_AT_ONCE_BYTES {
+        let is_large = length(path) > limits::STORE_CHECK_AT_ONCE_BYTES;
+        if !is_large {
             upkeep::check(&connection, &name)?;
-            None
-        } else {
+        }
+        begin_log_anew(&connection, &name)?;
+        let damage = Damage::default();
+        // A check that reads already would keep the log from beginning anew.
+        let check = is_large.then(|| {
             let damage = Arc::clone(&damage);
-            let found = move |e: StoreError| {
+            Check::start(path, move |e: StoreError| {
                 let _ = damage.set(e.clone());
                 found(e);
-            };
-            Some(Check::start(path, found).map_err(|e| io_error(&name, &e))?)
-        };
+            })
+        });
+        let check = check.transpose().map_err(|e| io_error(&name, &e))?;
         let copier = Copier::start(path).map_err(|e| io_error(&name, &e))?;
         let mut db = Db { connection, path: name, copier, rows_since_look: 0, damage, _check: check };
-        db.begin_log_anew()?;
         db.migrate().map_err(|e| error(&db.path, &e))?;
         Ok(db)
     }
@@ -120,15 +128,11 @@ impl Db {
         self.damage.get().cloned()
     }
 
-    /// What the last life left in the log goes into the file. After a sync that failed, the log may have a hole
-    /// on the disk that memory hides, behind which nothing must be written.
-    fn begin_log_anew(&self) -> Result<(), StoreError> {
-        let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(false));
-        copied.map_err(|e| error(&self.path, &e)).or_else(not_copied).map(|_| ())
-    }
-
     fn migrate(&mut self) -> rusqlite::Result<()> {
         let found = user_version(&self.connection)?;
+        if found == SCHEMA {
+            return Ok(());
+        }
         let transaction = self.connection.transaction()?;
         for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
             transaction.execute_batch(step)?;
@@ -223,6 +227,13 @@ fn prepare(c: &Connection) -> rusqlite::Result<()> {
     c.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     c.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;")?;
     c.pragma_update(None, "cache_size", -limits::STORE_CACHE_KIB)
+}
+
+/// What the last life left in the log goes into the file. After a sync that failed, the log may have a hole on
+/// the disk that memory hides, behind which nothing must be written.
+fn begin_log_anew(c: &Connection, name: &str) -> Result<(), StoreError> {
+    let copied = c.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(false));
+    copied.map_err(|e| error(name, &e)).or_else(not_copied).map(|_| ())
 }
 
 /// What is not copied stays in the log, and is copied later; unless the disk does not confirm what it has.

@@ -119,31 +119,28 @@ fn starting(c: &Connection, job: JobId, attempt: u32, boot_id: &str, at: Wall) -
 
 fn ended(c: &Connection, end: &AttemptEnd) -> Outcome {
     let at = end.at.unix_ms();
-    let (state, finished, again, left) = match end.next {
+    let (state, finished, again) = match end.next {
         NextState::Final(state) => {
             debug_assert!(state.is_final(), "a job ends in a final state, not {state}");
-            (state, Some(at), None, end.attempt)
+            (state, Some(at), None)
         }
-        NextState::Again(not_before) => (JobState::Queued, None, Some(not_before.unix_ms()), end.attempt),
-        NextState::Same(not_before) => {
-            (JobState::Queued, None, Some(not_before.unix_ms()), end.attempt.saturating_sub(1))
+        NextState::Again(not_before) | NextState::Same(not_before) => {
+            (JobState::Queued, None, Some(not_before.unix_ms()))
         }
     };
     let seq: Option<i64> = c
         .prepare_cached(
-            "UPDATE jobs SET state = ?3, finished_ms = ?4, again_ms = ?5, attempt = ?6, outputs = ?7 \
+            "UPDATE jobs SET state = ?3, finished_ms = ?4, again_ms = ?5, outputs = ?6 \
              WHERE id = ?1 AND state = 'running' AND attempt = ?2 RETURNING seq",
         )?
         .query_row(
-            params![end.job.to_string(), end.attempt, state.as_str(), finished, again, left, end.outputs],
+            params![end.job.to_string(), end.attempt, state.as_str(), finished, again, end.outputs],
             |row| row.get(0),
         )
         .optional()?;
     let Some(seq) = seq else { return Ok(Wrote::Nothing) };
     if matches!(end.next, NextState::Same(_)) {
-        c.prepare_cached("DELETE FROM attempts WHERE seq = ?1 AND attempt = ?2")?
-            .execute(params![seq, end.attempt])?;
-        return Ok(Wrote::Done);
+        return never_began(c, seq, end.attempt);
     }
     c.prepare_cached(
         "UPDATE attempts SET ended_ms = ?3, record = ?4, failure = ?5, retry = ?6 \
@@ -161,6 +158,18 @@ fn ended(c: &Connection, end: &AttemptEnd) -> Outcome {
         tell_children(c, end.job, state)?;
     }
     Ok(Wrote::Done)
+}
+
+/// An attempt that never began leaves no trace: its number is free.
+fn never_began(c: &Connection, seq: i64, attempt: u32) -> Outcome {
+    c.prepare_cached("DELETE FROM attempts WHERE seq = ?1 AND attempt = ?2")?
+        .execute(params![seq, attempt])?;
+    c.prepare_cached(
+        "UPDATE jobs SET attempt = (SELECT ifnull(max(attempt), 0) FROM attempts a WHERE a.seq = ?1) \
+         WHERE seq = ?1",
+    )?
+    .execute([seq])
+    .map(done_if)
 }
 
 fn finish(c: &Connection, job: JobId, state: JobState, at: Wall, failure: Option<&Failure>) -> Outcome {
