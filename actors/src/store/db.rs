@@ -123,6 +123,11 @@ impl Db {
         Ok(db)
     }
 
+    /// Leaves a file without a log behind.
+    pub(super) fn finish(self) -> Result<(), StoreError> {
+        begin_log_anew(&self.connection, &self.path)
+    }
+
     /// What was found wrong after the opening.
     pub(super) fn damage(&self) -> Option<StoreError> {
         self.damage.get().cloned()

@@ -148,7 +148,7 @@ fn run(
             None => {}
         }
     }
-    Ok(())
+    db.map_or(Ok(()), Db::finish)
 }
 
 /// Writes a batch and answers it. The error is one after which nothing may be written.

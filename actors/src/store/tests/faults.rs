@@ -121,7 +121,6 @@ fn strace(dir: &Path, args: &[&str]) -> Option<(Vec<String>, PathBuf)> {
     Some((words, out))
 }
 
-#[expect(clippy::print_stderr, reason = "whoever runs the tests is to know what was not tested")]
 fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }

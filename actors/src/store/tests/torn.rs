@@ -112,9 +112,9 @@ fn a_log_without_its_file_is_not_removed() {
     std::fs::write(&log, &logged).unwrap();
     for is_there in [true, false] {
         if is_there {
-            std::fs::write(&path, b"").unwrap()
+            std::fs::write(&path, b"").unwrap();
         } else {
-            std::fs::remove_file(&path).unwrap()
+            std::fs::remove_file(&path).unwrap();
         }
         let error = open(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("tsup.db-wal still has writes of it"), "{error}");
@@ -176,7 +176,7 @@ fn poke(path: &Path, at: usize, byte: u8) {
 fn a_check_beside_the_writer_tells_what_it_finds() {
     let (_dir, path) = fast_home();
     let whole = filled(&path, 40, 60);
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     let well = tell.clone();
     upkeep::check(&rusqlite::Connection::open(&path).unwrap(), "x").unwrap();
     // Not the first page: the file is still a database.
