@@ -4,14 +4,18 @@
 //! process, [`tty`] a write to a terminal, [`folder`] a change in a folder (both by [`inotify`]), [`tree`] what
 //! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
 //! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
-//! [`fork`] makes copies of this process and waits for them.
+//! [`fork`] makes copies of this process and waits for them. [`namespace`] gives a process a view of its own,
+//! [`ability`] tells by trying whether that can be had, [`cgroup`] bounds and measures groups of processes.
 
+pub mod ability;
 pub mod belongings;
+pub mod cgroup;
 pub mod child;
 pub mod datagram;
 pub mod folder;
 pub mod fork;
 pub mod inotify;
+pub mod namespace;
 pub mod own;
 pub mod pidfd;
 pub mod proc;

@@ -24,6 +24,7 @@ mod promises;
 mod record;
 mod record_disk;
 mod relaunch;
+mod sandbox;
 mod shim;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]

@@ -21,35 +21,38 @@ use crate::harness::{alive, eventually};
 const BOOT: &str = "this boot";
 
 /// A shim server, and the folder of its jobs.
-struct Server {
-    jobs: TempDir,
+pub(crate) struct Server {
+    pub(crate) jobs: TempDir,
     stream: UnixStream,
     child: Child,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::start(|_| {})
+    }
+
+    /// A server that is started in a way of its own.
+    pub(crate) fn start(how: impl FnOnce(&mut Command)) -> Self {
         let (stream, theirs) = UnixStream::pair().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tsup"))
-            .arg("shims")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tsup"));
+        command.arg("shims").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        how(&mut command);
+        let child = command.spawn().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Server { jobs: TempDir::new().unwrap(), stream, child }
     }
 
-    fn id(job: u64) -> AttemptId {
+    pub(crate) fn id(job: u64) -> AttemptId {
         AttemptId { job: JobId::drawn(job), attempt: 1, epoch: 0 }
     }
 
-    fn folder(&self, id: AttemptId) -> PathBuf {
+    pub(crate) fn folder(&self, id: AttemptId) -> PathBuf {
         files::folder(self.jobs.path(), id)
     }
 
     /// A shell script, bounded by a minute.
-    fn plan(&self, job: u64, script: &str) -> Plan {
+    pub(crate) fn plan(&self, job: u64, script: &str) -> Plan {
         let id = Self::id(job);
         Plan {
             id,
@@ -74,11 +77,11 @@ impl Server {
         }
     }
 
-    fn order(&mut self, order: &Order) {
+    pub(crate) fn order(&mut self, order: &Order) {
         self.stream.write_all(&frame::encode(Kind::Request, order).unwrap()).unwrap();
     }
 
-    fn news(&mut self) -> News {
+    pub(crate) fn news(&mut self) -> News {
         let mut header = [0; HEADER_BYTES];
         self.stream.read_exact(&mut header).unwrap();
         let header = Header::parse(&header, 1024).unwrap();
@@ -87,24 +90,24 @@ impl Server {
         frame::decode(header, Kind::Response, &payload).unwrap()
     }
 
-    fn found(&self, id: AttemptId) -> Found {
+    pub(crate) fn found(&self, id: AttemptId) -> Found {
         files::look(&self.folder(id), id).unwrap()
     }
 
     /// Runs an attempt to its end; answers its record.
-    fn run(&mut self, plan: Plan) -> Record {
+    pub(crate) fn run(&mut self, plan: Plan) -> Record {
         let id = plan.id;
         self.order(&Order::Start(Box::new(plan)));
         assert_eq!(self.news(), News::Ended(id));
         self.found(id).record.expect("an attempt that ended has its record")
     }
 
-    fn printed(&self, job: u64, name: &str) -> Vec<u8> {
+    pub(crate) fn printed(&self, job: u64, name: &str) -> Vec<u8> {
         std::fs::read(self.folder(Self::id(job)).join(name)).unwrap_or_default()
     }
 
     /// The pid that a script wrote into a file of the jobs' folder.
-    fn pid(&self, file: &str) -> u32 {
+    pub(crate) fn pid(&self, file: &str) -> u32 {
         eventually("a script writes its pid", || {
             std::fs::read_to_string(self.jobs.path().join(file)).ok()?.trim().parse().ok()
         })

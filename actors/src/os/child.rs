@@ -32,6 +32,20 @@ pub fn end_with_parent(command: &mut Command) {
     let _ = command;
 }
 
+/// Lets the child do `what` before it executes its program, in the state in which it executes it.
+///
+/// It is refused in a process of several threads: the child has one of them only, and what `what` needs could
+/// be locked by another for ever.
+pub fn before_exec(
+    command: &mut Command,
+    what: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) -> io::Result<()> {
+    super::fork::alone()?;
+    // SAFETY: this process has one thread, so the child may do whatever this process may.
+    unsafe { command.pre_exec(what) };
+    Ok(())
+}
+
 /// A way to signal a child that cannot meet another process, though somebody else waits for the child.
 #[derive(Debug)]
 pub struct Leash(Option<OwnedFd>);

@@ -21,15 +21,21 @@ pub enum Fork {
 /// It is refused in a process of several threads: the copy has one of them only, and would wait for ever
 /// for a lock that another held.
 pub fn fork() -> io::Result<Fork> {
-    if threads()? != 1 {
-        return Err(io::Error::other("a process of several threads cannot be copied"));
-    }
+    alone()?;
     // SAFETY: the process has one thread, as was just seen, so the copy may do whatever the original may.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Fork::Child),
         child => Ok(Fork::Parent { child: child.unsigned_abs() }),
     }
+}
+
+/// Refuses what is only safe in a process of one thread.
+pub(super) fn alone() -> io::Result<()> {
+    if threads()? == 1 {
+        return Ok(());
+    }
+    Err(io::Error::other("a process of several threads cannot be copied"))
 }
 
 #[cfg(target_os = "linux")]

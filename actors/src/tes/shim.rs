@@ -8,11 +8,13 @@
 //! - `shim/server.rs`: forks shims by order, and tells of their ends
 //! - `shim/run.rs`: the life of one shim
 //! - `shim/files.rs`: lock, claim and record of an attempt, for the shim and for whoever looks after it
+//! - `shim/fence.rs`: what shuts the script in before it is executed
 //! - `shim/keep.rs`: what is kept of a stream
 //! - `shim/tree.rs`: the processes of an attempt
 //!
 //! Nothing here is an actor, and nothing waits but for its own descriptors: one thread, one `poll`.
 
+pub mod fence;
 pub mod files;
 mod keep;
 mod run;

@@ -104,20 +104,6 @@ pub const ORDERS_PENDING_MAX: usize = 4096;
 /// From the end of a shim server to its successor: one that cannot be started must not spin.
 pub const SHIMS_AGAIN: Duration = Duration::from_millis(200);
 
-// --- sandbox --------------------------------------------------------------------------------------
-
-/// Processes of a script that says nothing of them: a build on a large machine takes some hundred, a fork bomb
-/// takes all there are.
-pub const SCRIPT_PROCESSES: u32 = 1_000;
-/// Seconds of CPU beyond a script's time, so that the time is what ends it; the original's figure.
-pub const SCRIPT_CPU_MORE: Duration = Duration::from_secs(10);
-/// Bytes of a file that a script writes. The original's 100 MB are less than a build's output.
-pub const SCRIPT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
-/// Files that a process of a script may have open: the usual limit of a login four times over.
-pub const SCRIPT_OPEN_FILES: u64 = 4_096;
-/// The newest version of Landlock whose rights are known here.
-pub const LANDLOCK_KNOWN: u32 = 7;
-
 // --- keeping --------------------------------------------------------------------------------------
 
 /// A write about jobs that could not be made is made again after this time.

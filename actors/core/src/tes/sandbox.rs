@@ -71,6 +71,7 @@ pub struct Group {
 
 /// What the shim enforces for one attempt. The default is nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a decision of its own")]
 pub struct Fence {
     /// Whether a bound that cannot be put up at the start ends the attempt, where looking would do else.
     pub strict: bool,
@@ -84,6 +85,8 @@ pub struct Fence {
     pub network: Network,
     /// The sockets of tmux and of the supervisor.
     pub sockets: Sockets,
+    /// Whether system calls that a network of its own does not cover are refused by a filter.
+    pub filter: bool,
     /// Whether namespaces are made within one of users.
     pub user_namespace: bool,
     /// Bytes of memory, and where a group is made that bounds them.
@@ -134,6 +137,11 @@ pub enum Sockets {
 }
 
 impl Fence {
+    /// Where control groups are made for it.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.memory.iter().chain(&self.processes).filter_map(|bound| bound.group.as_ref())
+    }
+
     /// What stands on the job: the words of what was enforced. The shim says which groups it got and whether it
     /// set a limit of CPU.
     pub fn enforced(&self, memory_group: bool, processes_group: bool, cpu: bool) -> Enforced {
@@ -196,6 +204,7 @@ pub fn decide(script: &Script, places: &Places, host: &Host) -> Result<Fence, Bo
         return Ok(fence);
     }
     fence.unprivileged = true;
+    fence.filter = host.seccomp;
     fence.landlock = host.landlock.min(limits::LANDLOCK_KNOWN);
     fence.files = (fence.landlock > 0).then(|| Files::of(permissions, places));
     if !permissions.network && level != Level::Network {

@@ -15,10 +15,11 @@ use tsup_core::clock::{Mono, Wall};
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
-use tsup_core::tes::attempt::watch::{Effect, Event, Finish, Watch};
+use tsup_core::tes::attempt::watch::{Bounds, Effect, Event, Finish, Watch};
 use tsup_core::tes::attempt::{Claim, End, Enforced, FILES_VERSION, Record, Used};
 use tsup_core::untrusted::Untrusted;
 
+use super::fence::{self, Groups, NotStarted};
 use super::keep::Keeper;
 use super::{files, tree};
 use crate::os::fork::{self, Seen, Signals};
@@ -49,7 +50,8 @@ fn attempt(plan: &Plan, signals: &Signals) -> io::Result<()> {
     let clock = Instant::now();
     let mut life = Life::begin(plan, shim, clock)?;
     let finish = life.watch(signals)?;
-    let (cpu_seconds, largest) = fork::children_used();
+    let used = life.used();
+    life.groups.remove();
     for stream in &mut life.streams {
         stream.keeper.finish();
     }
@@ -67,10 +69,14 @@ fn attempt(plan: &Plan, signals: &Signals) -> io::Result<()> {
         stdout_bytes: out.keeper.came,
         stderr_bytes: err.keeper.came,
         truncated: out.keeper.is_cut() || err.keeper.is_cut(),
-        used: life.used(cpu_seconds, largest),
-        enforced: Enforced::default(),
+        used,
+        enforced: life.enforced(plan),
     };
-    store(folder, &record)
+    store(folder, &record)?;
+    if fence::is_wanted(plan) {
+        fence::remove_tmp(folder);
+    }
+    Ok(())
 }
 
 /// Writes the record. While the disk is full the shim holds it: the attempt has ended, and must be told so.
@@ -101,6 +107,9 @@ struct Life {
     streams: [Stream; 2],
     /// The script's own process.
     script: Option<Pid>,
+    /// Whether there ever was one.
+    started: bool,
+    groups: Groups,
     looks: u32,
     first: u64,
     last: u64,
@@ -113,8 +122,12 @@ impl Life {
     fn begin(plan: &Plan, shim: ProcId, clock: Instant) -> io::Result<Self> {
         let folder = Path::new(&plan.folder);
         let now = Mono::from_origin(clock.elapsed());
-        let mut watch = Watch::new(plan.bounds, now);
-        let (script, pipes) = match start(plan) {
+        let (started, groups) = match Groups::make(&plan.fence, plan.id) {
+            Ok(groups) => (start(plan, &groups), groups),
+            Err(e) => (Err(e), Groups::default()),
+        };
+        let mut watch = Watch::new(bounds(plan, &groups), now);
+        let (script, pipes) = match started {
             Ok(mut child) => {
                 let out = child.stdout.take().map(OwnedFd::from);
                 let err = child.stderr.take().map(OwnedFd::from);
@@ -123,11 +136,11 @@ impl Life {
                 }
                 (Pid::from_raw(child.id().cast_signed()), [out, err])
             }
-            Err(e) => {
+            Err(NotStarted { step, error }) => {
                 let end = End::NotStarted {
-                    step: "exec".into(),
-                    errno: e.raw_os_error().unwrap_or(0),
-                    message: Untrusted::new(e.to_string()),
+                    step: step.into(),
+                    errno: error.raw_os_error().unwrap_or(0),
+                    message: Untrusted::new(error.to_string()),
                 };
                 watch.step(Event::Ended { end, left: 0 }, now);
                 watch.step(Event::Empty, now);
@@ -142,6 +155,8 @@ impl Life {
             watch,
             streams: [stream(out, "stdout"), stream(err, "stderr")],
             script,
+            started: script.is_some(),
+            groups,
             looks: 0,
             first: 0,
             last: 0,
@@ -183,7 +198,10 @@ impl Life {
         match self.watch.step(event, now) {
             // A stopped process sees no TERM.
             Some(Effect::Terminate) => tree::signal(self.shim, &[Signal::TERM, Signal::CONT]),
-            Some(Effect::Kill) => tree::signal(self.shim, &[Signal::KILL]),
+            Some(Effect::Kill) => {
+                self.groups.close();
+                tree::signal(self.shim, &[Signal::KILL]);
+            }
             None => {}
         }
     }
@@ -240,6 +258,7 @@ impl Life {
             }
         };
         if let Some(end) = ended {
+            self.met();
             let left = if empty { 0 } else { tree::usage(self.shim).processes };
             self.step(Event::Ended { end, left });
         }
@@ -249,7 +268,10 @@ impl Life {
     }
 
     fn look(&mut self) {
-        let seen = tree::usage(self.shim);
+        let mut seen = tree::usage(self.shim);
+        if let Some(bytes) = self.groups.memory_bytes() {
+            seen.memory_bytes = bytes;
+        }
         if self.looks == 0 {
             self.first = seen.memory_bytes;
         }
@@ -258,18 +280,54 @@ impl Life {
         self.peak = self.peak.max(seen.memory_bytes);
         self.look_at = self.now() + pause(self.looks);
         self.step(Event::Sampled { memory_bytes: seen.memory_bytes, processes: seen.processes });
+        self.met();
     }
 
-    fn used(&self, cpu_seconds: f64, largest: u64) -> Used {
-        let sampled = self.looks > 0;
-        Used {
-            cpu_seconds,
-            peak_memory_bytes: if sampled { self.peak.max(largest) } else { largest },
-            start_memory_bytes: if sampled { self.first } else { largest },
-            end_memory_bytes: if sampled { self.last } else { largest },
-            memory_source: if sampled { "sampled" } else { "rusage" }.into(),
+    /// Tells of a bound that the kernel holds, if the tree met one.
+    fn met(&mut self) {
+        if let Some(cause) = self.groups.met() {
+            self.step(Event::Met(cause));
         }
     }
+
+    fn used(&self) -> Used {
+        let (cpu_seconds, largest) = fork::children_used();
+        let cpu_seconds = self.groups.cpu_seconds().unwrap_or(cpu_seconds);
+        let sampled = self.looks > 0;
+        let peak = if sampled { self.peak.max(largest) } else { largest };
+        let (peak, source) = match self.groups.memory_peak() {
+            Some(peak) => (peak, "cgroup"),
+            None if sampled => (peak, "sampled"),
+            None => (peak, "rusage"),
+        };
+        Used {
+            cpu_seconds,
+            peak_memory_bytes: peak,
+            start_memory_bytes: if sampled { self.first } else { peak },
+            end_memory_bytes: if sampled { self.last } else { peak },
+            memory_source: source.into(),
+        }
+    }
+
+    fn enforced(&self, plan: &Plan) -> Enforced {
+        if !self.started {
+            return Enforced::default();
+        }
+        plan.fence.enforced(self.groups.bound_memory(), self.groups.bound_processes(), plan.cpu.is_some())
+    }
+}
+
+/// What is left to looking: the bounds that no group holds.
+fn bounds(plan: &Plan, groups: &Groups) -> Bounds {
+    let mut bounds = plan.bounds;
+    if let Some(bound) = &plan.fence.memory {
+        bounds.memory_bytes = (!groups.bound_memory()).then_some(bound.max);
+    }
+    if let Some(bound) = &plan.fence.processes {
+        let max = u32::try_from(bound.max).unwrap_or(u32::MAX);
+        bounds.processes = (!groups.bound_processes()).then_some(max);
+    }
+    bounds
 }
 
 /// Between two looks at a tree: young trees change fast.
@@ -277,15 +335,21 @@ fn pause(looks: u32) -> Duration {
     (limits::TREE_LOOK_FIRST * looks.min(50)).min(limits::TREE_LOOK_LAST)
 }
 
-fn start(plan: &Plan) -> io::Result<Child> {
+fn start(plan: &Plan, groups: &Groups) -> Result<Child, NotStarted> {
+    let exec = |error| NotStarted { step: "exec", error };
     let stdin = match &plan.stdin {
         None => Stdio::null(),
-        Some(text) => Stdio::from(in_memory(text)?),
+        Some(text) => Stdio::from(in_memory(text).map_err(exec)?),
     };
     let mut command = Command::new(OsStr::new(&plan.program));
     command.args(&plan.argv).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
-    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    command.spawn()
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if fence::is_wanted(plan) {
+        fence::make_tmp(Path::new(&plan.folder))?;
+        return fence::spawn(command, plan, groups);
+    }
+    command.process_group(0);
+    command.spawn().map_err(exec)
 }
 
 /// A file without a name that holds `text`: whoever reads it need not keep up with a writer.

@@ -13,9 +13,10 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
+use tsup_core::tes::sandbox::Group;
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 
-use super::{files, run, tree};
+use super::{fence, files, run, tree};
 use crate::os::fork::{self, Fork, Signals};
 use crate::os::proc;
 
@@ -33,6 +34,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         write: Vec::new(),
         shims: HashMap::new(),
         orphans: false,
+        groups: Vec::new(),
     };
     loop {
         if let Turn::Shim(code) = server.turn()? {
@@ -60,6 +62,8 @@ struct Server {
     shims: HashMap<Pid, AttemptId>,
     /// Whether orphans are being ended: a process that forks while it is killed leaves another one.
     orphans: bool,
+    /// Where shims make control groups: those of killed ones are taken away from there.
+    groups: Vec<Group>,
 }
 
 impl Server {
@@ -106,6 +110,9 @@ impl Server {
         }
         if self.orphans {
             self.orphans = self.end_orphans();
+            if !self.orphans {
+                self.groups.iter().for_each(fence::sweep);
+            }
         }
     }
 
@@ -155,6 +162,13 @@ impl Server {
 
     fn start(&mut self, plan: &Plan) -> Turn {
         let id = plan.id;
+        for group in plan.fence.groups() {
+            if !self.groups.contains(group) {
+                // A server before this one may have been killed together with its shims.
+                fence::sweep(group);
+                self.groups.push(group.clone());
+            }
+        }
         let forked = files::make(Path::new(&plan.folder)).and_then(|()| fork::fork());
         match forked {
             Ok(Fork::Child) => {

@@ -50,6 +50,8 @@ pub enum Event {
         /// Processes.
         processes: u32,
     },
+    /// It met a bound that the kernel holds, or was about to go beyond it.
+    Met(Cause),
     /// Nothing but time.
     Tick,
 }
@@ -131,6 +133,7 @@ impl Watch {
                     return self.end_because(Cause::Processes, Duration::ZERO, now);
                 }
             }
+            Event::Met(cause) => return self.end_because(cause, Duration::ZERO, now),
             Event::Tick => {}
         }
         self.look(now)
@@ -262,10 +265,23 @@ mod tests {
         assert_eq!(w.cause, Some(Cause::Memory));
     }
 
+    #[test]
+    fn a_bound_that_the_kernel_holds_is_a_cause_too() {
+        let mut w = Watch::new(FREE, at(0));
+        assert_eq!(w.step(Event::Met(Cause::Memory), at(1)), Some(Effect::Kill));
+        w.step(Event::Ended { end: End::Signalled(9), left: 0 }, at(1));
+        w.step(Event::Empty, at(1));
+        assert_eq!(w.finish().unwrap().cause, Some(Cause::Memory));
+        let mut w = Watch::new(FREE, at(0));
+        w.step(exited(1), at(1));
+        w.step(Event::Met(Cause::Processes), at(2));
+        assert_eq!(w.cause, None, "what it left behind met it");
+    }
+
     proptest! {
         /// Whatever happens, one cause is told, nothing is asked of an empty tree, and time leads to a kill.
         #[test]
-        fn every_bounded_attempt_ends(events in proptest::collection::vec((0..6_u8, 0..400_u64), 0..60)) {
+        fn every_bounded_attempt_ends(events in proptest::collection::vec((0..7_u8, 0..400_u64), 0..60)) {
             let bounds = Bounds { run: Some(S * 5), silence: Some(S * 2), memory_bytes: Some(5), ..FREE };
             let (mut w, mut now, mut asked) = (Watch::new(bounds, at(0)), 0, false);
             for (event, pass) in events {
@@ -276,6 +292,7 @@ mod tests {
                     2 if w.end.is_some() => Event::Empty,
                     3 => Event::Cancel,
                     4 => Event::Sampled { memory_bytes: pass % 7, processes: 1 },
+                    5 => Event::Met(Cause::Processes),
                     _ => Event::Tick,
                 };
                 let effect = w.step(event, at(now));

@@ -1,0 +1,320 @@
+//! Puts up the fence around a script, between its fork and its execution.
+//!
+//! What can be made ready is made by the shim: the rules of Landlock, the filter of system calls, the groups. The
+//! forked child, a process of one thread, then goes through its steps in this order: session, group, limits,
+//! namespaces, hiding, rights, Landlock, filter. Each step needs what the later ones take away. A step that fails
+//! ends the attempt and says which it was: nothing runs with less than was decided.
+//!
+//! - `fence/groups.rs`: control groups of one attempt
+//! - `fence/host.rs`: what this host can
+//! - `fence/ground.rs`: where things are that a fence is about
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+use tsup_core::tes::attempt::plan::Plan;
+use tsup_core::tes::sandbox::{Fence, Files, Hidden, Network, Sockets};
+
+use crate::os::child;
+use crate::os::namespace::{self, Leave};
+
+mod ground;
+mod groups;
+mod host;
+
+pub use ground::{Around, Ground};
+pub(super) use groups::{Groups, sweep};
+pub use host::host;
+
+/// The attempt's own temporary folder, below its folder.
+pub(super) const TMP: &str = "tmp";
+
+/// Why a script was not started: at which step, and the system's error.
+pub(super) struct NotStarted {
+    pub(super) step: &'static str,
+    pub(super) error: io::Error,
+}
+
+impl NotStarted {
+    fn at(step: Step) -> impl FnOnce(io::Error) -> Self {
+        move |error| NotStarted { step: step.name(), error }
+    }
+}
+
+/// A step of the way into the fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Exec,
+    Session,
+    Group,
+    Limits,
+    Namespaces,
+    Sockets,
+    Rights,
+    Files,
+    Calls,
+}
+
+impl Step {
+    const ALL: [Step; 9] = [
+        Step::Exec,
+        Step::Session,
+        Step::Group,
+        Step::Limits,
+        Step::Namespaces,
+        Step::Sockets,
+        Step::Rights,
+        Step::Files,
+        Step::Calls,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Step::Exec => "exec",
+            Step::Session => "sandbox: session",
+            Step::Group => "sandbox: control group",
+            Step::Limits => "sandbox: limits",
+            Step::Namespaces => "sandbox: namespaces",
+            Step::Sockets => "sandbox: sockets",
+            Step::Rights => "sandbox: rights",
+            Step::Files => "sandbox: files",
+            Step::Calls => "sandbox: system calls",
+        }
+    }
+}
+
+/// Makes the attempt's temporary folder.
+pub(super) fn make_tmp(folder: &Path) -> Result<(), NotStarted> {
+    let made = fs::DirBuilder::new().mode(0o700).create(folder.join(TMP));
+    made.or_else(|e| if e.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })
+        .map_err(NotStarted::at(Step::Files))
+}
+
+/// Takes the temporary folder away, with all that was left there.
+pub(super) fn remove_tmp(folder: &Path) {
+    let tmp = folder.join(TMP);
+    if fs::remove_dir(&tmp).is_err() {
+        let _ = fs::remove_dir_all(&tmp);
+    }
+}
+
+/// Whether a plan asks for anything between fork and execution.
+pub(super) fn is_wanted(plan: &Plan) -> bool {
+    plan.fence != Fence::default() || plan.cpu.is_some() || plan.file_bytes.is_some()
+}
+
+/// Starts `command` within the fence of its plan.
+pub(super) fn spawn(mut command: Command, plan: &Plan, groups: &Groups) -> Result<Child, NotStarted> {
+    let fence = &plan.fence;
+    let rules = fence.files.as_ref().map(|files| rules(files, fence)).transpose();
+    let rules = rules.map_err(|e| NotStarted::at(Step::Files)(io::Error::other(e)))?;
+    let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls)(io::Error::other(e)))?;
+    let doors = groups.doors().map_err(NotStarted::at(Step::Group))?;
+    let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|e| NotStarted::at(Step::Session)(e.into()))?;
+    let mut child = Inside {
+        doors,
+        cpu: plan.cpu,
+        file_bytes: plan.file_bytes,
+        open_files: fence.open_files,
+        leave: Leave {
+            users: fence.user_namespace,
+            mounts: matches!(fence.sockets, Sockets::Hidden(_)),
+            network: fence.network == Network::Namespace,
+        },
+        hidden: if let Sockets::Hidden(hidden) = &fence.sockets { Some(hidden.clone()) } else { None },
+        cwd: plan.cwd.clone(),
+        unprivileged: fence.unprivileged,
+        rules,
+        filter,
+        step: Step::Session,
+    };
+    let into_fence = move || {
+        child.enter().inspect_err(|_| {
+            let step = Step::ALL.iter().position(|s| *s == child.step).unwrap_or(0);
+            let _ = rustix::io::write(tell.as_fd(), &[step as u8]);
+        })
+    };
+    child::before_exec(&mut command, into_fence).map_err(NotStarted::at(Step::Session))?;
+    let started = command.spawn();
+    // Its copy of the pipe's end goes with it.
+    drop(command);
+    started.map_err(|error| NotStarted { step: said(&told).name(), error })
+}
+
+/// The step at which the child gave up; it was the execution itself when it says nothing.
+fn said(told: &OwnedFd) -> Step {
+    let mut step = [0];
+    match rustix::io::read(told, &mut step) {
+        Ok(1) => Step::ALL.get(usize::from(step[0])).copied().unwrap_or(Step::Exec),
+        _ => Step::Exec,
+    }
+}
+
+/// The child, on its way in.
+struct Inside {
+    doors: Vec<fs::File>,
+    cpu: Option<Duration>,
+    file_bytes: Option<u64>,
+    open_files: Option<u64>,
+    leave: Leave,
+    hidden: Option<Hidden>,
+    cwd: String,
+    unprivileged: bool,
+    rules: Option<RulesetCreated>,
+    filter: Option<BpfProgram>,
+    /// Where it is.
+    step: Step,
+}
+
+impl Inside {
+    fn enter(&mut self) -> io::Result<()> {
+        rustix::process::setsid()?;
+        self.step = Step::Group;
+        for door in &self.doors {
+            rustix::io::write(door, b"0")?;
+        }
+        self.step = Step::Limits;
+        self.limit()?;
+        self.step = Step::Namespaces;
+        if self.leave.users || self.leave.mounts || self.leave.network {
+            namespace::leave(self.leave)?;
+        }
+        self.step = Step::Sockets;
+        if let Some(hidden) = &self.hidden {
+            hide(hidden)?;
+            // The folder it stood in may be one that is hidden now, with a way up into what is around it.
+            rustix::process::chdir(self.cwd.as_str())?;
+        }
+        self.step = Step::Rights;
+        if self.unprivileged {
+            namespace::shed_rights()?;
+        }
+        self.step = Step::Files;
+        if let Some(rules) = self.rules.take() {
+            rules.restrict_self().map_err(|_| io::Error::last_os_error())?;
+        }
+        self.step = Step::Calls;
+        if let Some(filter) = &self.filter {
+            seccompiler::apply_filter(filter).map_err(|_| io::Error::last_os_error())?;
+        }
+        self.step = Step::Exec;
+        Ok(())
+    }
+
+    fn limit(&self) -> io::Result<()> {
+        if let Some(cpu) = self.cpu {
+            // It is told first, and killed when it goes on.
+            lower(Resource::Cpu, cpu.as_secs().max(1), cpu.as_secs().max(1) + 1)?;
+        }
+        if let Some(bytes) = self.file_bytes {
+            lower(Resource::Fsize, bytes, bytes)?;
+        }
+        if let Some(files) = self.open_files {
+            lower(Resource::Nofile, files, files)?;
+        }
+        lower(Resource::Core, 0, 0)
+    }
+}
+
+/// Lowers a limit; one that is lower stays.
+fn lower(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let old = getrlimit(resource);
+    let hard = old.maximum.map_or(hard, |old| old.min(hard));
+    let soft = old.current.map_or(soft, |old| old.min(soft)).min(hard);
+    Ok(setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })?)
+}
+
+fn hide(hidden: &Hidden) -> io::Result<()> {
+    let mut kept = Vec::with_capacity(hidden.kept.len());
+    for path in &hidden.kept {
+        kept.extend(namespace::take(path)?);
+    }
+    for folder in &hidden.folders {
+        namespace::hide_folder(folder, &kept)?;
+    }
+    for socket in &hidden.sockets {
+        namespace::hide_socket(socket)?;
+    }
+    Ok(())
+}
+
+/// The rules of Landlock. Every right that its version knows is refused but for what the files grant; processes
+/// outside are out of reach of signals, and so are sockets without a path.
+fn rules(files: &Files, fence: &Fence) -> Result<RulesetCreated, RulesetError> {
+    let abi = ABI::from(fence.landlock.cast_signed());
+    let (all, read) = (AccessFs::from_all(abi), AccessFs::from_read(abi));
+    // A device that one makes oneself is a way around every rule.
+    let write = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let device = (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev) & all;
+    let mut rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?;
+    let scopes = Scope::from_all(abi);
+    if !scopes.is_empty() {
+        rules = rules.scope(scopes)?;
+    }
+    if fence.network == Network::LandlockTcp {
+        rules = rules.handle_access(AccessNet::from_all(abi))?;
+    }
+    rules
+        .create()?
+        .add_rules(path_beneath_rules(&files.read, read))?
+        .add_rules(path_beneath_rules(&files.write, write))?
+        .add_rules(path_beneath_rules(&files.devices, device))
+}
+
+/// The filter of system calls; `None` when nothing is to be refused.
+fn filter(fence: &Fence) -> Result<Option<BpfProgram>, BackendError> {
+    let families = |families: &[i32], op: SeccompCmpOp| {
+        let one = |family: &i32| {
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, op.clone(), family.cast_unsigned().into())
+        };
+        SeccompRule::new(families.iter().map(one).collect::<Result<_, _>>()?)
+    };
+    let mut sockets = Vec::new();
+    match fence.network {
+        // An empty network of one's own has these families; others are not kept apart by it.
+        Network::Namespace => {
+            let own = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+            sockets.push(families(&own, SeccompCmpOp::Ne)?);
+        }
+        Network::Seccomp => sockets.push(families(&[libc::AF_UNIX], SeccompCmpOp::Ne)?),
+        Network::Open | Network::Unfenced | Network::LandlockTcp => {}
+    }
+    if fence.sockets == Sockets::Seccomp {
+        sockets.push(families(&[libc::AF_UNIX], SeccompCmpOp::Eq)?);
+    }
+    // Where the host has no filters the weaker fence was chosen, and there is nothing to refuse by one.
+    let by_filter = fence.network == Network::Seccomp || fence.sockets == Sockets::Seccomp;
+    if sockets.is_empty() || !(by_filter || fence.filter) {
+        return Ok(None);
+    }
+    let mut calls = vec![(libc::SYS_socket, sockets)];
+    if by_filter {
+        // It makes sockets without the call.
+        calls.push((libc::SYS_io_uring_setup, Vec::new()));
+    }
+    // The same calls by their second numbers, which the kernel of this processor may know too.
+    #[cfg(target_arch = "x86_64")]
+    calls.extend(calls.clone().into_iter().map(|(call, rules)| (call | 0x4000_0000, rules)));
+    let filter = SeccompFilter::new(
+        calls.into_iter().collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EACCES.cast_unsigned()),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    Ok(Some(filter.try_into()?))
+}

@@ -1,0 +1,131 @@
+//! Where things are that a fence is about.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use tsup_core::limits;
+use tsup_core::tes::sandbox::{self, Places};
+use tsup_core::tes::script::Script;
+
+use super::TMP;
+
+/// What is the same for all attempts of one supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ground {
+    /// The supervisor's home.
+    pub home: PathBuf,
+    /// The user's home.
+    pub user_home: PathBuf,
+    /// Folders with the sockets of tmux servers and nothing else.
+    pub tmux: Vec<PathBuf>,
+    /// Sockets that stand elsewhere: control, hooks, tmux servers that are named by a path.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// What is looked for around one attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The registry's folder.
+    pub root: &'a Path,
+    /// The script's file.
+    pub file: &'a Path,
+    /// The PATH of the attempt.
+    pub path: &'a str,
+    /// The files among the inputs.
+    pub inputs: &'a [String],
+    /// The attempt's folder.
+    pub folder: &'a Path,
+}
+
+impl Ground {
+    /// The folder in which this user's tmux servers have their sockets.
+    pub fn tmux_folder() -> PathBuf {
+        let base = std::env::var_os("TMUX_TMPDIR").filter(|v| !v.is_empty());
+        let user = rustix::process::getuid().as_raw();
+        PathBuf::from(base.unwrap_or_else(|| "/tmp".into())).join(format!("tmux-{user}"))
+    }
+
+    /// Where everything is for one attempt: it looks into the file system and follows links.
+    pub fn places(&self, script: &Script, around: Around<'_>) -> Places {
+        Places {
+            root: real(around.root),
+            script: real(around.file),
+            programs: self.programs(script, around),
+            inputs: around.inputs.iter().map(|input| real(&around.root.join(input))).collect(),
+            tmp: format!("{}/{TMP}", real(around.folder)),
+            home: real(&self.home),
+            user_home: real(&self.user_home),
+            tmux: self.tmux.iter().map(|f| real(f)).collect(),
+            sockets: self.sockets.iter().map(|s| real(s)).collect(),
+        }
+    }
+
+    /// The programs of a script: its interpreter, those it says it depends on, and the folders of the PATH.
+    fn programs(&self, script: &Script, from: Around<'_>) -> Vec<String> {
+        let user_home = real(&self.user_home);
+        let mut all = Vec::new();
+        for folder in std::env::split_paths(from.path).filter(|f| f.is_absolute()) {
+            let folder = real(&folder);
+            if folder == user_home || folder == "/" {
+                continue;
+            }
+            // Links and little scripts of version managers lead there. What stands directly in the home may hold
+            // more than programs, and is for those who say that they need it.
+            let program = format!("{folder}/program");
+            let whole = sandbox::around(&program, &user_home);
+            let direct = |whole: &str| Path::new(whole).parent() == Some(Path::new(&user_home));
+            all.extend(whole.filter(|w| folder.ends_with("/shims") || !direct(w)).map(str::to_owned));
+            all.push(folder);
+        }
+        let named = script.interpreter.as_deref().or(script.runtime.interpreter()).map(str::to_owned);
+        let needed = script.dependencies.iter().map(|(name, _)| name.clone());
+        for name in named.into_iter().chain(first_line(from.file)).chain(needed) {
+            let Some(found) = find(&name, from) else { continue };
+            for program in [text(&found), real(&found)] {
+                all.extend(sandbox::around(&program, &user_home).map(str::to_owned));
+                all.push(program);
+            }
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+/// A path without links, as far as it is there.
+fn real(path: &Path) -> String {
+    if let Ok(path) = fs::canonicalize(path) {
+        return text(&path);
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent != Path::new("") => text(&Path::new(&real(parent)).join(name)),
+        _ => text(path),
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The program of that name: a path within the registry's folder, or one on the PATH.
+fn find(name: &str, from: Around<'_>) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(from.root.join(name));
+    }
+    std::env::split_paths(from.path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The program that a file names in its first line, `#!/usr/bin/env python3`, with the one before it.
+fn first_line(file: &Path) -> Vec<String> {
+    let mut start = Vec::new();
+    let read = File::open(file).and_then(|f| f.take(limits::FIRST_LINE_BYTES).read_to_end(&mut start));
+    let text = String::from_utf8_lossy(if read.is_ok() { &start } else { &[] }).into_owned();
+    let Some(line) = text.lines().next().and_then(|l| l.strip_prefix("#!")) else { return Vec::new() };
+    let mut words = line.split_whitespace().filter(|w| !w.starts_with('-') && !w.contains('='));
+    let first = words.next();
+    let by_env = first.is_some_and(|w| Path::new(w).file_name() == Some(OsStr::new("env")));
+    let second = if by_env { words.next() } else { None };
+    first.into_iter().chain(second).map(str::to_owned).collect()
+}
