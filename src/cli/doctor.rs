@@ -1,6 +1,7 @@
 //! `tsup doctor`: what this host can do, and what must be fixed before tsup works as it should.
 
 mod host;
+mod sandbox;
 mod sinks;
 pub(crate) mod tmux;
 
@@ -90,6 +91,7 @@ pub fn run(cx: &Cx, args: &Args) -> Outcome {
         Err(e) => Finding::fix("home", e.what, e.hint.unwrap_or_default()),
     });
     findings.extend(host::look());
+    findings.extend(sandbox::look());
     findings.extend(sinks::look(settings.statsd.as_ref()));
     let ok = findings.iter().all(|f| f.level != Level::Fix);
     let report = Report { version: VERSION, ok, findings };

@@ -183,6 +183,13 @@ fn the_doctor_says_how_the_host_is() {
         "cgroups",
         "statsd",
         "systemd",
+        "landlock",
+        "namespaces",
+        "seccomp",
+        "memory bound",
+        "process bound",
+        "job limits",
+        "sandbox",
     ] {
         assert!(findings.iter().any(|f| f["name"] == name), "{name}: {}", done.out);
     }

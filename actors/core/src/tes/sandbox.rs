@@ -47,6 +47,13 @@ pub struct Host {
     pub processes: Option<Group>,
 }
 
+impl Host {
+    /// Whether it can do all that `strict` promises. What namespaces do not do here, a filter of system calls does.
+    pub fn holds_strict(&self) -> bool {
+        self.landlock >= LANDLOCK_STRICT && self.seccomp
+    }
+}
+
 /// How namespaces are had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

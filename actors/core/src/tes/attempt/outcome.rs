@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Cause, End, Record, trace};
+use super::{Cause, End, Enforced, Record, trace};
 use crate::limits;
 use crate::tes::failure::{Category, Failure};
 use crate::tes::output;
@@ -45,8 +45,11 @@ pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, 
             Ok(outputs) => (Ending::Succeeded, outputs),
             Err(failure) => (Ending::Failed(*failure), Map::new()),
         },
-        End::Exited(code) => (Ending::Failed(exited(script, *code, printed)), Map::new()),
-        End::Signalled(signal) => (Ending::Failed(signalled(script, record, *signal, printed)), Map::new()),
+        End::Exited(code) => {
+            let failure = held_back(exited(script, *code, printed), script, &record.enforced, printed);
+            (Ending::Failed(failure), Map::new())
+        }
+        End::Signalled(signal) => (Ending::Failed(signalled(script, *signal, printed)), Map::new()),
         End::NotStarted { step, errno, message } => {
             let what = format!("it could not be started ({step}): {}", message.raw());
             let sandbox = step.starts_with("sandbox");
@@ -164,17 +167,60 @@ fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
     failure
 }
 
-fn signalled(script: &Script, record: &Record, signal: i32, printed: Printed<'_>) -> Failure {
+/// Words with which programs say that they were not allowed to.
+const DENIED: [&str; 4] = ["Permission denied", "EACCES", "PermissionError", "Read-only file system"];
+/// And that they found no network.
+const UNREACHABLE: [&str; 5] = [
+    "Network is unreachable",
+    "ENETUNREACH",
+    "EAI_AGAIN",
+    "Temporary failure in name resolution",
+    "Could not resolve host",
+];
+
+/// Says what of a failure may be the sandbox' doing: only its permissions can tell the script's author why a file
+/// that is there cannot be read.
+fn held_back(failure: Failure, script: &Script, enforced: &Enforced, printed: Printed<'_>) -> Failure {
+    let says = |words: &[&str]| words.iter().any(|w| printed.stderr.contains(w));
+    let granted = &script.permissions;
+    let mut failure = failure;
+    let network = &*enforced.network;
+    if !granted.network
+        && ["netns", "seccomp", "landlock"].contains(&network)
+        && (says(&UNREACHABLE) || says(&DENIED))
+    {
+        failure = failure
+            .fact("network", network)
+            .suggest("it has no network: add `network` to its permissions if it needs one");
+    }
+    if enforced.fs.starts_with("landlock") && says(&DENIED) {
+        failure = failure.fact("files", enforced.fs.clone()).suggest(match (granted.read, granted.write) {
+            (false, _) => {
+                "it reads the system and its own file only: add `read_file` to its permissions for the \
+                           registry's folder and its inputs of type file"
+            }
+            (true, false) => {
+                "it writes to its TMPDIR only: add `write_file` to its permissions for the registry's folder"
+            }
+            (true, true) => {
+                "it reaches the registry's folder, its TMPDIR, and to read the system and its inputs of \
+                             type file; `minimal` as `security.sandbox` lets it reach all that you do"
+            }
+        });
+    }
+    failure
+}
+
+fn signalled(script: &Script, signal: i32, printed: Printed<'_>) -> Failure {
     let name = name(signal);
     let failure = match signal {
         SIGXCPU => Failure::new(Category::Resource, "it used all the CPU time that it may use")
             .suggest("raise `execution.timeout` in the registry"),
         SIGXFSZ => Failure::new(Category::Resource, "it wrote a file larger than it may write")
             .suggest("let it write smaller files"),
-        SIGKILL if record.enforced.memory == "cgroup" => {
-            Failure::new(Category::Resource, "the kernel killed it, as it does when memory is used up")
-                .suggest("raise `security.max_memory` in the registry")
-        }
+        SIGKILL => Failure::new(Category::Execution, "it was killed by SIGKILL, and not by tsup").suggest(
+            "see the kernel's log: it kills the largest program when the whole machine has no memory",
+        ),
         _ => Failure::new(Category::Execution, format!("it was killed by {name}"))
             .suggest("read what it said with `tsup ctl output`"),
     };

@@ -262,7 +262,7 @@ proptest! {
         let s = script(level, granted, r#", "max_memory": 1000000"#);
         let open = network || level == "network";
         let Ok(f) = decide(&s, &places(), &host) else {
-            prop_assert_eq!(level, "strict");
+            prop_assert!(level == "strict" && !host.holds_strict());
             return Ok(());
         };
         let told = f.enforced(groups, groups, true);
@@ -273,6 +273,7 @@ proptest! {
         prop_assert!(!matches!(f.sockets, Sockets::Hidden(_)) || host.mounts != Way::None);
         prop_assert_eq!(&told.memory, if groups { "cgroup" } else { "sampled" });
         if level == "strict" {
+            prop_assert!(host.holds_strict());
             prop_assert!(!words(&told)[..2].contains(&"none") && told.sockets != "none" && f.unprivileged);
         }
         // It goes to the shim and comes back as it was.

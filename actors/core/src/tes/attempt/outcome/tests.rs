@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::super::tests::record;
-use super::super::{AttemptId, Enforced};
+use super::super::AttemptId;
 use super::*;
 use crate::ids::JobId;
 use crate::tes::registry::parse_json;
@@ -81,13 +81,30 @@ fn what_could_not_start_says_what_is_missing() {
 }
 
 #[test]
-fn the_kernel_kills_for_memory_only_where_it_was_asked_to() {
+fn a_kill_is_for_memory_only_where_that_was_seen() {
+    let killed = failure(End::Signalled(9), None, "");
+    assert_eq!(killed.category, Category::Execution);
+    assert!(killed.message.raw().contains("SIGKILL"));
+    assert_eq!(failure(End::Signalled(9), Some(Cause::Memory), "").category, Category::Resource);
+}
+
+#[test]
+fn what_the_sandbox_may_have_done_is_told() {
     let id = AttemptId { job: JobId::drawn(1), attempt: 1, epoch: 0 };
-    let enforced = Enforced { memory: "cgroup".into(), ..Enforced::default() };
-    let record = Record { end: End::Signalled(9), enforced, ..record(id) };
-    let (ending, _) = read(&script(), &record, Printed { stdout: "", stderr: "" });
-    assert!(matches!(ending, Ending::Failed(f) if f.category == Category::Resource));
-    assert_eq!(failure(End::Signalled(9), None, "").category, Category::Execution);
+    let told = |fs: &str, network: &str, stderr: &str| {
+        let enforced = Enforced { fs: fs.into(), network: network.into(), ..Enforced::default() };
+        let record = Record { end: End::Exited(1), enforced, ..record(id) };
+        let Ending::Failed(f) = read(&script(), &record, Printed { stdout: "", stderr }).0 else {
+            panic!("it succeeded")
+        };
+        assert_eq!(f.category, Category::Execution, "what a script says of itself decides nothing");
+        f.suggestions.join(" ")
+    };
+    assert!(told("landlock7", "open", "cat: x: Permission denied").contains("`read_file`"));
+    assert!(!told("none", "open", "cat: x: Permission denied").contains("`read_file`"));
+    assert!(told("none", "netns", "OSError: [Errno 101] Network is unreachable").contains("`network`"));
+    assert!(!told("none", "open", "Network is unreachable").contains("`network`"));
+    assert!(!told("landlock7", "netns", "no such thing").contains("`read_file`"));
 }
 
 #[test]
