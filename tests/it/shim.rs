@@ -43,6 +43,15 @@ impl Server {
         Server { jobs: TempDir::new().unwrap(), stream, child }
     }
 
+    pub(crate) fn number(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn id(job: u64) -> AttemptId {
         AttemptId { job: JobId::drawn(job), attempt: 1, epoch: 0 }
     }

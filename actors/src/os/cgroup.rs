@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A folder below which groups with one controller can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub fn base(controller: &str) -> Option<Base> {
 fn second(controller: &str, mounts: &str, own: &str) -> Option<Base> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let folder = place(mounts, own, |kind, _| kind == "cgroup2")?;
-    // A group with processes has no groups with controllers; the one around it may be ours too.
-    let around = folder.parent().map(Path::to_path_buf);
+    // A group with processes has no groups with controllers; the one around it may be ours too. A slice never is:
+    // what stands in it is its service manager's.
+    let around =
+        folder.parent().map(Path::to_path_buf).filter(|f| f.extension().is_none_or(|e| e != "slice"));
     let folder = [Some(folder), around].into_iter().flatten().find(|f| is_open(f, controller))?;
     Some(Base { version: 2, folder })
 }
@@ -71,7 +74,7 @@ fn place(mounts: &str, own: &str, wanted: impl Fn(&str, &str) -> bool) -> Option
         let (root, at) = (left.next()?, left.next()?);
         // In a container the mount may begin at its own group.
         let below = Path::new(own).strip_prefix(root).ok()?;
-        Some(Path::new(at).join(below))
+        Some(if below == Path::new("") { at.into() } else { Path::new(at).join(below) })
     })
 }
 
@@ -88,6 +91,27 @@ impl Group {
         let folder = base.folder.join(name);
         fs::create_dir(&folder)?;
         Ok(Group { version: base.version, folder })
+    }
+
+    /// A group that somebody else made.
+    pub fn found(version: u8, folder: PathBuf) -> Self {
+        Group { version, folder }
+    }
+
+    /// Kills every process in it, once.
+    pub fn kill(&self) {
+        self.close();
+        let text = fs::read_to_string(self.folder.join("cgroup.procs")).unwrap_or_default();
+        // One of another namespace of numbers is told as 0, which would be this process' own group.
+        for pid in text.lines().filter_map(|l| l.parse().ok()).filter_map(Pid::from_raw) {
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+            // The number may be another's since it was read; what is held now is in the group or is not.
+            let name = self.folder.file_name().and_then(|n| n.to_str()).unwrap_or("/");
+            let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            if groups.lines().any(|line| line.ends_with(name)) {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+            }
+        }
     }
 
     /// Where it stands.

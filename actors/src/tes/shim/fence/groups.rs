@@ -107,17 +107,20 @@ impl Groups {
         self.made.iter().for_each(Group::close);
     }
 
-    /// Takes them away. The last process may be on its way out still.
+    /// Takes them away.
     pub(in crate::tes::shim) fn remove(&self) {
-        for group in &self.made {
-            let mut tries = 0;
-            while group.remove().is_err_and(|e| e.kind() != io::ErrorKind::NotFound)
-                && tries < limits::GROUP_REMOVE_TRIES
-            {
-                tries += 1;
-                pause(limits::GROUP_REMOVE_RETRY);
-            }
-        }
+        self.made.iter().for_each(remove);
+    }
+}
+
+/// Takes a group away. The last process may be on its way out still.
+fn remove(group: &Group) {
+    let mut tries = 0;
+    while group.remove().is_err_and(|e| e.kind() != io::ErrorKind::NotFound)
+        && tries < limits::GROUP_REMOVE_TRIES
+    {
+        tries += 1;
+        pause(limits::GROUP_REMOVE_RETRY);
     }
 }
 
@@ -133,14 +136,17 @@ fn pause(time: Duration) {
     let _ = poll(&mut [], Some(&Timespec::try_from(time).unwrap_or_default()));
 }
 
-/// Takes away the groups of shims that are no more. One that still has a process stays.
+/// Takes away the groups of shims that are no more, and ends whoever is in them: with its shim an attempt is over.
+/// Nobody else gets into such a group.
 pub(in crate::tes::shim) fn sweep(base: &Wanted) {
     let Ok(entries) = fs::read_dir(&base.folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let shim = name.to_str().and_then(|n| n.strip_prefix(NAME)?.rsplit('-').next()?.parse().ok());
-        if shim.is_some_and(|pid| proc::stat(pid).is_err()) {
-            let _ = fs::remove_dir(entry.path());
+        if shim.is_some_and(|pid| proc::stat(pid).map_or(true, |s| s.is_zombie())) {
+            let group = Group::found(base.version, entry.path());
+            group.kill();
+            remove(&group);
         }
     }
 }

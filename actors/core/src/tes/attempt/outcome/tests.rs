@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::tests::record;
 use super::super::AttemptId;
+use super::super::tests::record;
 use super::*;
 use crate::ids::JobId;
 use crate::tes::registry::parse_json;
