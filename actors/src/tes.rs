@@ -163,12 +163,8 @@ impl Common {
 
     /// What the host can; found out once, by trying. It may take a moment.
     fn host(&self) -> &Host {
-        self.host.get_or_init(host)
+        self.host.get_or_init(shim::fence::host)
     }
-}
-
-fn host() -> Host {
-    Host::default()
 }
 
 /// Restarts of the domain's actors after which it begins anew.
@@ -198,6 +194,9 @@ impl Tes {
                 None => sockets.push(shown(&path)),
             }
         }
+        // Where a server stands that nobody configured, too.
+        tmux_folders.push(shown(&shim::fence::Ground::tmux_folder()));
+        tmux_folders.sort();
         tmux_folders.dedup();
         let path = plan.path;
         Tes {

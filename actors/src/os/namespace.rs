@@ -10,7 +10,7 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -18,7 +18,12 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_change,
     mount_remount, move_mount, open_tree,
 };
-use rustix::thread::{CapabilitySet, UnshareFlags, unshare_unsafe};
+use rustix::pipe::PipeFlags;
+use rustix::thread::{
+    CapabilitySet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe,
+};
+
+use super::fork::{self, Fork};
 
 /// Which namespaces a process leaves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,6 +56,38 @@ pub fn leave(what: Leave) -> io::Result<()> {
         mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
     }
     Ok(())
+}
+
+/// Makes an empty network that stays for as long as its descriptor is open, for processes to come. This one
+/// must have one thread; it does not go there itself.
+pub fn empty_network() -> io::Result<OwnedFd> {
+    let (told, tell) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let child = match fork::fork()? {
+        Fork::Child => {
+            let left = leave(Leave { network: true, ..Leave::default() });
+            let _ = rustix::io::write(&tell, &[u8::from(left.is_ok())]);
+            // It is killed as soon as its network is held by somebody else.
+            loop {
+                let _ = rustix::event::poll(&mut [], None);
+            }
+        }
+        Fork::Parent { child } => child,
+    };
+    drop(tell);
+    let mut made = [0];
+    let _ = rustix::io::read(&told, &mut made);
+    let held =
+        rustix::fs::open(format!("/proc/{child}/ns/net"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    if let Some(child) = rustix::process::Pid::from_raw(child.cast_signed()) {
+        rustix::process::kill_process(child, rustix::process::Signal::KILL)?;
+        rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())?;
+    }
+    if made == [1] { Ok(held?) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+}
+
+/// Goes into a network that somebody made.
+pub fn enter_network(network: &OwnedFd) -> io::Result<()> {
+    Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
 /// Writes a map of one number to itself. It takes no memory, so that it can be done between fork and exec.

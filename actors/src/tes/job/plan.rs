@@ -1,6 +1,6 @@
 //! What a shim is given for an attempt: everything is found and checked here, and nothing has run yet.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use tsup_core::limits;
@@ -13,9 +13,10 @@ use tsup_core::tes::script::{Level, Script};
 use tsup_core::tes::value::Kind;
 
 use super::{Task, place};
+use crate::tes::Shared;
 use crate::tes::registry::program;
+use crate::tes::shim::fence::{Around, Ground};
 use crate::tes::shim::files;
-use crate::tes::{Entry, Shared};
 
 /// The folder below an attempt's own that is its TMPDIR.
 const TMP: &str = "tmp";
@@ -47,7 +48,8 @@ pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Pla
             return Err(Box::new(no_program(needed)));
         }
     }
-    let places = places(shared, &entry, &script, &inputs, &found, interpreter.as_deref(), path, &tmp)?;
+    let around = Around { root: &entry.root, file: &found, path, inputs: &[], folder: &folder };
+    let places = places(shared, &script, &inputs, around)?;
     let fence = sandbox::decide(&script, &places, shared.host())?;
     let script_path = text(&found)?;
     let (program, argv) = match &interpreter {
@@ -91,46 +93,24 @@ pub(super) fn with_settings(script: &Script, task: &Task, strict: bool) -> Scrip
     script
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a different thing that was found before, used here once"
-)]
+/// Where everything is that its fence is about.
 fn places(
     shared: &Shared,
-    entry: &Entry,
     script: &Script,
     inputs: &Inputs,
-    found: &Path,
-    interpreter: Option<&Path>,
-    path: &str,
-    tmp: &str,
+    around: Around<'_>,
 ) -> Result<Places, Box<Failure>> {
-    let root = entry.root.canonicalize().unwrap_or_else(|_| entry.root.to_path_buf());
-    let mut programs = Vec::new();
-    let dependencies = script.dependencies.iter().filter_map(|(name, _)| program::find(name, path));
-    for program in interpreter.map(Path::to_path_buf).into_iter().chain(dependencies) {
-        for program in [program.canonicalize().ok(), Some(program)].into_iter().flatten() {
-            let program = text(&program)?;
-            programs.extend(sandbox::around(&program, &shared.user_home).map(str::to_owned));
-            programs.push(program);
-        }
-    }
+    text(around.root)?;
     let files = script.args.iter().filter(|a| a.kind == Kind::File);
-    let inputs = files.filter_map(|a| inputs.0.get(&a.name)?.as_str()).filter_map(|named| {
-        // What is not there grants nothing; a path is seen from the script's working directory.
-        Some(root.join(named).canonicalize().ok()?.to_string_lossy().into_owned())
-    });
-    Ok(Places {
-        script: text(found)?,
-        programs,
-        inputs: inputs.collect(),
-        tmp: tmp.to_owned(),
-        home: shared.home.to_string_lossy().into_owned(),
-        user_home: shared.user_home.clone(),
-        tmux: shared.tmux_folders.clone(),
-        sockets: shared.sockets.clone(),
-        root: text(&root)?,
-    })
+    let files: Vec<String> =
+        files.filter_map(|a| inputs.0.get(&a.name)?.as_str()).map(str::to_owned).collect();
+    let ground = Ground {
+        home: shared.home.clone(),
+        user_home: PathBuf::from(&shared.user_home),
+        tmux: shared.tmux_folders.iter().map(PathBuf::from).collect(),
+        sockets: shared.sockets.iter().map(PathBuf::from).collect(),
+    };
+    Ok(ground.places(script, Around { inputs: &files, ..around }))
 }
 
 /// A path as text: orders are text, and a name that is none is refused rather than changed.

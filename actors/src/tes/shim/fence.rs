@@ -117,9 +117,26 @@ pub(super) fn is_wanted(plan: &Plan) -> bool {
     plan.fence != Fence::default() || plan.cpu.is_some() || plan.file_bytes.is_some()
 }
 
+/// Whether an attempt can go into an empty network that others are in too: nothing in it leads from one to another,
+/// since it has no interface, and sockets without a path are kept apart by Landlock. Making one takes longer than
+/// most scripts.
+pub(super) fn may_share_network(fence: &Fence) -> bool {
+    fence.network == Network::Namespace && !fence.user_namespace && fence.landlock >= LANDLOCK_SCOPES
+}
+
+/// The first version of Landlock that keeps sockets without a path apart.
+const LANDLOCK_SCOPES: u32 = 6;
+
 /// Starts `command` within the fence of its plan.
-pub(super) fn spawn(mut command: Command, plan: &Plan, groups: &Groups) -> Result<Child, NotStarted> {
+pub(super) fn spawn(
+    mut command: Command,
+    plan: &Plan,
+    groups: &Groups,
+    network: Option<&OwnedFd>,
+) -> Result<Child, NotStarted> {
     let fence = &plan.fence;
+    let network = network.filter(|_| may_share_network(fence)).map(OwnedFd::try_clone).transpose();
+    let network = network.map_err(NotStarted::at(Step::Namespaces))?;
     let rules = fence.files.as_ref().map(|files| rules(files, fence)).transpose();
     let rules = rules.map_err(|e| NotStarted::at(Step::Files)(io::Error::other(e)))?;
     let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls)(io::Error::other(e)))?;
@@ -134,8 +151,9 @@ pub(super) fn spawn(mut command: Command, plan: &Plan, groups: &Groups) -> Resul
         leave: Leave {
             users: fence.user_namespace,
             mounts: matches!(fence.sockets, Sockets::Hidden(_)),
-            network: fence.network == Network::Namespace,
+            network: fence.network == Network::Namespace && network.is_none(),
         },
+        network,
         hidden: if let Sockets::Hidden(hidden) = &fence.sockets { Some(hidden.clone()) } else { None },
         cwd: plan.cwd.clone(),
         unprivileged: fence.unprivileged,
@@ -172,6 +190,7 @@ struct Inside {
     file_bytes: Option<u64>,
     open_files: Option<u64>,
     leave: Leave,
+    network: Option<OwnedFd>,
     hidden: Option<Hidden>,
     cwd: String,
     unprivileged: bool,
@@ -193,6 +212,9 @@ impl Inside {
         self.step = Step::Namespaces;
         if self.leave.users || self.leave.mounts || self.leave.network {
             namespace::leave(self.leave)?;
+        }
+        if let Some(network) = &self.network {
+            namespace::enter_network(network)?;
         }
         self.step = Step::Sockets;
         if let Some(hidden) = &self.hidden {

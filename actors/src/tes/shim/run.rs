@@ -27,15 +27,15 @@ use crate::os::proc;
 
 /// Runs an attempt to its end. Called in a process that was forked for it; returns its exit code.
 ///
-/// Nobody reads the code: what counts is in the files.
-pub(super) fn run(plan: &Plan, signals: &Signals) -> u8 {
-    match attempt(plan, signals) {
+/// Nobody reads the code: what counts is in the files. `network` is an empty one that attempts may share.
+pub(super) fn run(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> u8 {
+    match attempt(plan, signals, network) {
         Ok(()) => 0,
         Err(_) => 1,
     }
 }
 
-fn attempt(plan: &Plan, signals: &Signals) -> io::Result<()> {
+fn attempt(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> io::Result<()> {
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let folder = Path::new(&plan.folder);
@@ -48,7 +48,7 @@ fn attempt(plan: &Plan, signals: &Signals) -> io::Result<()> {
     }
     let started_at = wall();
     let clock = Instant::now();
-    let mut life = Life::begin(plan, shim, clock)?;
+    let mut life = Life::begin(plan, shim, clock, network)?;
     let finish = life.watch(signals)?;
     let used = life.used();
     life.groups.remove();
@@ -119,11 +119,11 @@ struct Life {
 }
 
 impl Life {
-    fn begin(plan: &Plan, shim: ProcId, clock: Instant) -> io::Result<Self> {
+    fn begin(plan: &Plan, shim: ProcId, clock: Instant, network: Option<&OwnedFd>) -> io::Result<Self> {
         let folder = Path::new(&plan.folder);
         let now = Mono::from_origin(clock.elapsed());
         let (started, groups) = match Groups::make(&plan.fence, plan.id) {
-            Ok(groups) => (start(plan, &groups), groups),
+            Ok(groups) => (start(plan, &groups, network), groups),
             Err(e) => (Err(e), Groups::default()),
         };
         let mut watch = Watch::new(bounds(plan, &groups), now);
@@ -335,7 +335,7 @@ fn pause(looks: u32) -> Duration {
     (limits::TREE_LOOK_FIRST * looks.min(50)).min(limits::TREE_LOOK_LAST)
 }
 
-fn start(plan: &Plan, groups: &Groups) -> Result<Child, NotStarted> {
+fn start(plan: &Plan, groups: &Groups, network: Option<&OwnedFd>) -> Result<Child, NotStarted> {
     let exec = |error| NotStarted { step: "exec", error };
     let stdin = match &plan.stdin {
         None => Stdio::null(),
@@ -346,7 +346,7 @@ fn start(plan: &Plan, groups: &Groups) -> Result<Child, NotStarted> {
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     if fence::is_wanted(plan) {
         fence::make_tmp(Path::new(&plan.folder))?;
-        return fence::spawn(command, plan, groups);
+        return fence::spawn(command, plan, groups, network);
     }
     command.process_group(0);
     command.spawn().map_err(exec)

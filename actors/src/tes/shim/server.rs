@@ -18,7 +18,7 @@ use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 
 use super::{fence, files, run, tree};
 use crate::os::fork::{self, Fork, Signals};
-use crate::os::proc;
+use crate::os::{namespace, proc};
 
 /// Serves until the other end of `stream` is gone and no shim is left. Must be called in a process of one
 /// thread, before anything else.
@@ -35,6 +35,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         shims: HashMap::new(),
         orphans: false,
         groups: Vec::new(),
+        network: None,
     };
     loop {
         if let Turn::Shim(code) = server.turn()? {
@@ -64,6 +65,8 @@ struct Server {
     orphans: bool,
     /// Where shims make control groups: those of killed ones are taken away from there.
     groups: Vec<Group>,
+    /// An empty network, once an attempt wants one.
+    network: Option<OwnedFd>,
 }
 
 impl Server {
@@ -169,12 +172,16 @@ impl Server {
                 self.groups.push(group.clone());
             }
         }
+        if self.network.is_none() && fence::may_share_network(&plan.fence) {
+            // Where it cannot be made the shim says why, when it fails to make its own.
+            self.network = namespace::empty_network().ok();
+        }
         let forked = files::make(Path::new(&plan.folder)).and_then(|()| fork::fork());
         match forked {
             Ok(Fork::Child) => {
                 // The stream is the server's: its other end must see that the server is gone.
                 self.stream = None;
-                return Turn::Shim(run::run(plan, &self.signals));
+                return Turn::Shim(run::run(plan, &self.signals, self.network.as_ref()));
             }
             Ok(Fork::Parent { child }) => {
                 if let Some(pid) = Pid::from_raw(child.cast_signed()) {
