@@ -15,7 +15,7 @@ use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::ids::{AgentId, ProcId, SocketName};
 
 use super::db::{Db, Unit};
-use super::writer::{Job, Plan, Writer};
+use super::writer::{Job, Plan, Turn, Writer};
 use super::*;
 
 fn home() -> (TempDir, PathBuf) {
@@ -217,4 +217,35 @@ async fn many_writers_share_a_transaction() {
     }
     w.finish();
     assert_eq!(reopened(&path).agents.len(), 1_000);
+}
+
+/// What the writer of a crashed incarnation still has in hand is written before its successor reads anything.
+#[tokio::test]
+async fn a_successor_waits_for_the_writes_of_its_predecessor() {
+    let (_dir, path) = home();
+    let turn = Turn::default();
+    let start = |turn: &Turn| {
+        let (opened, _) = std::sync::mpsc::sync_channel(0);
+        let health = Arc::new(watch::Sender::new(None));
+        Writer::start(&path, Plan { health, turn: Arc::clone(turn), opened }, |why| panic!("{why}")).unwrap()
+    };
+    // Nobody writes before the test lets go of the turn.
+    let held = turn.lock();
+    let predecessor = start(&turn);
+    for n in 0..50 {
+        predecessor.send(Job::WriteLazily(Op::PutAgent(Box::new(record(n)))));
+    }
+    drop(held);
+    // It is dropped as a crash drops it: its thread goes on by itself.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while turn.try_lock().is_some() {
+        assert!(std::time::Instant::now() < until, "it takes its turn");
+        std::thread::yield_now();
+    }
+    drop(predecessor);
+    let successor = start(&turn);
+    let (reply, loaded) = Reply::channel();
+    successor.send(Job::Load(reply));
+    assert_eq!(loaded.await.unwrap().unwrap().agents.len(), 50);
+    successor.finish();
 }
