@@ -132,30 +132,33 @@ fn the_sync_comes_before_the_answer() {
         return submit_until_the_end(&path, 1, 40);
     }
     let (dir, path) = home();
+    // Made before, so that every write into the log belongs to an answer.
+    drop(open(&path).unwrap());
     let traced = ["-y", "-s", "64", "-e", "trace=pwrite64,fdatasync,fsync,write"];
     let Some((words, out)) = strace(dir.path(), &traced) else { return };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let ran = child("the_sync_comes_before_the_answer", &path, &words).output().unwrap();
     assert!(ran.status.success());
-    let (mut unsynced, mut synced, mut answers) = (false, false, 0);
+    let (mut unsynced, mut synced, mut answers) = (false, 0, 0);
     let mut syncing = BTreeSet::new();
     for line in std::fs::read_to_string(out).unwrap().lines() {
         let (pid, call) = line.split_once(' ').unwrap();
         let call = call.trim_start();
         let is_sync = call.starts_with("fdatasync(") || call.starts_with("fsync(");
+        let is_done = if is_sync && call.contains("unfinished") {
+            syncing.insert(pid.to_owned());
+            false
+        } else {
+            is_sync || (call.contains("sync resumed>") && syncing.remove(pid))
+        };
         if call.starts_with("pwrite64(") && call.contains("tsup.db-wal>") {
-            (unsynced, synced) = (true, false);
-        } else if is_sync && call.contains("tsup.db-wal>") {
-            if call.contains("unfinished") {
-                syncing.insert(pid.to_owned());
-            } else if call.ends_with("= 0") {
-                (unsynced, synced) = (false, true);
-            }
-        } else if call.contains("sync resumed>") && call.ends_with("= 0") && syncing.remove(pid) {
-            (unsynced, synced) = (false, true);
+            unsynced = true;
+        } else if is_done && call.ends_with("= 0") && unsynced {
+            // The next answer is that of this transaction: one client waits for each.
+            (unsynced, synced) = (false, synced + 1);
         } else if call.starts_with("write(1") && call.contains("acked ") {
-            assert!(synced && !unsynced, "answered before the sync: {line}");
-            (answers, synced) = (answers + 1, false);
+            answers += 1;
+            assert!(synced >= answers, "answer {answers} came after {synced} syncs: {line}");
         }
     }
     assert_eq!(answers, 40);
@@ -247,7 +250,12 @@ fn a_read_only_disk_is_named() {
     let mut db = open(&path).unwrap();
     kept(&mut db, &[submit(1)]);
     drop(db);
-    assert!(mount(&["-o", "remount,ro"], disk.0.path()));
+    // A test beside this one that starts a child holds copies of all files between its fork and its exec.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !mount(&["-o", "remount,ro"], disk.0.path()) {
+        assert!(std::time::Instant::now() < until, "it can be made read-only");
+        std::thread::yield_now();
+    }
     for file in [path, disk.0.path().join("other.db")] {
         let refused = open(&file).map(|_| ()).unwrap_err();
         assert!(matches!(refused, StoreError::Io { .. }), "{refused}");
