@@ -1,9 +1,12 @@
 //! Puts up the fence around a script, between its fork and its execution.
 //!
 //! What can be made ready is made by the shim: the rules of Landlock, the filter of system calls, the groups. The
-//! forked child, a process of one thread, then goes through its steps in this order: session, group, limits,
-//! namespaces, hiding, rights, Landlock, filter. Each step needs what the later ones take away. A step that fails
-//! ends the attempt and says which it was: nothing runs with less than was decided.
+//! forked child, a process of one thread, then goes through its steps in this order: group, limits, namespaces,
+//! hiding, rights, Landlock, filter. Each step needs what the later ones take away. A step that fails ends the
+//! attempt and says which it was: nothing runs with less than was decided.
+//!
+//! The session is the shim's, which has no terminal and cannot get one: its members lead none. A session more would
+//! also be a group more for the scheduler to share the processors among, and a busy host lets such a newcomer wait.
 //!
 //! - `fence/groups.rs`: control groups of one attempt
 //! - `fence/host.rs`: what this host can
@@ -13,6 +16,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -59,7 +63,7 @@ impl NotStarted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Exec,
-    Session,
+    Start,
     Group,
     Limits,
     Namespaces,
@@ -72,7 +76,7 @@ enum Step {
 impl Step {
     const ALL: [Step; 9] = [
         Step::Exec,
-        Step::Session,
+        Step::Start,
         Step::Group,
         Step::Limits,
         Step::Namespaces,
@@ -85,7 +89,7 @@ impl Step {
     fn name(self) -> &'static str {
         match self {
             Step::Exec => "exec",
-            Step::Session => "sandbox: session",
+            Step::Start => "sandbox: start",
             Step::Group => "sandbox: control group",
             Step::Limits => "sandbox: limits",
             Step::Namespaces => "sandbox: namespaces",
@@ -142,7 +146,7 @@ pub(super) fn spawn(
     let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls)(io::Error::other(e)))?;
     let doors = groups.doors().map_err(NotStarted::at(Step::Group))?;
     let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|e| NotStarted::at(Step::Session)(e.into()))?;
+        .map_err(|e| NotStarted::at(Step::Start)(e.into()))?;
     let mut child = Inside {
         doors,
         cpu: plan.cpu,
@@ -159,7 +163,7 @@ pub(super) fn spawn(
         unprivileged: fence.unprivileged,
         rules,
         filter,
-        step: Step::Session,
+        step: Step::Start,
     };
     let into_fence = move || {
         child.enter().inspect_err(|_| {
@@ -167,7 +171,8 @@ pub(super) fn spawn(
             let _ = rustix::io::write(tell.as_fd(), &[step as u8]);
         })
     };
-    child::before_exec(&mut command, into_fence).map_err(NotStarted::at(Step::Session))?;
+    command.process_group(0);
+    child::before_exec(&mut command, into_fence).map_err(NotStarted::at(Step::Start))?;
     let started = command.spawn();
     // Its copy of the pipe's end goes with it.
     drop(command);
@@ -202,7 +207,6 @@ struct Inside {
 
 impl Inside {
     fn enter(&mut self) -> io::Result<()> {
-        rustix::process::setsid()?;
         self.step = Step::Group;
         for door in &self.doors {
             rustix::io::write(door, b"0")?;

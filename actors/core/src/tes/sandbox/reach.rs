@@ -48,9 +48,10 @@ pub struct Places {
     pub home: String,
     /// The user's home.
     pub user_home: String,
-    /// Folders with the sockets of tmux servers and nothing else.
+    /// Folders with the sockets of tmux servers, and others that hold nothing but what leads out.
     pub tmux: Vec<String>,
-    /// Sockets that stand elsewhere: of tmux servers named by a path, of a supervisor with a long home.
+    /// Sockets that stand elsewhere: of tmux servers named by a path, of a supervisor with a long home, of services
+    /// that run something for whoever asks.
     pub sockets: Vec<String>,
 }
 
@@ -100,8 +101,9 @@ pub struct Hidden {
 
 impl Hidden {
     pub(super) fn of(places: &Places) -> Self {
+        // Not its inputs: whoever submits a job names them, and could name what is to be hidden.
         let needed = [&places.root, &places.script, &places.tmp].into_iter();
-        let needed: Vec<&String> = needed.chain(&places.programs).chain(&places.inputs).collect();
+        let needed: Vec<&String> = needed.chain(&places.programs).collect();
         let mut hidden = Hidden::default();
         for folder in [&places.home].into_iter().chain(&places.tmux) {
             // A script that belongs to a folder cannot live without it; the sockets in it are hidden one by one.

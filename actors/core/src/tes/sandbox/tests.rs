@@ -162,6 +162,10 @@ fn sockets_are_hidden_with_their_folders_and_what_is_needed_is_laid_back() {
     let hidden = Hidden::of(&at);
     assert_eq!(hidden.folders, ["/tmp/tmux-1000"]);
     assert_eq!(hidden.sockets, ["/state/tsup/ctl.sock", "/run/my-tmux.sock"]);
+    // Whoever submits a job cannot uncover anything by naming it.
+    let named = ["/state/tsup", "/state/tsup/ctl.sock", "/tmp/tmux-1000", "/tmp/tmux-1000/default", "/"];
+    let inputs = named.map(str::to_owned).to_vec();
+    assert_eq!(Hidden::of(&Places { inputs, ..places() }), Hidden::of(&places()));
     // A home within the registry's folder, as one for each project.
     let around = Places { root: "/state".into(), ..places() };
     assert_eq!(Hidden::of(&around).folders, ["/state/tsup", "/tmp/tmux-1000"]);

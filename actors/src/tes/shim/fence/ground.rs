@@ -11,6 +11,15 @@ use tsup_core::tes::script::Script;
 
 use super::TMP;
 
+/// Sockets of services that run something for whoever may ask them, outside of every fence.
+const WAYS_OUT: [&str; 5] = [
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/dbus/system_bus_socket",
+    "/run/systemd/private",
+];
+
 /// What is the same for all attempts of one supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ground {
@@ -57,8 +66,8 @@ impl Ground {
             tmp: format!("{}/{TMP}", real(around.folder)),
             home: real(&self.home),
             user_home: real(&self.user_home),
-            tmux: self.tmux.iter().map(|f| real(f)).collect(),
-            sockets: self.sockets.iter().map(|s| real(s)).collect(),
+            tmux: self.tmux.iter().map(PathBuf::as_path).chain([&*runtime()]).map(real).collect(),
+            sockets: self.sockets.iter().map(|s| real(s)).chain(WAYS_OUT.map(str::to_owned)).collect(),
         }
     }
 
@@ -92,6 +101,11 @@ impl Ground {
         all.dedup();
         all
     }
+}
+
+/// The folder in which the services of this user listen: D-Bus, its systemd, Podman, agents with keys.
+fn runtime() -> PathBuf {
+    PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()))
 }
 
 /// A path without links, as far as it is there.
@@ -128,4 +142,69 @@ fn first_line(file: &Path) -> Vec<String> {
     let by_env = first.is_some_and(|w| Path::new(w).file_name() == Some(OsStr::new("env")));
     let second = if by_env { words.next() } else { None };
     first.into_iter().chain(second).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use tsup_core::tes::registry::parse_json;
+
+    #[test]
+    fn the_first_line_names_an_interpreter() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = |line: &str| {
+            let file = dir.path().join("script");
+            fs::write(&file, line).unwrap();
+            first_line(&file)
+        };
+        assert_eq!(names("#!/bin/sh\necho"), ["/bin/sh"]);
+        assert_eq!(names("#!/usr/bin/env python3\n"), ["/usr/bin/env", "python3"]);
+        assert_eq!(names("#!/usr/bin/env -S A=1 node --flag\n"), ["/usr/bin/env", "node"]);
+        assert_eq!(names("#! /bin/bash -e"), ["/bin/bash"]);
+        assert!(names("echo").is_empty() && names("").is_empty() && names("\u{7f}ELF").is_empty());
+        assert!(first_line(Path::new("/nowhere")).is_empty());
+    }
+
+    #[test]
+    fn a_script_brings_the_programs_that_it_names_and_no_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let at = |path: &str| text(&home.join(path));
+        for folder in ["versions/3.12/bin", ".pyenv/shims", ".tool/bin", "own/bin", "tools"] {
+            fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        for file in ["versions/3.12/bin/python3", ".tool/bin/lint", "tools/x"] {
+            fs::write(home.join(file), "#!/usr/bin/env lint").unwrap();
+            fs::set_permissions(home.join(file), fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        symlink(home.join("versions/3.12/bin/python3"), home.join("own/bin/python3")).unwrap();
+        let script = parse_json(
+            r#"{"scripts": [{"id": "a/x", "path": "x.py", "execution": {"type": "python_script"}}]}"#,
+        );
+        let ground = Ground { user_home: home.clone(), ..Ground::default() };
+        let (root, file) = (home.join("tools"), home.join("tools/x"));
+        let path = [at("own/bin"), at(".pyenv/shims"), at(".tool/bin"), at(""), "relative".into()].join(":");
+        let around = Around { root: &root, file: &file, path: &path, inputs: &[], folder: &root };
+        let programs = ground.places(&script.scripts[0], around).programs;
+        for program in
+            ["own/bin/python3", "versions/3.12/bin/python3", "versions/3.12", ".pyenv", ".tool/bin"]
+        {
+            assert!(programs.contains(&at(program)), "{program}: {programs:?}");
+        }
+        // The first line of the script asks for it by name; a folder of the PATH alone would not bring it.
+        assert!(programs.contains(&at(".tool")));
+        assert!(!programs.contains(&text(&home)) && !programs.contains(&at("")), "{programs:?}");
+    }
+
+    #[test]
+    fn what_runs_something_for_others_is_hidden_too() {
+        let script = parse_json(r#"{"scripts": [{"id": "a/x", "path": "x.sh"}]}"#);
+        let here = Path::new("/");
+        let around = Around { root: here, file: here, path: "", inputs: &[], folder: here };
+        let places = Ground::default().places(&script.scripts[0], around);
+        assert!(places.sockets.contains(&"/run/docker.sock".to_owned()));
+        assert!(places.tmux.iter().any(|f| f.starts_with("/run/user/")));
+    }
 }
