@@ -228,8 +228,8 @@ impl Tes {
         }
     }
 
-    /// Everything, under one supervisor. The queue's end takes the jobs' actors along: it meets their attempts again
-    /// by what these leave on disk.
+    /// Everything, under one supervisor. The queue begins anew with whatever it stands on: it meets the attempts that
+    /// run by what these leave on disk.
     pub fn child(&self) -> ChildSpec {
         let shared = &self.shared;
         let (restarts, period) = INTENSITY;
@@ -252,10 +252,10 @@ impl Tes {
                 registry::Registry::new(for_registry.clone())
             }))
             .child(child("shims", shared.shims.clone(), move || shims::Shims::new(for_shims.clone())))
+            .child(supervise("jobs", jobs))
             .child(child("queue", shared.queue.clone(), move || {
                 queue::QueueActor::new(for_queue.clone(), handle.clone())
-            }))
-            .child(supervise("jobs", jobs));
+            }));
         supervise("tes", spec)
     }
 

@@ -2,7 +2,7 @@
 //! Receives: submissions and wishes of people, ends of attempts, answers of the store.
 //! Sends: writes to the store, starts and ends to the actors of attempts, events; answers only what is durable.
 //! Bounded by: limits::JOBS_LIVE_MAX jobs, limits::JOBS_LIVE_BYTES_MAX bytes of inputs.
-//! Restart: permanent, the jobs' actors with it; reads all from the store, and meets what runs by its traces.
+//! Restart: permanent; ends the attempts' actors, reads all from the store, and meets what runs by its traces.
 //!
 //! - `queue/card.rs`: what is known of a job besides its place in the queue
 //! - `queue/keep.rs`: writes on their way, and what follows when they are durable
@@ -281,6 +281,16 @@ impl QueueActor {
         self.shared.bus.publish(Happened::JobState { job, script, from, to, attempt });
     }
 
+    /// A job that has just come in is told as it stands; the queue says nothing of one that is blocked from the
+    /// beginning.
+    fn tell_new(&mut self, job: JobId) {
+        if self.cards.get(&job).is_some_and(|card| !card.told)
+            && let Some(state) = self.queue.state(job)
+        {
+            self.became(job, state);
+        }
+    }
+
     fn count(&mut self, state: JobState, more: bool) {
         let at = JobState::ALL.iter().position(|s| *s == state).unwrap_or(0);
         self.counts[at] = if more { self.counts[at] + 1 } else { self.counts[at].saturating_sub(1) };
@@ -308,8 +318,13 @@ impl QueueActor {
 
     fn load(&self, cx: &mut Cx<Self>) {
         let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
-        let mut shelf = self.shared.shelf.subscribe();
+        let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
         cx.spawn(async move {
+            // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
+            for left in jobs.members() {
+                let name = left.path().as_str().rsplit('/').next().unwrap_or_default().to_owned();
+                let _ = jobs.terminate_child(&name).await;
+            }
             // What an attempt gave is read by what its script declares, so these have to be known first.
             let _ = shelf.wait_for(Option::is_some).await;
             let loaded = loaded.await;

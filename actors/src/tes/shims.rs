@@ -37,23 +37,27 @@ pub(super) enum Msg {
     Start(Option<Box<Plan>>, Gate<job::Msg>),
     /// End one.
     Stop(AttemptId),
-    /// What the server of that incarnation told.
-    News(Generation, Vec<News>),
+    /// What the server of that number told.
+    News(u64, Vec<News>),
     /// That server is gone.
-    Gone(Generation),
+    Gone(u64),
+    /// Time to start another one.
+    Again,
 }
 
 /// The actor.
 pub(super) struct Shims {
     shared: Shared,
     waiting: Held<Waiting>,
+    /// The server that takes orders.
+    server: u64,
     orders: Option<mpsc::Sender<Vec<u8>>>,
 }
 
 impl Shims {
     pub(super) fn new(shared: Shared) -> Self {
         let waiting = shared.waiting.reach();
-        Shims { shared, waiting, orders: None }
+        Shims { shared, waiting, server: 0, orders: None }
     }
 
     /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
@@ -75,6 +79,24 @@ impl Shims {
         }
     }
 
+    /// Starts a server. One that cannot be started is tried again; orders meanwhile are told as not begun.
+    fn serve(&mut self, cx: &mut Cx<Self>) {
+        self.server += 1;
+        match start(&self.shared.exe) {
+            Ok((child, stream)) => {
+                let (reader, writer) = stream.into_split();
+                let (orders, outbox) = mpsc::channel(limits::ORDERS_PENDING_MAX);
+                self.orders = Some(orders);
+                cx.spawn(write(writer, outbox));
+                cx.spawn(read(reader, child, cx.gate().clone(), self.server));
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "the shim server cannot be started");
+                cx.after(limits::ATTEMPT_BEGIN_AGAIN, Lane::Control, Msg::Again).detach();
+            }
+        }
+    }
+
     fn everybody(&mut self) {
         for (_, gate) in self.waiting.0.drain() {
             // Whoever has ended has nobody behind the gate; that is as well.
@@ -89,13 +111,9 @@ impl Actor for Shims {
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         self.waiting.filled().await;
         self.everybody();
-        let (child, stream) = start(&self.shared.exe)
-            .map_err(|e| Failure::new(format!("the shim server cannot be started: {e}")))?;
-        let (reader, writer) = stream.into_split();
-        let (orders, outbox) = mpsc::channel(limits::ORDERS_PENDING_MAX);
-        self.orders = Some(orders);
-        cx.spawn(write(writer, outbox));
-        cx.spawn(read(reader, child, cx.gate().clone(), cx.generation()));
+        let Generation(generation) = cx.generation();
+        self.server = generation << 32;
+        self.serve(cx);
         cx.ready();
         Ok(())
     }
@@ -114,7 +132,7 @@ impl Actor for Shims {
                 // A server that is gone has told so: the job looks for its shim itself.
                 let _ = self.order(&Order::Stop(*id));
             }
-            Msg::News(whose, news) if *whose == cx.generation() => {
+            Msg::News(whose, news) if *whose == self.server => {
                 for one in std::mem::take(news) {
                     match one {
                         News::Ended(id) => self.tell(id, job::Msg::ShimEnded),
@@ -122,9 +140,13 @@ impl Actor for Shims {
                     }
                 }
             }
-            Msg::Gone(whose) if *whose == cx.generation() => {
-                return Err(Failure::new("the shim server ended"));
+            Msg::Gone(whose) if *whose == self.server => {
+                tracing::warn!("the shim server ended; another one is started");
+                self.orders = None;
+                self.everybody();
+                cx.after(limits::SHIMS_AGAIN, Lane::Control, Msg::Again).detach();
             }
+            Msg::Again => self.serve(cx),
             Msg::News(..) | Msg::Gone(_) => {}
         }
         Ok(())
@@ -157,7 +179,7 @@ async fn write(mut writer: OwnedWriteHalf, mut outbox: mpsc::Receiver<Vec<u8>>) 
 }
 
 /// Reads news until the server is gone, and takes its end.
-async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, generation: Generation) {
+async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, server: u64) {
     let mut buffer = Vec::new();
     loop {
         match reader.read_buf(&mut buffer).await {
@@ -169,7 +191,7 @@ async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, gene
             break;
         };
         if !news.is_empty() {
-            gate.insist(Lane::Control, Msg::News(generation, news)).await;
+            gate.insist(Lane::Control, Msg::News(server, news)).await;
         }
     }
     // It may live on for its shims; its end is taken when it comes, so that no zombie stays.
@@ -177,7 +199,7 @@ async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, gene
     if let Err(e) = taken {
         tracing::warn!(error = %e, "a shim server's end will not be taken");
     }
-    gate.insist(Lane::Control, Msg::Gone(generation)).await;
+    gate.insist(Lane::Control, Msg::Gone(server)).await;
 }
 
 /// Takes the whole frames out; `None` when they are not what a server of this version writes.

@@ -127,7 +127,6 @@ impl QueueActor {
         (card.shown, card.told) = (state, true);
         self.cards.insert(id, card);
         self.recent.0.remove(&id);
-        self.became(id, JobState::Queued);
         self.step(Event::Submitted(card::ticket(&job, None, None), Vec::new()), None, cx);
     }
 

@@ -207,8 +207,8 @@ impl QueueActor {
         }
         let id = job.id;
         self.cards.insert(id, Card::of(&job));
-        self.became(id, JobState::Queued);
         self.step(Event::Submitted(card::ticket(&job, None, job.not_before), parents), None, cx);
+        self.tell_new(id);
         let now = self.now(id, cx.now());
         if let Some(now) = now {
             reply.send(Ok(Accepted::New(job, now)));
