@@ -411,16 +411,20 @@ fn a_registry_in_the_home_does_not_lead_back_to_its_sockets() {
         return;
     }
     let home = y.server.jobs.path().to_path_buf();
-    y.root = TempDir::new_in(&home).unwrap();
-    let _listener = UnixListener::bind(home.join("ctl.sock")).unwrap();
-    let text = "import socket, os\nprint(open('tool').read(6), os.getcwd().split('/')[-1] != '')\n\
-                try:\n    socket.socket(socket.AF_UNIX).connect('../ctl.sock')\n    print('through')\n\
-                except OSError as e:\n    print('failed')\n";
+    let outer = home.join("outer");
+    std::fs::create_dir(&outer).unwrap();
+    y.root = TempDir::new_in(&outer).unwrap();
+    let _listeners = [outer.join("a.sock"), home.join("ctl.sock")].map(|p| UnixListener::bind(p).unwrap());
+    // The folder it starts in is one that is hidden and laid back: what is above it is not.
+    let text = "import socket\nprint(open('tool').read(6))\n\
+                for way in ('../a.sock', '../../ctl.sock'):\n    \
+                try:\n        socket.socket(socket.AF_UNIX).connect(way)\n        print('through')\n    \
+                except OSError as e:\n        print('failed')\n";
     let permissions: &[&str] = &["read_file"];
     let done = y.run(Tool { kind: "python_script", text, permissions, ..BASH });
-    assert_eq!(done.out, "import True\nfailed\n", "{}", done.err);
+    assert_eq!(done.out, "import\nfailed\nfailed\n", "{}", done.err);
     let open = y.run(Tool { kind: "python_script", text, permissions, level: "minimal", ..BASH });
-    assert_eq!(open.out, "import True\nthrough\n", "{}", open.err);
+    assert_eq!(open.out, "import\nthrough\nthrough\n", "{}", open.err);
 }
 
 #[test]
