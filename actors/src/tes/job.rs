@@ -11,7 +11,7 @@ use std::time::Duration;
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
-use tsup_core::tes::attempt::{AttemptId, Found, Record, Recovery, recover};
+use tsup_core::tes::attempt::{AttemptId, Record, Recovery, recover};
 use tsup_core::tes::failure::{Category, Failure as Failed};
 use tsup_core::tes::retry::Ending;
 
@@ -59,16 +59,29 @@ pub(super) enum Msg {
     ServerGone,
     /// Time to look again.
     Look,
-    /// What it left on disk. `None` once taken.
-    Looked(Option<Box<std::io::Result<Found>>>),
-    /// What it printed was read. `None` once taken.
-    Collected(Option<Box<queue::Ended>>),
+    /// What it left on disk means that. `None` once taken.
+    Looked(Option<std::io::Result<Seen>>),
+    /// Its end was told.
+    Told,
     /// What was left of it was ended.
     Swept(&'static str, u32),
     /// Its claim was made so that nothing can run any more; or it had one.
     Revoked(bool),
     /// End it.
     Cancel,
+}
+
+/// What an attempt left on disk.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// It has ended, and what it printed was read.
+    Ended(Box<queue::Ended>),
+    /// It is under way: its shim, where that is known.
+    Runs(Option<ProcId>),
+    /// What became of it will never be known.
+    Lost(&'static str),
+    /// Nothing of it ran.
+    Nothing,
 }
 
 /// Where it stands.
@@ -139,34 +152,41 @@ impl JobActor {
         }
     }
 
+    /// Looks at what it left; when it has ended, what it printed is read on the same way.
     fn look(&mut self, cx: &mut Cx<Self>) {
         self.at = At::Finding;
-        let (folder, id) = (self.folder(), self.task.id);
-        cx.offload(move || files::look(&folder, id), |found| Msg::Looked(Some(Box::new(found))));
+        let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
+        let look = move || {
+            let found = files::look(&folder, task.id)?;
+            let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
+            Ok(match recover(task.id, found, &task.started_in, &shared.boot_id) {
+                Recovery::Collect(record) => {
+                    Seen::Ended(Box::new(collect::read(&shared, &task, &folder, *record)))
+                }
+                Recovery::Adopt => Seen::Runs(shim),
+                Recovery::Interrupted(why) => Seen::Lost(why),
+                Recovery::Start => Seen::Nothing,
+            })
+        };
+        cx.offload(look, |seen| Msg::Looked(Some(seen)));
     }
 
     fn look_later(after: Duration, cx: &mut Cx<Self>) {
         cx.after(after, Lane::Control, Msg::Look).detach();
     }
 
-    fn looked(&mut self, found: std::io::Result<Found>, cx: &mut Cx<Self>) {
-        let found = match found {
-            Ok(found) => found,
+    fn looked(&mut self, seen: std::io::Result<Seen>, cx: &mut Cx<Self>) {
+        match seen {
+            Ok(Seen::Ended(ended)) => self.tell(ended, cx),
+            Ok(Seen::Runs(Some(shim))) => self.adopt(shim, cx),
+            Ok(Seen::Runs(None)) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
+            Ok(Seen::Lost(why)) => self.sweep(why, cx),
+            Ok(Seen::Nothing) if self.cancelled => self.revoke(cx),
+            Ok(Seen::Nothing) => self.plan(None, cx),
             Err(e) => {
                 tracing::warn!(job = %self.task.id.job, error = %e, "what an attempt left cannot be read");
-                return Self::look_later(limits::JOBS_KEEP_AGAIN, cx);
+                Self::look_later(limits::JOBS_KEEP_AGAIN, cx);
             }
-        };
-        let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
-        match recover(self.task.id, found, &self.task.started_in, &self.shared.boot_id) {
-            Recovery::Collect(record) => self.collect(record, cx),
-            Recovery::Adopt => match shim {
-                Some(shim) => self.adopt(shim, cx),
-                None => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
-            },
-            Recovery::Interrupted(why) => self.sweep(why, cx),
-            Recovery::Start if self.cancelled => self.revoke(cx),
-            Recovery::Start => self.plan(None, cx),
         }
     }
 
@@ -180,13 +200,6 @@ impl JobActor {
         if self.cancelled {
             place::terminate(shim);
         }
-    }
-
-    fn collect(&mut self, record: Box<Record>, cx: &mut Cx<Self>) {
-        self.at = At::Finding;
-        let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
-        let read = move || collect::read(&shared, &task, &folder, *record);
-        cx.offload(read, |ended| Msg::Collected(Some(Box::new(ended))));
     }
 
     /// Ends what a killed shim left behind, before anybody is told that nothing runs any more.
@@ -238,7 +251,7 @@ impl JobActor {
                 let (queue, gate) = (self.shared.queue.clone(), cx.gate().clone());
                 cx.spawn(async move {
                     queue.insist(Lane::Control, full.message).await;
-                    gate.insist(Lane::Control, Msg::Collected(None)).await;
+                    gate.insist(Lane::Control, Msg::Told).await;
                 });
             }
         }
@@ -274,24 +287,17 @@ impl Actor for JobActor {
                 let gate = cx.gate().clone();
                 cx.spawn(async move {
                     queue.insist(Lane::Control, message).await;
-                    gate.insist(Lane::Control, Msg::Collected(None)).await;
+                    gate.insist(Lane::Control, Msg::Told).await;
                 });
             }
             // What is being found out will show it.
             Msg::ShimEnded | Msg::ServerGone | Msg::NotStarted(_) => {}
-            Msg::Looked(found) => {
-                if let Some(found) = found.take() {
-                    self.looked(*found, cx);
+            Msg::Looked(seen) => {
+                if let Some(seen) = seen.take() {
+                    self.looked(seen, cx);
                 }
             }
-            Msg::Collected(Some(_)) => {
-                if let Msg::Collected(ended) = message
-                    && let Some(ended) = ended.take()
-                {
-                    self.tell(ended, cx);
-                }
-            }
-            Msg::Collected(None) => cx.stop(),
+            Msg::Told => cx.stop(),
             Msg::Swept(why, left) => self.interrupted(why, *left, cx),
             Msg::Revoked(true) => self.end(Ending::Cancelled, None, cx),
             // A shim was faster: what it does is ended the usual way.

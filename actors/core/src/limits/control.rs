@@ -12,8 +12,8 @@ pub const REQUEST_BYTES_MAX: u32 = 2 * 1024 * 1024;
 pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that reads nothing for this long while an answer waits is cut off.
 pub const FRAME_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections at the same time, all clients together.
-pub const CONNECTIONS_MAX: usize = 64;
+/// Connections at the same time, all clients together: every agent of a large fleet may wait for a job.
+pub const CONNECTIONS_MAX: usize = 136;
 /// Of [`CONNECTIONS_MAX`], kept for short administrative requests when streams have taken the rest.
 pub const CONNECTIONS_RESERVED: usize = 8;
 /// Requests under way on one connection.
