@@ -6,6 +6,7 @@ pub mod agents;
 pub mod client;
 pub mod metrics;
 pub mod record;
+pub mod schedules;
 pub mod sessions;
 pub mod supervisor;
 pub mod tree;
@@ -58,6 +59,7 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Scripts(_) => "scripts",
         Body::Groups(_) => "groups",
         Body::Output(_) => "output",
+        Body::Schedules(_) => "schedules",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

@@ -9,6 +9,7 @@ pub mod event;
 pub mod explain;
 pub mod metrics;
 pub mod replay;
+pub mod schedules;
 pub mod sessions;
 pub mod status;
 pub mod table;

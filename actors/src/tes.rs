@@ -23,6 +23,7 @@ use tsup_core::tes::job::JobState;
 use tsup_core::tes::queue::Caps;
 use tsup_core::tes::sandbox::Host;
 use tsup_core::tes::script::Script;
+use tsup_core::wire::doc::schedules::SchedulesDoc;
 
 use crate::bus::Bus;
 use crate::gate::Gate;
@@ -38,6 +39,7 @@ mod job;
 mod ops;
 mod queue;
 mod registry;
+mod schedules;
 pub mod shim;
 mod shims;
 mod tell;
@@ -112,6 +114,7 @@ struct Common {
     shims: Gate<shims::Msg>,
     registry: Gate<registry::Msg>,
     waiting: Heirloom<shims::Waiting>,
+    schedules: schedules::Place,
 }
 
 /// See [`Common`].
@@ -223,6 +226,7 @@ impl Tes {
                 shims: Gate::with_capacity(path.child("shims"), queue::CAPACITY),
                 registry: Gate::new(path.child("registry")),
                 waiting: Heirloom::new(shims::Waiting::default()),
+                schedules: schedules::Place::new(&path),
                 path,
             })),
         }
@@ -245,6 +249,7 @@ impl Tes {
         );
         let handle = jobs.handle();
         let (for_registry, for_shims, for_queue) = (shared.clone(), shared.clone(), shared.clone());
+        let for_schedules = shared.clone();
         let spec = SupervisorSpec::new(shared.path.clone(), Strategy::RestForOne)
             .intensity(restarts, period)
             .bus(&shared.bus)
@@ -255,6 +260,9 @@ impl Tes {
             .child(supervise("jobs", jobs))
             .child(child("queue", shared.queue.clone(), move || {
                 queue::QueueActor::new(for_queue.clone(), handle.clone())
+            }))
+            .child(child("schedules", shared.schedules.gate.clone(), move || {
+                schedules::SchedulesActor::new(for_schedules.clone())
             }));
         supervise("tes", spec)
     }
@@ -264,6 +272,7 @@ impl Tes {
         metrics.watch_gate(&self.shared.queue).keep();
         metrics.watch_gate(&self.shared.shims).keep();
         metrics.watch_gate(&self.shared.registry).keep();
+        metrics.watch_gate(&self.shared.schedules.gate).keep();
     }
 
     /// Whether jobs of before are known: then the queue takes others.
@@ -282,6 +291,12 @@ impl Tes {
     pub fn complaints(&self) -> Vec<String> {
         let shelf = self.shared.shelf.borrow();
         let problems = shelf.iter().flat_map(|shelf| shelf.problems.iter().cloned());
-        problems.chain(self.shared.closed.borrow().clone()).collect()
+        let schedules = self.shared.schedules.complaints();
+        problems.chain(self.shared.closed.borrow().clone()).chain(schedules).collect()
+    }
+
+    /// The scripts that run at times.
+    pub fn schedules(&self) -> SchedulesDoc {
+        self.shared.schedules.doc()
     }
 }

@@ -10,7 +10,7 @@ use tsup_core::wire::verb::{Spawn, Verb};
 use super::{Cx, Outcome, duration, status};
 use crate::config::plain;
 use crate::ctl::client::Client;
-use crate::ctl::{agents, metrics, record, sessions, supervisor, tree, watch};
+use crate::ctl::{agents, metrics, record, schedules, sessions, supervisor, tree, watch};
 
 /// Arguments of `tsup ctl`.
 #[derive(Debug, clap::Args)]
@@ -108,6 +108,8 @@ enum Ask {
         #[command(flatten)]
         json: Json,
     },
+    /// The scripts that run at times: when next, and what became of the last run
+    Schedules(Json),
     /// Let the supervisor read its configuration again
     Reload(Json),
 }
@@ -170,6 +172,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         }
         Ask::Resume { target, json } => show(Verb::Resume { target }, json),
         Ask::Metrics { current: _, json } => metrics::current(cx, &mut client()?, json.json),
+        Ask::Schedules(j) => schedules::show(cx, &mut client()?, j.json),
         Ask::Reload(j) => supervisor::reload(cx, &mut client()?, j.json),
     }
 }

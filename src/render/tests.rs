@@ -210,3 +210,49 @@ fn errors_are_two_lines_and_escaped() {
     let error = UserError::new(Exit::Failed, "bad \x1b[31mthing").hint("do this");
     assert_eq!(error_text(&error), "tsup: bad \\u{1b}[31mthing\n  hint: do this");
 }
+
+#[test]
+fn schedules_at_each_width() {
+    use tsup_core::ids::JobId;
+    use tsup_core::tes::job::JobState;
+    use tsup_core::wire::doc::schedules::{ScheduleDoc, SchedulesDoc};
+    let ms = |seconds: i64| Some(Wall::from_unix_ms(NOW.unix_ms() + seconds * 1000));
+    let nightly = ScheduleDoc {
+        name: "nightly".into(),
+        script: "reports/nightly".into(),
+        cron: Some("0 2 * * mon-fri".into()),
+        every_seconds: None,
+        timezone: Some("Europe/Berlin".into()),
+        enabled: true,
+        next_at: ms(84_000),
+        last_at: ms(-2_400),
+        last_job: Some(JobId::drawn(0xab)),
+        last_state: Some(JobState::Succeeded),
+        skipped: 0,
+        problem: None,
+    };
+    let pulse = ScheduleDoc {
+        name: "pulse".into(),
+        script: "health/pulse".into(),
+        cron: None,
+        every_seconds: Some(900.0),
+        timezone: None,
+        enabled: false,
+        last_at: None,
+        last_job: None,
+        last_state: None,
+        next_at: None,
+        ..nightly.clone()
+    };
+    let lost = ScheduleDoc {
+        name: "lost".into(),
+        timezone: Some("Mars/Base".into()),
+        next_at: None,
+        problem: Some("there is no time zone \"Mars/Base\" in this machine's database".into()),
+        ..nightly.clone()
+    };
+    let doc = SchedulesDoc { version: VERSION, schedules: vec![nightly, pulse, lost] };
+    insta::assert_snapshot!(screens(|look| schedules::draw(&doc, NOW, look)));
+    let none = SchedulesDoc { version: VERSION, schedules: vec![] };
+    assert!(schedules::draw(&none, NOW, Look { color: false, width: None }).starts_with("no schedules"));
+}

@@ -357,6 +357,7 @@ impl QueueActor {
         self.closed.loading = false;
         self.closed.store = None;
         self.reconsider(cx);
+        self.shared.schedules.loaded(loaded.schedules);
         self.shared.loaded.send_replace(true);
         cx.ready();
     }

@@ -250,6 +250,7 @@ pub fn submission(settings: &ScheduleSettings, due: Wall) -> Submit {
         priority: Some(settings.priority),
         key: Some(key(&settings.name, due)),
         specialist: settings.specialist.clone(),
+        user: Some("schedule".into()),
         ..Submit::default()
     }
 }

@@ -14,6 +14,7 @@ use crate::untrusted::Untrusted;
 
 pub mod explain;
 pub mod jobs;
+pub mod schedules;
 
 /// Version of every document.
 pub const VERSION: u32 = 1;

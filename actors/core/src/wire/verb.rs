@@ -157,6 +157,8 @@ pub enum Verb {
     EndDrain,
     /// Who shares which limit.
     Groups,
+    /// The scripts that run at times.
+    Schedules,
 }
 
 impl Verb {
@@ -193,6 +195,7 @@ impl Verb {
             Verb::DropDead { .. } => "dead drop",
             Verb::Drain { .. } | Verb::EndDrain => "drain",
             Verb::Groups => "groups",
+            Verb::Schedules => "schedules",
         }
     }
 
@@ -254,7 +257,8 @@ impl Verb {
             | Verb::Job { .. }
             | Verb::Wait { .. }
             | Verb::Output { .. }
-            | Verb::Groups => false,
+            | Verb::Groups
+            | Verb::Schedules => false,
         }
     }
 }
@@ -368,4 +372,6 @@ pub enum Body {
     Groups(doc::jobs::GroupsDoc),
     /// To [`Verb::Output`].
     Output(doc::jobs::OutputDoc),
+    /// To [`Verb::Schedules`].
+    Schedules(doc::schedules::SchedulesDoc),
 }

@@ -106,7 +106,8 @@ impl Entry {
         }
         // A moment is whole milliseconds; the clock may stand just before it.
         let due = self.next.map(|(_, comes)| comes.since(wall) + Duration::from_millis(1));
-        let again = self.not_before.filter(|_| !self.waiting.is_empty()).map(|at| at.since(now));
+        let again =
+            self.not_before.filter(|at| *at > now && !self.waiting.is_empty()).map(|at| at.since(now));
         due.into_iter().chain(again).min()
     }
 
