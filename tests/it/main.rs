@@ -25,6 +25,7 @@ mod record;
 mod record_disk;
 mod relaunch;
 mod sandbox;
+mod schedules;
 mod shim;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
