@@ -56,6 +56,8 @@ fn lines_mean_what_a_crontab_means() {
     assert_eq!(of("0 0 13 * fri", 2), ["Fri 11-27 00:00:00+0000", "Fri 12-04 00:00:00+0000"], "either day");
     assert_eq!(of("0 0 29 2 *", 1), ["Tue 02-29 00:00:00+0000"], "in 2028");
     assert_eq!(of("0 0 L * *", 2), ["Mon 11-30 00:00:00+0000", "Thu 12-31 00:00:00+0000"]);
+    assert_eq!(of("0 0 * * fri#2", 2), ["Fri 12-11 00:00:00+0000", "Fri 01-08 00:00:00+0000"]);
+    assert_eq!(of("0 0 * * friL", 2), ["Fri 11-27 00:00:00+0000", "Fri 12-25 00:00:00+0000"]);
     assert_eq!(of("0 0 1 jan *", 1), of("@yearly", 1));
 }
 
