@@ -88,7 +88,10 @@ pub const OUTPUT_TAIL_BYTES: usize = 64 * 1024;
 pub const OUTPUT_READ_BYTES: usize = 64 * 1024;
 /// Reads of one stream before the shim looks at everything else.
 pub const OUTPUT_READS: usize = 16;
-/// From an attempt's start to the first look at its tree. Most jobs have ended by then.
+/// From an attempt's start to the first look at its tree, which then is only for its figures. Most jobs have ended
+/// by then.
+pub const TREE_LOOK_FIRST_UNBOUND: Duration = Duration::from_millis(100);
+/// The same where looking is what bounds it.
 pub const TREE_LOOK_FIRST: Duration = Duration::from_millis(20);
 /// Longest pause between two such looks.
 pub const TREE_LOOK_LAST: Duration = Duration::from_secs(1);

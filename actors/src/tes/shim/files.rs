@@ -11,7 +11,6 @@ use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::{AttemptId, Claim, FILES_VERSION, Found, Record};
 
-const LOCK: &str = "lock";
 const CLAIM: &str = "claim";
 const RECORD: &str = "record";
 const RECORD_BEFORE: &str = "record.new";
@@ -23,16 +22,34 @@ pub fn folder(jobs: &Path, id: AttemptId) -> PathBuf {
 
 /// Makes an attempt's folder, for its owner only.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700);
+    // The job's folder first: it is missing most of the time, and the folder of all jobs almost never is.
+    if let Some(job) = folder.parent() {
+        match builder.create(job) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => builder.recursive(true).create(job)?,
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
+        }
+    }
+    match builder.recursive(false).create(folder) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600).custom_flags(libc::O_NOFOLLOW)
 }
 
+/// The folder itself bears the lock: a file for it would cost as much as the claim.
+fn open_folder(folder: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY).open(folder)
+}
+
 /// Takes the attempt's lock; another shim that has it is waited for. It is held until the file is closed.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
-    let file = private(OpenOptions::new().write(true).create(true)).open(folder.join(LOCK))?;
+    let file = open_folder(folder)?;
     loop {
         match flock(&file, FlockOperation::LockExclusive) {
             Ok(()) => return Ok(file),
@@ -87,7 +104,7 @@ pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
 }
 
 fn is_locked(folder: &Path) -> io::Result<bool> {
-    let file = match private(OpenOptions::new().read(true)).open(folder.join(LOCK)) {
+    let file = match open_folder(folder) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),

@@ -161,7 +161,7 @@ impl Life {
             first: 0,
             last: 0,
             peak: 0,
-            look_at: now + limits::TREE_LOOK_FIRST,
+            look_at: now + first_look(plan),
         })
     }
 
@@ -328,6 +328,12 @@ fn bounds(plan: &Plan, groups: &Groups) -> Bounds {
         bounds.processes = (!groups.bound_processes()).then_some(max);
     }
     bounds
+}
+
+/// When the tree is looked at first. Where looking is all that bounds it, that is soon.
+fn first_look(plan: &Plan) -> Duration {
+    let is_bound = plan.bounds.memory_bytes.is_some() || plan.bounds.processes.is_some();
+    if is_bound { limits::TREE_LOOK_FIRST } else { limits::TREE_LOOK_FIRST_UNBOUND }
 }
 
 /// Between two looks at a tree: young trees change fast.
