@@ -26,7 +26,7 @@ use tsup_core::tes::script::Script;
 use tsup_core::wire::doc::schedules::SchedulesDoc;
 
 use crate::bus::Bus;
-use crate::gate::Gate;
+use crate::gate::{Gate, Lane};
 use crate::heirloom::Heirloom;
 use crate::os::proc::boot_id;
 use crate::store::JobStore;
@@ -125,6 +125,23 @@ impl std::ops::Deref for Shared {
     type Target = Common;
     fn deref(&self) -> &Common {
         &self.0
+    }
+}
+
+impl Shared {
+    /// Tells of each change of the configuration and of the registries.
+    async fn follow<M: Send + 'static>(self, gate: Gate<M>, message: fn() -> M) {
+        let (mut settings, mut shelf) = (self.settings.clone(), self.shelf.subscribe());
+        loop {
+            let changed = tokio::select! {
+                changed = settings.changed() => changed,
+                changed = shelf.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+            gate.insist(Lane::Control, message()).await;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::{AgentId, JobId};
 use tsup_core::limits;
 use tsup_core::tes::job::{Edge, JobState};
-use tsup_core::tes::kept::{Filter, JobRow, NewJob};
+use tsup_core::tes::kept::{Filter, JobRow};
 use tsup_core::tes::queue::Parent;
 use tsup_core::tes::show::{self, Now};
 use tsup_core::tes::submission::{Around, accept};
@@ -76,7 +76,7 @@ impl Tes {
         let message = |reply| Msg::Submit(Some(Box::new(job)), parents, reply);
         // There is no deadline: until the store has answered nobody knows whether it is kept.
         match self.patiently(Lane::Work, message).await?? {
-            Accepted::New(job, now) => Ok(show::doc(new_row(*job), Some(now))),
+            Accepted::New(job, now) => Ok(show::doc(JobRow::new(*job), Some(now))),
             Accepted::Before { id, same: true } => Ok(self.doc(id).await?),
             Accepted::Before { id, same: false } => {
                 let what = format!("this key was used before, for another submission: job {id}");
@@ -363,17 +363,4 @@ fn unread(e: &StoreError) -> UserError {
 
 fn not_answered(e: &CallError) -> UserError {
     UserError::new(Exit::Refused, e.to_string()).hint("try again; `tsup status` says what is wrong")
-}
-
-/// What is kept of a job that has just come in.
-fn new_row(job: NewJob) -> JobRow {
-    JobRow {
-        job,
-        state: JobState::Queued,
-        finished_at: None,
-        again_at: None,
-        failure: None,
-        outputs: None,
-        attempts: Vec::new(),
-    }
 }

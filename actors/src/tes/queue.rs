@@ -13,13 +13,11 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tsup_core::clock::{Mono, Wall};
 use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
 use tsup_core::ids::{Generation, JobId};
 use tsup_core::limits;
-use tsup_core::settings::Settings;
 use tsup_core::supervision::backoff::Jitter;
 use tsup_core::tes::attempt::{AttemptId, Record};
 use tsup_core::tes::job::JobState;
@@ -29,10 +27,10 @@ use tsup_core::tes::retry::Ending;
 use tsup_core::tes::show::Now;
 use tsup_core::wire::doc::jobs::GroupsDoc;
 
-use super::{Shared, Shelf};
+use super::Shared;
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
-use crate::gate::{Capacity, Gate, Lane, Reply};
+use crate::gate::{Capacity, Lane, Reply};
 use crate::store::{LoadedJobs, StoreError};
 use crate::supervisor::Handle;
 
@@ -386,23 +384,6 @@ impl QueueActor {
     }
 }
 
-async fn follow(
-    mut settings: watch::Receiver<Arc<Settings>>,
-    mut shelf: watch::Receiver<Option<Arc<Shelf>>>,
-    gate: Gate<Msg>,
-) {
-    loop {
-        let changed = tokio::select! {
-            changed = settings.changed() => changed,
-            changed = shelf.changed() => changed,
-        };
-        if changed.is_err() {
-            return;
-        }
-        gate.insist(Lane::Control, Msg::Limits).await;
-    }
-}
-
 impl Actor for QueueActor {
     type Msg = Msg;
 
@@ -412,8 +393,7 @@ impl Actor for QueueActor {
         self.next_batch = generation << 32;
         self.shared.loaded.send_replace(false);
         self.load(cx);
-        let (settings, shelf) = (self.shared.settings.clone(), self.shared.shelf.subscribe());
-        cx.spawn(follow(settings, shelf, cx.gate().clone()));
+        cx.spawn(self.shared.clone().follow(cx.gate().clone(), || Msg::Limits));
         self.retention = Some(cx.after(limits::RETENTION_EVERY, Lane::Work, Msg::Retention));
         Ok(())
     }

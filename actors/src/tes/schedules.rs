@@ -15,13 +15,13 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tsup_core::clock::Wall;
 use tsup_core::ids::{ActorPath, JobId};
-use tsup_core::settings::{ScheduleSettings, Settings};
+use tsup_core::settings::ScheduleSettings;
 use tsup_core::tes::kept::Write;
 use tsup_core::tes::schedule::{Effect, Event, Last, Plan, Schedules};
 use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::schedules::{ScheduleDoc, SchedulesDoc};
 
-use super::{Shared, Shelf, Tes};
+use super::{Shared, Tes};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::now_wall;
 use crate::gate::{Gate, Lane};
@@ -203,30 +203,12 @@ fn zone(name: Option<&str>) -> Option<TimeZone> {
     }
 }
 
-/// Tells of each change of the configuration and of the registries.
-async fn follow(
-    mut settings: watch::Receiver<Arc<Settings>>,
-    mut shelf: watch::Receiver<Option<Arc<Shelf>>>,
-    gate: Gate<Msg>,
-) {
-    loop {
-        let changed = tokio::select! {
-            changed = settings.changed() => changed,
-            changed = shelf.changed() => changed,
-        };
-        if changed.is_err() {
-            return;
-        }
-        gate.insist(Lane::Control, Msg::Changed).await;
-    }
-}
-
 impl Actor for SchedulesActor {
     type Msg = Msg;
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         self.kept.filled().await;
-        cx.spawn(follow(self.shared.settings.clone(), self.shared.shelf.subscribe(), cx.gate().clone()));
+        cx.spawn(self.shared.clone().follow(cx.gate().clone(), || Msg::Changed));
         cx.spawn(ask::find_last(self.tes(), cx.gate().clone()));
         Ok(())
     }

@@ -219,6 +219,21 @@ pub struct JobRow {
     pub attempts: Vec<AttemptRow>,
 }
 
+impl JobRow {
+    /// What is kept of a job that has just come in.
+    pub fn new(job: NewJob) -> Self {
+        JobRow {
+            job,
+            state: JobState::Queued,
+            finished_at: None,
+            again_at: None,
+            failure: None,
+            outputs: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
 /// Which jobs are asked for, the youngest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {

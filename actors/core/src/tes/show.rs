@@ -4,8 +4,9 @@ use super::attempt::{End, Record};
 use super::job::JobState;
 use super::kept::{AttemptRow, JobRow};
 use crate::clock::Wall;
+use crate::telemetry::record::usage;
 use crate::untrusted::Untrusted;
-use crate::wire::doc::jobs::{AfterDoc, AttemptDoc, ErrorDoc, JobDoc, JsonText, ResourcesDoc};
+use crate::wire::doc::jobs::{AfterDoc, AttemptDoc, ErrorDoc, JobDoc, JsonText};
 
 /// What the queue knows of a job that has not ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +64,7 @@ pub fn doc(row: JobRow, now: Option<Now>) -> JobDoc {
         inputs: JsonText(job.inputs),
         outputs: outputs.map(JsonText),
         error: if state == JobState::Succeeded { None } else { error },
-        resources: record.map(resources),
+        resources: record.map(usage),
         enforced: record.map(|r| r.enforced.clone()),
         stdout_bytes: record.map_or(0, |r| r.stdout_bytes),
         stderr_bytes: record.map_or(0, |r| r.stderr_bytes),
@@ -81,7 +82,7 @@ fn attempt(row: &AttemptRow) -> AttemptDoc {
         exit_code,
         signal,
         error: row.failure.clone().map(|f| ErrorDoc::of(f, row.retry.clone())),
-        resources: row.record.as_ref().map(resources),
+        resources: row.record.as_ref().map(usage),
         left_behind: row.record.as_ref().map_or(0, |r| r.left_behind),
     }
 }
@@ -91,18 +92,5 @@ fn ending(record: Option<&Record>) -> (Option<i32>, Option<i32>) {
         Some(End::Exited(code)) => (Some(*code), None),
         Some(End::Signalled(signal)) => (None, Some(*signal)),
         Some(End::NotStarted { .. }) | None => (None, None),
-    }
-}
-
-fn resources(record: &Record) -> ResourcesDoc {
-    const MB: f64 = 1024.0 * 1024.0;
-    let used = &record.used;
-    ResourcesDoc {
-        start_memory_mb: used.start_memory_bytes as f64 / MB,
-        end_memory_mb: used.end_memory_bytes as f64 / MB,
-        peak_memory_mb: used.peak_memory_bytes as f64 / MB,
-        cpu_time_seconds: used.cpu_seconds,
-        wall_time_seconds: record.wall_seconds,
-        memory_source: used.memory_source.clone(),
     }
 }

@@ -112,15 +112,7 @@ impl Model {
         }
         let how = |id| self.jobs.get(&id).filter(|j| !j.is_live()).map(|j| j.row.state);
         let parents = job.after.iter().map(|&(id, edge)| (id, edge, how(id))).collect();
-        let row = JobRow {
-            job: job.clone(),
-            state: JobState::Queued,
-            finished_at: None,
-            again_at: None,
-            failure: None,
-            outputs: None,
-            attempts: Vec::new(),
-        };
+        let row = JobRow::new(job.clone());
         self.last_seq = self.last_seq.max(job.seq);
         self.jobs.insert(job.id, Kept { row, parents, boot: String::new() });
         Wrote::Done
