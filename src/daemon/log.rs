@@ -53,6 +53,8 @@ fn filter() -> EnvFilter {
 pub fn to_stderr(color: bool) -> LogGuard {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter())
+        // They would go to standard error, which may be the very file that cannot be written: that panics.
+        .log_internal_errors(false)
         .with_writer(io::stderr)
         .with_ansi(color && io::stderr().is_terminal())
         .finish();
@@ -79,6 +81,8 @@ pub fn to_file(folder: &Path, settings: &LogSettings) -> Result<LogGuard, UserEr
         .json()
         .flatten_event(true)
         .with_env_filter(filter())
+        // They would go to standard error, which may be the very file that cannot be written: that panics.
+        .log_internal_errors(false)
         .with_writer(Lines { lines: lines.clone(), dropped })
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -18,6 +18,7 @@ use crate::harness::{World, alive, eventually};
 /// A supervisor with scripts, and what is asked of it over its socket.
 pub(crate) struct Jobs {
     pub(crate) w: World,
+    pub(crate) socket: PathBuf,
     scripts: Vec<(String, String)>,
 }
 
@@ -25,7 +26,7 @@ impl Jobs {
     pub(crate) fn new() -> Jobs {
         let w = World::new();
         fs::create_dir(w.dir.join("scripts")).unwrap();
-        let jobs = Jobs { w, scripts: Vec::new() };
+        let jobs = Jobs { socket: w.home().join("ctl.sock"), w, scripts: Vec::new() };
         jobs.configure("slots = 4");
         jobs
     }
@@ -51,13 +52,20 @@ impl Jobs {
         self
     }
 
+    /// Registers an entry as it is written.
+    pub(crate) fn entry(mut self, name: &str, text: &str) -> Jobs {
+        self.scripts.push((name.into(), format!("[[scripts]]\nid = \"{name}\"\n{text}\n")));
+        self.register();
+        self
+    }
+
     pub(crate) fn register(&self) {
         let entries: String = self.scripts.iter().map(|(_, entry)| entry.as_str()).collect();
         fs::write(self.w.dir.join("scripts/registry.toml"), entries).unwrap();
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.w.home().join("ctl.sock")).unwrap()
+        Client::connect(&self.socket).unwrap()
     }
 
     pub(crate) fn ask(&self, verb: Verb) -> Result<Body, UserError> {
@@ -300,7 +308,7 @@ fn a_killed_shim_leaves_nothing_and_the_job_is_interrupted_once() {
     assert!(!alive(other), "what was left of the first attempt is gone");
 }
 
-fn kill9(pid: u32) {
+pub(crate) fn kill9(pid: u32) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

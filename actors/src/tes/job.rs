@@ -104,12 +104,14 @@ pub(super) struct JobActor {
     /// Whether somebody wants it to end.
     cancelled: bool,
     at: At,
+    /// The shim that was watched last.
+    adopted: Option<ProcId>,
 }
 
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, at: At::Finding }
+        JobActor { shared, task, fresh, cancelled, at: At::Finding, adopted: None }
     }
 
     fn folder(&self) -> PathBuf {
@@ -193,8 +195,13 @@ impl JobActor {
     fn adopt(&mut self, shim: ProcId, cx: &mut Cx<Self>) {
         self.at = At::Adopted(shim);
         let gate = cx.gate().clone();
+        // A script may have written another process into its claim: then the lock says more than that one's end.
+        let again = self.adopted.replace(shim) == Some(shim);
         cx.spawn(async move {
-            pidfd::died(shim).await;
+            if again {
+                tokio::time::sleep(limits::JOBS_KEEP_AGAIN).await;
+            }
+            let _ = tokio::time::timeout(limits::ADOPTED_LOOK, pidfd::died(shim)).await;
             gate.insist(Lane::Control, Msg::ShimEnded).await;
         });
         if self.cancelled {
@@ -227,6 +234,19 @@ impl JobActor {
             }
             At::Adopted(shim) => place::terminate(shim),
         }
+    }
+
+    /// Nothing of it ran. What the system lacks it has again later; what is wrong with the folder stays so.
+    fn not_started(&mut self, errno: i32, cx: &mut Cx<Self>) {
+        if let Some(failure) = place::unusable(&self.folder(), errno).filter(|_| !self.cancelled) {
+            return self.end(Ending::Failed(failure), None, cx);
+        }
+        let message = queue::Msg::NotBegun(self.task.id, errno);
+        let (queue, gate) = (self.shared.queue.clone(), cx.gate().clone());
+        cx.spawn(async move {
+            queue.insist(Lane::Control, message).await;
+            gate.insist(Lane::Control, Msg::Told).await;
+        });
     }
 
     fn end(&mut self, ending: Ending, record: Option<Record>, cx: &mut Cx<Self>) {
@@ -280,16 +300,7 @@ impl Actor for JobActor {
             }
             Msg::ShimEnded | Msg::ServerGone if self.at != At::Finding => self.look(cx),
             Msg::Look => self.look(cx),
-            Msg::NotStarted(errno) if self.at == At::Ordered => {
-                let id = self.task.id;
-                let message = queue::Msg::NotBegun(id, *errno);
-                let queue = self.shared.queue.clone();
-                let gate = cx.gate().clone();
-                cx.spawn(async move {
-                    queue.insist(Lane::Control, message).await;
-                    gate.insist(Lane::Control, Msg::Told).await;
-                });
-            }
+            Msg::NotStarted(errno) if self.at == At::Ordered => self.not_started(*errno, cx),
             // What is being found out will show it.
             Msg::ShimEnded | Msg::ServerGone | Msg::NotStarted(_) => {}
             Msg::Looked(seen) => {

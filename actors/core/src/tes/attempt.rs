@@ -180,11 +180,12 @@ pub enum Recovery {
 /// a shim leaves is not synced: of another boot only a whole record says anything.
 pub fn recover(id: AttemptId, found: Found, started_in: &str, boot_id: &str) -> Recovery {
     let ours = |claim: &Claim| claim.id.job == id.job && claim.id.attempt == id.attempt;
-    if let Some(record) = found.record.filter(|r| (r.id.job, r.id.attempt) == (id.job, id.attempt)) {
-        return Recovery::Collect(Box::new(record));
-    }
+    // A record beside a lock that is held is a shim's that is about to end, or nothing that a shim wrote.
     if found.locked {
         return Recovery::Adopt;
+    }
+    if let Some(record) = found.record.filter(|r| (r.id.job, r.id.attempt) == (id.job, id.attempt)) {
+        return Recovery::Collect(Box::new(record));
     }
     match found.claim {
         Some(claim) if ours(&claim) && claim.boot_id != boot_id => {
@@ -236,10 +237,9 @@ mod tests {
         assert_eq!(of(found(true, None, Some(claim("b1")))), Recovery::Adopt);
         assert!(matches!(of(found(false, None, Some(claim("b1")))), Recovery::Interrupted(_)));
         assert!(matches!(of(found(false, None, Some(claim("b0")))), Recovery::Interrupted(_)));
-        for locked in [false, true] {
-            let f = found(locked, Some(record(ID)), Some(claim("b1")));
-            assert!(matches!(of(f), Recovery::Collect(_)));
-        }
+        assert!(matches!(of(found(false, Some(record(ID)), Some(claim("b1")))), Recovery::Collect(_)));
+        let early = found(true, Some(record(ID)), Some(claim("b1")));
+        assert_eq!(of(early), Recovery::Adopt, "a record counts when its shim lets go of the lock");
         // A folder that was left from another job says nothing about this one.
         let other = record(AttemptId { attempt: 1, ..ID });
         assert_eq!(of(found(false, Some(other), None)), Recovery::Start);

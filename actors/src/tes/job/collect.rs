@@ -11,6 +11,7 @@ use tsup_core::tes::attempt::{Cause, Record};
 use tsup_core::tes::retry::Ending;
 
 use super::Task;
+use crate::tes::shim::files;
 use crate::tes::{Shared, queue};
 
 /// How it ended, by its record and what it printed.
@@ -31,18 +32,22 @@ pub(super) fn read(shared: &Shared, task: &Task, folder: &Path, record: Record) 
     queue::Ended { id: task.id, ending, record: Some(record), outputs }
 }
 
+/// A script may have put something else in the file's place.
+fn open(path: &Path) -> io::Result<File> {
+    files::open(path)?.ok_or_else(|| io::Error::other("it is not a plain file"))
+}
+
 fn beginning(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     // What cannot be read was not printed, as far as anybody can tell.
-    let _ =
-        File::open(path).and_then(|f| f.take(limits::JOB_RESULT_BYTES_MAX as u64).read_to_end(&mut bytes));
+    let _ = open(path).and_then(|f| f.take(limits::JOB_RESULT_BYTES_MAX as u64).read_to_end(&mut bytes));
     bytes
 }
 
 /// The end of stderr: in a file of its own where not all of it was kept.
 fn end(folder: &Path, truncated: bool) -> Vec<u8> {
     let last = |path: &Path| -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
+        let mut file = open(path)?;
         let from = file.metadata()?.len().saturating_sub(limits::OUTPUT_TAIL_BYTES as u64);
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();

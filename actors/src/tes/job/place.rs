@@ -43,8 +43,10 @@ pub(in crate::tes) fn script(entry: &Entry, outside: bool) -> Result<PathBuf, Bo
     }
     let facts = std::fs::metadata(&found).map_err(|_| missing(&found))?;
     if !facts.is_file() {
-        let what = format!("{} is not a file", found.display());
-        return Err(Box::new(Failure::new(Category::Dependency, what).fact("path", script.path.clone())));
+        let failure = Failure::new(Category::Dependency, format!("{} is not a plain file", found.display()))
+            .fact("path", script.path.clone())
+            .suggest(format!("put the script there, or correct `path` in {}", entry.registry.display()));
+        return Err(Box::new(failure));
     }
     let runs_itself = script.runtime == Runtime::Program && script.interpreter.is_none();
     if runs_itself && rustix::fs::access(&found, rustix::fs::Access::EXEC_OK).is_err() {
@@ -54,6 +56,24 @@ pub(in crate::tes) fn script(entry: &Entry, outside: bool) -> Result<PathBuf, Bo
         return Err(Box::new(failure));
     }
     Ok(found)
+}
+
+/// Why nothing can ever run in this folder, where the error with which a shim could not begin says so.
+pub(super) fn unusable(folder: &Path, errno: i32) -> Option<Failure> {
+    let shown = folder.display();
+    let failure = match errno {
+        libc::EEXIST | libc::ENOTDIR | libc::EISDIR | libc::ELOOP | libc::ENXIO => Failure::new(
+            Category::Dependency,
+            format!("something else is in the place of its folder {shown} or of a file in it"),
+        )
+        .suggest(format!("see what is there, move it away, then `tsup ctl retry` the job: ls -la {shown}")),
+        libc::EACCES | libc::EPERM => {
+            Failure::new(Category::Permission, format!("its folder {shown} may not be written"))
+                .suggest(format!("give it and the folders above to the supervisor's user: ls -ld {shown}"))
+        }
+        _ => return None,
+    };
+    Some(failure.fact("folder", shown.to_string()))
 }
 
 /// Asks a shim to end its attempt. Nothing happens when it has ended.

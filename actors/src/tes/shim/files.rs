@@ -1,4 +1,7 @@
 //! Lock, claim and record of an attempt.
+//!
+//! A script of the same user may reach its own folder. What it puts there is never followed elsewhere, and nobody
+//! waits for it: a link, a folder or a pipe in a file's place counts as a file that cannot be read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -39,7 +42,29 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.mode(0o600).custom_flags(libc::O_NOFOLLOW)
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+}
+
+/// Opens a file of an attempt for reading. `None` when something else is in its place.
+///
+/// # Errors
+/// Whatever the system says besides, `NotFound` among it.
+pub(in crate::tes) fn open(path: &Path) -> io::Result<Option<File>> {
+    match private(OpenOptions::new().read(true)).open(path) {
+        Ok(file) => Ok(file.metadata()?.is_file().then_some(file)),
+        // A link, or a socket.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes a file of an attempt for writing, in place of one that is there.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    private(OpenOptions::new().write(true).create_new(true)).open(path)
 }
 
 /// The folder itself bears the lock: a file for it would cost as much as the claim.
@@ -67,7 +92,11 @@ pub(super) fn claim(folder: &Path, claim: &Claim) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(e) => return Err(e),
     };
-    file.write_all(&serde_json::to_vec(claim)?)?;
+    if let Err(e) = file.write_all(&serde_json::to_vec(claim)?) {
+        // A claim that is not whole says that something may have run, and nothing will.
+        let _ = fs::remove_file(folder.join(CLAIM));
+        return Err(e);
+    }
     Ok(true)
 }
 
@@ -81,7 +110,7 @@ pub fn revoke(folder: &Path, id: AttemptId, boot_id: &str) -> io::Result<bool> {
 /// Puts the record in place, whole or not at all.
 pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
     let before = folder.join(RECORD_BEFORE);
-    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&before)?;
+    let mut file = create(&before)?;
     file.write_all(&serde_json::to_vec(record)?)?;
     drop(file);
     fs::rename(before, folder.join(RECORD))
@@ -91,8 +120,6 @@ pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
 pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
     // Lock first, record behind it: what was seen in the other order could be neither.
     let locked = is_locked(folder)?;
-    let record = read::<Record>(&folder.join(RECORD))?.flatten();
-    let claim = read::<Claim>(&folder.join(CLAIM))?;
     // A claim that was begun and cannot be read is a claim: something may have run.
     let unreadable = || Claim {
         version: FILES_VERSION,
@@ -100,18 +127,26 @@ pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
         shim: ProcId { pid: 0, start_ticks: 0 },
         boot_id: String::new(),
     };
+    let Some(locked) = locked else {
+        // Whatever was there is gone with what it said.
+        return Ok(Found { locked: false, record: None, claim: Some(unreadable()) });
+    };
+    let record = read::<Record>(&folder.join(RECORD))?.flatten();
+    let claim = read::<Claim>(&folder.join(CLAIM))?;
     Ok(Found { locked, record, claim: claim.map(|c| c.unwrap_or_else(unreadable)) })
 }
 
-fn is_locked(folder: &Path) -> io::Result<bool> {
+/// `None` when something else is in the folder's place.
+fn is_locked(folder: &Path) -> io::Result<Option<bool>> {
     let file = match open_folder(folder) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(false)),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP)) => return Ok(None),
         Err(e) => return Err(e),
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Ok(()) => Ok(Some(false)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(true)),
         Err(e) => Err(e.into()),
     }
 }
@@ -122,8 +157,9 @@ fn is_locked(folder: &Path) -> io::Result<bool> {
     reason = "a file that is not there and one that cannot be read mean different things"
 )]
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<Option<T>>> {
-    let file = match private(OpenOptions::new().read(true)).open(path) {
-        Ok(file) => file,
+    let file = match open(path) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Some(None)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };

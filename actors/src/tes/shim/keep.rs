@@ -1,12 +1,13 @@
 //! What is kept of a stream: its beginning in a file, and its end when not all of it fits.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tsup_core::limits;
+
+use super::files;
 
 /// Keeps a stream.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Keeper {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(create(&self.path)?);
+            self.file = Some(files::create(&self.path)?);
         }
         match &mut self.file {
             Some(file) => file.write_all(bytes),
@@ -63,12 +64,7 @@ impl Keeper {
             return;
         }
         let path = self.path.with_extension("tail");
-        let written = create(&path).and_then(|mut file| file.write_all(self.tail.make_contiguous()));
+        let written = files::create(&path).and_then(|mut file| file.write_all(self.tail.make_contiguous()));
         self.failed |= written.is_err();
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }

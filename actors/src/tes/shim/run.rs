@@ -27,25 +27,34 @@ use crate::os::proc;
 
 /// Runs an attempt to its end. Called in a process that was forked for it; returns its exit code.
 ///
-/// Nobody reads the code: what counts is in the files. `network` is an empty one that attempts may share.
+/// What counts is in the files. The code is that of an error before there is a claim: then nothing ran. `network` is
+/// an empty one that attempts may share.
 pub(super) fn run(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> u8 {
-    match attempt(plan, signals, network) {
-        Ok(()) => 0,
-        Err(_) => 1,
+    let claimed = match claim(plan) {
+        Ok(claimed) => claimed,
+        Err(e) => return e.raw_os_error().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX),
+    };
+    if let Some((shim, _lock)) = claimed {
+        // An error here leaves a claim without a record, which says all that can be known.
+        let _ = attempt(plan, shim, signals, network);
     }
+    0
 }
 
-fn attempt(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> io::Result<()> {
+/// Makes the attempt this process's own. The lock is held until this process ends, so that its record is there
+/// when the lock is free. `None` when another one claimed it before.
+fn claim(plan: &Plan) -> io::Result<Option<(ProcId, File)>> {
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let folder = Path::new(&plan.folder);
     let shim = proc::identify(std::process::id())?;
-    // Held until this process ends, so that its record is there when the lock is free.
-    let _lock = files::lock(folder)?;
+    let lock = files::lock(folder)?;
     let claim = Claim { version: FILES_VERSION, id: plan.id, shim, boot_id: plan.boot_id.clone() };
-    if !files::claim(folder, &claim)? {
-        return Ok(());
-    }
+    Ok(files::claim(folder, &claim)?.then_some((shim, lock)))
+}
+
+fn attempt(plan: &Plan, shim: ProcId, signals: &Signals, network: Option<&OwnedFd>) -> io::Result<()> {
+    let folder = Path::new(&plan.folder);
     let started_at = wall();
     let clock = Instant::now();
     let mut life = Life::begin(plan, shim, clock, network)?;
@@ -83,7 +92,7 @@ fn attempt(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> io::Res
 fn store(folder: &Path, record: &Record) -> io::Result<()> {
     loop {
         match files::record(folder, record) {
-            Err(e) if e.kind() == io::ErrorKind::StorageFull => {
+            Err(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 // Nothing tells of space on a disk: looking again is all there is.
                 let pause = Timespec::try_from(limits::RECORD_RETRY).unwrap_or_default();
                 let _ = poll(&mut [], Some(&pause));

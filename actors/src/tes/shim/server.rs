@@ -108,7 +108,10 @@ impl Server {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             if let Some(id) = self.shims.remove(&pid) {
                 self.orphans |= status.signaled();
-                self.tell(News::Ended(id));
+                self.tell(match status.exit_status() {
+                    Some(code) if code != 0 => News::NotStarted(id, code),
+                    _ => News::Ended(id),
+                });
             }
         }
         if self.orphans {
