@@ -1,7 +1,8 @@
 //! `tsup shims`: the process that forks shims for jobs. The supervisor starts it, nobody else.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
 /// The word that asks for it.
@@ -19,7 +20,14 @@ pub fn called(args: &[OsString]) -> bool {
 
 /// Serves on standard input; see [`tsup_actors::tes::shim::server`].
 pub fn main() -> ExitCode {
-    let stream = std::io::stdin().as_fd().try_clone_to_owned();
-    let served = stream.and_then(tsup_actors::tes::shim::server::serve);
+    let served = stream().and_then(tsup_actors::tes::shim::server::serve);
     ExitCode::from(served.unwrap_or(1))
+}
+
+/// Takes the stream off the standard input. Shims inherit that, and while one of them held the stream nobody would see
+/// that the server is gone.
+fn stream() -> std::io::Result<OwnedFd> {
+    let stream = std::io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(stream)
 }

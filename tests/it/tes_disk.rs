@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tsup::ctl::client::Client;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::tes::job::JobState;
@@ -247,7 +248,9 @@ fn a_disk_that_does_not_confirm_ends_the_store_and_a_clean_start_has_everything(
     drop(tracer);
     // It came back by itself, or ended for whoever started it to start it again.
     eventually("it works, or has ended", || {
-        (!alive(pid) || j.w.tsup(&["ctl", "jobs"]).status.success()).then_some(())
+        let works =
+            Client::connect(&j.socket).and_then(|mut c| c.ask(Verb::Job { job: before[0].to_string() }));
+        (!alive(pid) || works.is_ok()).then_some(())
     });
     if !alive(pid) {
         j.w.kill9();
