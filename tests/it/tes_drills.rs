@@ -101,7 +101,7 @@ fn a_cancel_and_an_end_at_once_are_one_end() {
                         std::thread::park_timeout(Duration::from_micros((n as u64 * 7 + worker) % 40 * 500));
                         match client.ask(Verb::Cancel { job: id.to_string() }) {
                             Ok(Body::Job(answer)) => {
-                                assert!(answer.job.state.is_final(), "{:#?}", answer.job)
+                                assert!(answer.job.state.is_final(), "{:#?}", answer.job);
                             }
                             Err(e) => assert!(e.what.contains("has ended"), "{e}"),
                             other => panic!("{other:?}"),

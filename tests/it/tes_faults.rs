@@ -289,7 +289,7 @@ fn arguments_arrive_as_they_were_given() {
         WORDS.iter().enumerate().map(|(n, w)| (format!("w{n}"), (*w).to_owned())).collect();
     let job = j.run(Submit { args: given, ..ask("each") });
     assert_eq!(job.state, JobState::Succeeded, "{job:#?}");
-    let wanted: String = WORDS.iter().map(|w| format!("{w}\0")).collect();
+    let wanted: String = WORDS.iter().flat_map(|w| [w, "\0"]).collect();
     assert_eq!(fs::read_to_string(j.w.dir.join("scripts/given")).unwrap(), wanted);
     let document = serde_json::json!({ "words": WORDS }).to_string();
     let job = j.run(Submit { input: Some(document.clone()), ..ask("whole") });

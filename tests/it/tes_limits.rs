@@ -41,7 +41,7 @@ fn open_files(pid: u32, max: u64) -> Rlimit {
 fn next_descriptor(pid: u32) -> u64 {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let open: Vec<u64> = open.filter_map(|e| e.unwrap().file_name().to_str()?.parse().ok()).collect();
-    (0..).find(|n| !open.contains(n)).unwrap()
+    (0..=u64::from(u16::MAX)).find(|n| !open.contains(n)).unwrap()
 }
 
 fn runs(j: &Jobs) -> BTreeMap<String, usize> {

@@ -114,6 +114,13 @@ impl Actor for Registry {
                 for problem in &shelf.problems {
                     tracing::warn!(%problem, "registry");
                 }
+                if shelf.is_partial {
+                    self.timer = Some(cx.after(limits::REGISTRY_AGAIN, Lane::Control, Msg::Read));
+                    // What was read before holds: a script is not gone because its registry could not be opened.
+                    if self.shared.shelf.borrow().is_some() {
+                        return Ok(());
+                    }
+                }
                 tracing::info!(scripts = shelf.scripts.len(), "registries were read");
                 self.shared.shelf.send_if_modified(|now| {
                     let changed = now.as_deref() != Some(&shelf);

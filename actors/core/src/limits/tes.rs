@@ -134,6 +134,8 @@ pub const JOB_PREFIX_MATCHES: usize = 5;
 pub const REGISTRY_LOOK: Duration = Duration::from_secs(2);
 /// After a change of a registry's file until it is read: editors write in several steps.
 pub const REGISTRY_SETTLE: Duration = Duration::from_millis(100);
+/// A registry that could not be opened for want of descriptors or memory is read again after this time.
+pub const REGISTRY_AGAIN: Duration = Duration::from_secs(1);
 
 // --- schedules ------------------------------------------------------------------------------------
 

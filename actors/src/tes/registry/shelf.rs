@@ -21,6 +21,8 @@ pub struct Shelf {
     pub problems: Vec<String>,
     /// The folders that hold registries, to be watched.
     pub(super) folders: Vec<PathBuf>,
+    /// Whether a file could not be read for want of something that comes back: then it says nothing.
+    pub(super) is_partial: bool,
 }
 
 /// A script and where it was registered.
@@ -70,12 +72,18 @@ pub(super) fn read(sources: &[Source]) -> Shelf {
             Ok(text) => shelf.add(&source.path, &shown, parse(&source.path, &text)),
             Err(e) if e.kind() == io::ErrorKind::NotFound && !source.wanted => {}
             Err(e) => {
+                shelf.is_partial |= is_passing(&e);
                 let words = e.to_string();
                 shelf.problems.push(format!("{shown}: {}", words.split(" (os error").next().unwrap_or("")));
             }
         }
     }
     shelf
+}
+
+/// Whether the system lacked something that it has again later.
+fn is_passing(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EIO))
 }
 
 fn parse(path: &Path, text: &str) -> Parsed {
