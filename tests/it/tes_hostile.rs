@@ -226,8 +226,8 @@ fn a_script_that_forges_its_own_folder_lies_about_itself_at_most() {
     let tricks = [
         ("early", record("$TSUP_JOB")),
         ("foreign", record("000000000001")),
-        ("linked", "rm lock; ln -s /dev/zero lock".to_owned()),
-        ("piped", "rm lock; mkfifo lock".to_owned()),
+        ("linked", "mv ../1 ../9; ln -s 9 ../1".to_owned()),
+        ("piped", "mv ../1 ../9; mkfifo ../1".to_owned()),
         ("nobody", "echo '{\"version\":1}' > claim".to_owned()),
         ("claimed", "sed -i 's/\"pid\":[0-9]*/\"pid\":1/' claim".to_owned()),
         ("unclaimed", "rm claim".to_owned()),
@@ -307,12 +307,12 @@ fn a_folder_that_is_no_folder_ends_its_job_with_words() {
     let elsewhere = j.w.dir.join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     let file = make(&|folder| fs::write(folder, "").unwrap());
-    let lock = make(&|folder| fs::create_dir_all(folder.join("lock")).unwrap());
-    let link = make(&|folder| {
-        fs::create_dir(folder).unwrap();
-        symlink(&elsewhere, folder.join("lock")).unwrap();
+    let pipe = make(&|folder| {
+        use rustix::fs::{CWD, FileType, mknodat};
+        mknodat(CWD, folder, FileType::Fifo, 0o600.into(), 0).unwrap();
     });
-    for job in [file, lock, link] {
+    let link = make(&|folder| symlink(&elsewhere, folder).unwrap());
+    for job in [file, pipe, link] {
         let error = job.error.unwrap();
         assert_eq!((job.state, error.category), (JobState::Failed, Category::Dependency), "{error:#?}");
         assert!(!error.suggestions.is_empty() && error.context.contains_key("folder"), "{error:#?}");

@@ -63,7 +63,11 @@ impl Remains {
     fn all() -> Vec<Remains> {
         let each = |claim| ALL.map(|record| Remains { folder: None, claim, record });
         let mut all: Vec<Remains> = ALL.into_iter().flat_map(each).collect();
-        all.extend([Garbage, Pipe, Link].map(|folder| Remains { folder: Some(folder), claim: Whole, record: Whole }));
+        all.extend([Garbage, Pipe, Link].map(|folder| Remains {
+            folder: Some(folder),
+            claim: Whole,
+            record: Whole,
+        }));
         all
     }
 

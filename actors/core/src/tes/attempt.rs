@@ -188,7 +188,7 @@ pub fn recover(id: AttemptId, found: Found, started_in: &str, boot_id: &str) -> 
         return Recovery::Collect(Box::new(record));
     }
     match found.claim {
-        Some(claim) if ours(&claim) && claim.boot_id != boot_id => {
+        Some(claim) if ours(&claim) && !claim.boot_id.is_empty() && claim.boot_id != boot_id => {
             Recovery::Interrupted("the machine went down while it ran")
         }
         Some(_) => Recovery::Interrupted("its shim was killed while it ran"),
