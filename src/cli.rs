@@ -5,7 +5,7 @@ pub mod ctl;
 pub mod demo;
 pub mod detect;
 pub mod doctor;
-mod duration;
+pub mod duration;
 pub mod fake_agent;
 pub mod hook;
 pub mod hooks;
@@ -125,6 +125,8 @@ pub enum Fail {
     User(UserError),
     /// The reader of our output is gone, which is its right.
     Closed,
+    /// What was waited for did not succeed, and has an exit code of its own.
+    Code(u8),
 }
 
 impl From<UserError> for Fail {
@@ -160,7 +162,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // The hook has told the person; what is left is the exit code of a bug.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&cx, cli.verb)));
     ExitCode::from(match outcome {
-        Ok(outcome) => cx.out.conclude(outcome).code(),
+        Ok(outcome) => cx.out.conclude(outcome),
         Err(_) => Exit::Bug.code(),
     })
 }

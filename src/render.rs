@@ -7,6 +7,7 @@ pub mod agents;
 pub mod detect;
 pub mod event;
 pub mod explain;
+pub mod jobs;
 pub mod metrics;
 pub mod replay;
 pub mod schedules;
@@ -100,14 +101,20 @@ impl Out {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
+    /// Passes on bytes for the person; the output stays clean.
+    pub fn talk(&self, bytes: &[u8]) {
+        let _ = std::io::stderr().lock().write_all(bytes);
+    }
+
     /// Says how a verb ended, and gives its exit code.
-    pub fn conclude(&self, outcome: Outcome) -> Exit {
+    pub fn conclude(&self, outcome: Outcome) -> u8 {
         match outcome {
-            Ok(exit) => exit,
-            Err(Fail::Closed) => Exit::Ok,
+            Ok(exit) => exit.code(),
+            Err(Fail::Closed) => Exit::Ok.code(),
+            Err(Fail::Code(code)) => code,
             Err(Fail::User(error)) => {
                 self.say(&error_text(&error));
-                error.exit
+                error.exit.code()
             }
         }
     }

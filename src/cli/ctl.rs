@@ -1,5 +1,8 @@
 //! `tsup ctl VERB`: what can be asked of the running supervisor.
 
+mod jobs;
+pub mod submit;
+
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -110,6 +113,8 @@ enum Ask {
     },
     /// The scripts that run at times: when next, and what became of the last run
     Schedules(Json),
+    #[command(flatten)]
+    Jobs(jobs::Ask),
     /// Let the supervisor read its configuration again
     Reload(Json),
 }
@@ -173,6 +178,7 @@ pub fn run(cx: &Cx, args: Args) -> Outcome {
         Ask::Resume { target, json } => show(Verb::Resume { target }, json),
         Ask::Metrics { current: _, json } => metrics::current(cx, &mut client()?, json.json),
         Ask::Schedules(j) => schedules::show(cx, &mut client()?, j.json),
+        Ask::Jobs(ask) => jobs::run(cx, ask),
         Ask::Reload(j) => supervisor::reload(cx, &mut client()?, j.json),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 const LIKE: &str = "write it like 90s, 15m or 2h";
 
 /// Reads a time that is longer than nothing.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     if text.trim_start().starts_with('-') {
         return Err(format!("a time cannot be negative; {LIKE}"));
     }

@@ -19,13 +19,19 @@ const ANSWER_TIMEOUT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs
 /// The same for verbs that start or end an agent, which the supervisor waits for.
 const AGENT_TIMEOUT: Duration = START_WAIT.saturating_add(ANSWER_TIMEOUT);
 
+/// The same for a submission, which is answered when it is durable, however slow the disk.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The same for the end of a job, which has as long as its script's grace says.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// A connection. Requests on it are asked one after the other.
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
     last_id: u64,
-    /// How long the answer under way may take.
-    patience: Duration,
+    /// How long the answer under way may take; `None` is without end.
+    patience: Option<Duration>,
 }
 
 impl Client {
@@ -46,22 +52,30 @@ impl Client {
         let timeouts = stream
             .set_write_timeout(Some(FRAME_WRITE_TIMEOUT))
             .and_then(|()| stream.set_read_timeout(Some(ANSWER_TIMEOUT)));
-        timeouts.map_err(|e| io_error(&e, ANSWER_TIMEOUT))?;
-        Ok(Client { stream, last_id: 0, patience: ANSWER_TIMEOUT })
+        timeouts.map_err(|e| io_error(&e, Some(ANSWER_TIMEOUT)))?;
+        Ok(Client { stream, last_id: 0, patience: Some(ANSWER_TIMEOUT) })
     }
 
     /// Asks, and waits for the answer. An error of the supervisor is returned as its own.
     pub fn ask(&mut self, verb: Verb) -> Result<Body, UserError> {
+        match self.exchange(verb)? {
+            Body::Error(e) => Err(e),
+            body => Ok(body),
+        }
+    }
+
+    /// Asks, and waits for the answer, which may be an error of the supervisor. An error that is returned is one
+    /// of the way: whether the supervisor did what was asked is not known then.
+    pub fn exchange(&mut self, verb: Verb) -> Result<Body, UserError> {
         self.last_id += 1;
         self.patience = patience(&verb);
-        self.stream.set_read_timeout(Some(self.patience)).map_err(|e| self.failed(&e))?;
+        self.stream.set_read_timeout(self.patience).map_err(|e| self.failed(&e))?;
         let request = Request { id: self.last_id, verb };
         let bytes = frame::encode(Kind::Request, &request).map_err(|e| frame_error(&e))?;
         // A supervisor that turns a client away answers before it reads: what it says counts more
         // than that nobody took the question.
         let sent = self.stream.write_all(&bytes);
         match (self.receive()?, sent) {
-            (Some(Body::Error(e)), _) => Err(e),
             (Some(body), _) => Ok(body),
             (None, Err(e)) => Err(self.failed(&e)),
             (None, Ok(())) => Err(closed()),
@@ -109,18 +123,26 @@ pub(crate) fn closed() -> UserError {
         .hint("it may be going down, or too busy: see `tsup status` and its log")
 }
 
-fn patience(verb: &Verb) -> Duration {
+fn patience(verb: &Verb) -> Option<Duration> {
     match verb {
-        Verb::Spawn(_) | Verb::Kill { .. } | Verb::Restart { .. } => AGENT_TIMEOUT,
-        _ => ANSWER_TIMEOUT,
+        Verb::Spawn(_) | Verb::Kill { .. } | Verb::Restart { .. } => Some(AGENT_TIMEOUT),
+        Verb::Submit(_) => Some(SUBMIT_TIMEOUT),
+        Verb::Cancel { .. } => Some(CANCEL_TIMEOUT),
+        Verb::Wait { for_ms, .. } | Verb::Drain { for_ms } => {
+            for_ms.map(|ms| ANSWER_TIMEOUT.saturating_add(Duration::from_millis(ms)))
+        }
+        _ => Some(ANSWER_TIMEOUT),
     }
 }
 
-fn io_error(e: &std::io::Error, patience: Duration) -> UserError {
+fn io_error(e: &std::io::Error, patience: Option<Duration>) -> UserError {
     match e.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => UserError::new(
             Exit::TimedOut,
-            format!("the supervisor did not answer within {} seconds", patience.as_secs()),
+            format!(
+                "the supervisor did not answer within {} seconds",
+                patience.unwrap_or_default().as_secs()
+            ),
         )
         .hint("look at its log; `tsup restart` starts it again, the agents stay"),
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => closed(),
@@ -177,6 +199,8 @@ impl Iterator for Events {
         }
     }
 }
+
+pub mod line;
 
 #[cfg(test)]
 mod tests;

@@ -13,10 +13,10 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 
-const NOW: Wall = Wall::from_unix_ms(1_795_225_162_138);
+pub(super) const NOW: Wall = Wall::from_unix_ms(1_795_225_162_138);
 
 /// The screen at each width, one under the other.
-fn screens(draw: impl Fn(Look) -> String) -> String {
+pub(super) fn screens(draw: impl Fn(Look) -> String) -> String {
     let mut out = String::new();
     for width in [Some(80), Some(120), None] {
         let text = draw(Look { color: false, width });

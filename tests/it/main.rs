@@ -16,6 +16,7 @@ mod hooks;
 mod hooks_install;
 mod hostile;
 mod house;
+mod jobs;
 mod life;
 mod life_rough;
 mod lifecycle;

@@ -46,7 +46,8 @@ fn asks_and_gets() {
 #[test]
 fn what_starts_or_ends_an_agent_is_waited_for_as_long_as_the_supervisor_waits() {
     let slow = Verb::Restart { agent: "x".into() };
-    assert!(patience(&slow) > START_WAIT + CALL_TIMEOUT);
+    assert!(patience(&slow) > Some(START_WAIT + CALL_TIMEOUT));
+    assert_eq!(patience(&Verb::Drain { for_ms: None }), None);
     assert!(patience(&Verb::Tree) < patience(&slow));
 }
 

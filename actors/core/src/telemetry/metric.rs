@@ -92,7 +92,7 @@ catalogue! {
     HOOKS_UNMATCHED = Counter "hooks.unmatched" [] "reports" "of those, about no agent that is known";
     HOOKS_LATE = Counter "hooks.late" [] "reports"
         "of those, of a process that an agent does not run in, or overtaken by a later one";
-    EXECUTIONS_TOTAL = Counter "executions.total" [] "jobs" "jobs that ended, and submissions that were refused";
+    EXECUTIONS_TOTAL = Counter "executions.total" [] "jobs" "jobs that ended";
     EXECUTIONS_SUCCESS = Counter "executions.success" [] "jobs" "of those, jobs that succeeded";
     EXECUTIONS_FAILURE = Counter "executions.failure" [] "jobs" "of those, all others";
     EXECUTIONS_RETRIES = Counter "executions.retries" [] "attempts" "attempts that failed and are made again";

@@ -1,0 +1,162 @@
+//! What can be asked about jobs.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use tsup_core::error::{Exit, UserError};
+use tsup_core::limits::JOBS_LISTED_MAX;
+use tsup_core::tes::job::JobState;
+use tsup_core::wire::verb::Verb;
+
+use super::submit::SubmitArgs;
+use super::{Cx, Json, Outcome, duration};
+use crate::ctl::client::Client;
+use crate::ctl::jobs::{self, batch, follow, submit, wait};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ask {
+    /// The scripts that can be run, and whether they can run here now
+    Scripts(Json),
+    /// Run a script once, or many by --batch; prints the job's id
+    Submit(Box<SubmitArgs>),
+    /// The jobs, the youngest first
+    Jobs {
+        /// Only those in this state; may be repeated
+        #[arg(long = "state", value_name = "STATE")]
+        states: Vec<JobState>,
+        /// Only those of this script
+        #[arg(long)]
+        script: Option<String>,
+        /// At most so many [default: 50]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=JOBS_LISTED_MAX as i64))]
+        limit: Option<u32>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One job: why it failed, what it was given and gave, what it used
+    Job(One),
+    /// Wait until jobs have ended; exits as they did
+    Wait {
+        /// Ids, or beginnings of them
+        #[arg(required = true, value_name = "ID")]
+        jobs: Vec<String>,
+        /// At most so long, like 90s, 15m, 2h; exit code 6 then
+        #[arg(long, value_name = "DUR", allow_hyphen_values = true, value_parser = duration::parse)]
+        timeout: Option<Duration>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// End a job, whatever it does
+    Cancel(One),
+    /// Run a job that has ended once more
+    Retry(One),
+    /// Hold a job back until it is released
+    Hold(One),
+    /// Let a job go that is held back
+    Release(One),
+    /// What a job printed
+    Output {
+        /// Id, or the beginning of one
+        #[arg(value_name = "ID")]
+        job: String,
+        /// Go on as more is printed, until the job has ended
+        #[arg(short, long, conflicts_with = "json")]
+        follow: bool,
+        /// Its standard error instead
+        #[arg(long)]
+        stderr: bool,
+        /// Of this attempt instead of the last one
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        attempt: Option<u32>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Jobs whose attempts are used up
+    Dead {
+        #[command(subcommand)]
+        what: Option<Dead>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Start no job any more, and return when none runs
+    Drain {
+        /// Wait at most so long, like 90s, 15m, 2h; exit code 6 then
+        #[arg(long, value_name = "DUR", allow_hyphen_values = true, value_parser = duration::parse)]
+        timeout: Option<Duration>,
+        /// Start jobs again
+        #[arg(long, conflicts_with = "timeout")]
+        end: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Who shares which limit, and how much of it is used
+    Groups(Json),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct One {
+    /// Id, or the beginning of one
+    #[arg(value_name = "ID")]
+    job: String,
+    #[command(flatten)]
+    json: Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Dead {
+    /// Run it once more
+    Requeue(One),
+    /// Forget it
+    Drop(One),
+}
+
+/// A time as the wire carries it.
+fn ms(time: Option<Duration>) -> Option<u64> {
+    time.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Asks and shows.
+pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
+    let client = || Client::connect(&cx.global.paths()?.socket);
+    let change = |verb: Verb, did: &str, json: Json| jobs::change(cx, &mut client()?, verb, did, json.json);
+    match ask {
+        Ask::Scripts(j) => jobs::scripts(cx, &mut client()?, j.json),
+        Ask::Submit(args) if args.batch.is_some() => batch::run(cx, &args),
+        Ask::Submit(args) => submit::run(cx, &args),
+        Ask::Jobs { states, script, limit, json } => {
+            let verb = Verb::Jobs { states, script, limit };
+            jobs::list(cx, &mut client()?, verb, "no jobs", json.json)
+        }
+        Ask::Job(one) => jobs::show(cx, &mut client()?, one.job, one.json.json),
+        Ask::Wait { jobs, timeout, json } => wait::run(cx, &jobs, timeout, json.json),
+        Ask::Cancel(one) => change(Verb::Cancel { job: one.job }, "is", one.json),
+        Ask::Retry(one) => change(Verb::Retry { job: one.job }, "is", one.json),
+        Ask::Hold(one) => change(Verb::Hold { job: one.job }, "is", one.json),
+        Ask::Release(one) => change(Verb::Release { job: one.job }, "is", one.json),
+        Ask::Output { job, follow: true, stderr, attempt, json: _ } => {
+            follow::output(cx, job, stderr, attempt)
+        }
+        Ask::Output { job, follow: false, stderr, attempt, json } => {
+            jobs::output::run(cx, &mut client()?, job, stderr, attempt, json.json)
+        }
+        Ask::Dead { what: None, json } => {
+            let verb = Verb::Jobs { states: vec![JobState::Dead], script: None, limit: None };
+            jobs::list(cx, &mut client()?, verb, "no dead jobs", json.json)
+        }
+        Ask::Dead { what: Some(_), json: Json { json: true } } => {
+            let what = "--json stands behind the id: `tsup ctl dead requeue ID --json`";
+            Err(UserError::new(Exit::Usage, what).into())
+        }
+        Ask::Dead { what: Some(Dead::Requeue(one)), json: _ } => {
+            change(Verb::Retry { job: one.job }, "is", one.json)
+        }
+        Ask::Dead { what: Some(Dead::Drop(one)), json: _ } => {
+            change(Verb::DropDead { job: one.job }, "is forgotten; it was", one.json)
+        }
+        Ask::Drain { end: true, json, .. } => crate::ctl::done(cx, client()?.ask(Verb::EndDrain)?, json.json),
+        Ask::Drain { timeout, json, .. } => {
+            crate::ctl::done(cx, client()?.ask(Verb::Drain { for_ms: ms(timeout) })?, json.json)
+        }
+        Ask::Groups(j) => jobs::groups(cx, &mut client()?, j.json),
+    }
+}
