@@ -333,23 +333,17 @@ fn the_documents_have_the_fields_of_the_contract() {
 #[test]
 fn an_agents_pane_is_known_to_its_jobs() {
     let w = world();
-    let submit = format!("{} ctl submit t/ok --key pane", crate::harness::TSUP);
-    let go = w.dir.join("go");
-    let shell = format!(
-        "while [ ! -e {} ]; do sleep 0.02; done; TSUP_HOME={} {submit}; sleep 600",
-        go.display(),
-        w.home().display()
-    );
-    w.tmux(&["new-session", "-d", "-s", "team", &shell]);
-    eventually("the session is known", || {
-        text(&w.tsup(&["ctl", "sessions", "--json"]).stdout).contains("\"team\"").then_some(())
-    });
-    fs::write(&go, "").unwrap();
-    let job = eventually("the job of the pane", || {
-        let out = w.tsup(&["ctl", "jobs", "--json"]);
-        let doc: Value = serde_json::from_slice(&out.stdout).ok()?;
-        doc["jobs"].as_array()?.iter().find(|j| j["key"] == "pane").cloned()
-    });
-    assert_eq!(job["session"], "team", "{job:#}");
-    assert!(job["user"].is_string());
+    w.tmux(&["new-session", "-d", "-s", "team", &w.fake("claude", "start 0.1, idle 3600")]);
+    let agent = w.agents_when("the agent is found", |agents| agents.len() == 1).remove(0);
+    let pane = w.tmux(&["display-message", "-p", "-t", "team", "#{pane_id}"]);
+    let tmux = w.tmux(&["display-message", "-p", "-t", "team", "#{socket_path},#{pid},0"]);
+    let mut command = w.command(&["ctl", "submit", "t/ok", "--wait", "--json"]);
+    let out = command.env("TMUX", tmux).env("TMUX_PANE", pane).output().unwrap();
+    code(&out, 0);
+    let doc: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&doc["job"]["session"], &doc["job"]["agent"]), (&json!("team"), &agent["id"]), "{doc:#}");
+    assert!(doc["job"]["user"].is_string());
+    // Who calls from nowhere has neither.
+    let doc = w.json(&["ctl", "submit", "t/ok", "--json"]);
+    assert!(doc["job"]["session"].is_null() && doc["job"]["agent"].is_null());
 }
