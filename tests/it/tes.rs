@@ -187,6 +187,16 @@ fn a_failure_says_why() {
 }
 
 #[test]
+fn a_retry_without_a_pause_is_begun_too() {
+    let more = "execution.retry.max_attempts = 3\nexecution.retry.on = [\"EXECUTION\"]\n\
+                execution.retry.initial_delay_seconds = 0.0";
+    let mut j = Jobs::new().script("bad", "echo x >> runs; exit 3", more);
+    j.w.run();
+    let job = j.run(ask("bad"));
+    assert_eq!((job.state, job.attempt, j.lines("runs")), (JobState::Dead, 3, 3), "{job:#?}");
+}
+
+#[test]
 fn a_job_outlives_its_supervisor_and_is_recorded_once() {
     let mut j = Jobs::new()
         .script(

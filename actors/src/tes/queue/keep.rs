@@ -219,7 +219,9 @@ impl QueueActor {
 
     fn end_kept(&mut self, end: &AttemptEnd, cx: &mut Cx<Self>) {
         let job = end.job;
-        if let Some(card) = self.cards.get_mut(&job) {
+        // A short pause is over before the end is durable: then what runs is the next attempt.
+        let goes_on = self.queue.state(job) == Some(JobState::Running);
+        if let Some(card) = self.cards.get_mut(&job).filter(|_| !goes_on) {
             card.running = None;
         }
         match end.next {
@@ -228,7 +230,7 @@ impl QueueActor {
                 self.gone(job, state);
             }
             NextState::Again(at) | NextState::Same(at) => {
-                if let Some(card) = self.cards.get_mut(&job) {
+                if let Some(card) = self.cards.get_mut(&job).filter(|_| !goes_on) {
                     card.again_at = Some(at);
                 }
                 if matches!(end.next, NextState::Again(_)) {
