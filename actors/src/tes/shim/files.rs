@@ -118,7 +118,9 @@ pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
 
 /// What is found of an attempt.
 pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
-    // Lock first, record behind it: what was seen in the other order could be neither.
+    // The claim first: it is made under the lock, so a lock that is free behind it belonged to a shim that has
+    // ended. The record last: it is in place before the lock is let go.
+    let claim = read::<Claim>(&folder.join(CLAIM))?;
     let locked = is_locked(folder)?;
     // A claim that was begun and cannot be read is a claim: something may have run.
     let unreadable = || Claim {
@@ -132,7 +134,6 @@ pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
         return Ok(Found { locked: false, record: None, claim: Some(unreadable()) });
     };
     let record = read::<Record>(&folder.join(RECORD))?.flatten();
-    let claim = read::<Claim>(&folder.join(CLAIM))?;
     Ok(Found { locked, record, claim: claim.map(|c| c.unwrap_or_else(unreadable)) })
 }
 
@@ -166,4 +167,56 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<Option<T>>> {
     let mut bytes = Vec::new();
     file.take(limits::ATTEMPT_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(Some(serde_json::from_slice(&bytes).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tsup_core::ids::JobId;
+
+    use super::*;
+
+    #[test]
+    fn a_shim_that_begins_meanwhile_is_not_taken_for_a_dead_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let rounds = 300;
+        let ids: Vec<_> =
+            (1..=rounds).map(|n| AttemptId { job: JobId::drawn(n), attempt: 1, epoch: 0 }).collect();
+        for id in &ids {
+            make(&folder(dir.path(), *id)).unwrap();
+        }
+        let at = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (n, id) in (0..).zip(&ids) {
+                    while at.load(Ordering::Acquire) < n {
+                        std::thread::yield_now();
+                    }
+                    let folder = folder(dir.path(), *id);
+                    // Held until somebody has seen it.
+                    let held = lock(&folder).unwrap();
+                    let shim = ProcId { pid: 1, start_ticks: 1 };
+                    let own = Claim { version: FILES_VERSION, id: *id, shim, boot_id: String::new() };
+                    claim(&folder, &own).unwrap();
+                    while at.load(Ordering::Acquire) == n {
+                        std::thread::yield_now();
+                    }
+                    drop(held);
+                }
+            });
+            for (n, id) in (0..).zip(&ids) {
+                let folder = folder(dir.path(), *id);
+                loop {
+                    let found = look(&folder, *id).unwrap();
+                    let seen_dead = !found.locked && found.claim.is_some();
+                    if seen_dead || (found.locked && found.claim.is_some()) {
+                        at.store(n + 1, Ordering::Release);
+                        assert!(!seen_dead, "round {n}: it lives, and was taken for dead");
+                        break;
+                    }
+                }
+            }
+        });
+    }
 }
