@@ -22,8 +22,9 @@ pub const JOB_PARENTS_MAX: usize = 64;
 pub const JOB_WORD_BYTES_MAX: usize = 256;
 /// Slots that one job may take.
 pub const JOB_SLOTS_MAX: u16 = 1_000;
-/// What a job is taken to use of its session's share until jobs of its script have ended.
-pub const JOB_EXPECTED: Duration = Duration::from_secs(1);
+/// What a job is taken to use of its session's share until jobs of its script have ended. Little: what was charged too
+/// low is made good when it ends, while others who come meanwhile begin at a charge that was too high, and stay there.
+pub const JOB_EXPECTED: Duration = Duration::from_millis(1);
 
 // --- retry ----------------------------------------------------------------------------------------
 

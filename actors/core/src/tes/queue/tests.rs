@@ -167,6 +167,33 @@ fn sessions_share_whatever_one_of_them_submits() {
 }
 
 #[test]
+fn short_jobs_that_began_alone_are_no_head_start() {
+    let mut b = Bench::new(4);
+    let mut running = Vec::new();
+    for n in 0..1_000 {
+        running.extend(b.submit(of("flood", n)));
+    }
+    let took = Duration::from_millis(10);
+    let end =
+        |b: &mut Bench, n| b.step(Event::Ended { job: id(n), took, next: After::Final(JobState::Succeeded) });
+    for _ in 0..8 {
+        let n = running.remove(0);
+        running.extend(end(&mut b, n));
+    }
+    for n in 2_000..2_100 {
+        running.extend(b.submit(of("calm", n)));
+    }
+    let mut calm = 0;
+    for _ in 0..100 {
+        let n = running.remove(0);
+        let began = end(&mut b, n);
+        calm += began.iter().filter(|n| **n >= 2_000).count();
+        running.extend(began);
+    }
+    assert!((40..=60).contains(&calm), "{calm} of 100 were of the session that came late");
+}
+
+#[test]
 fn a_session_that_slept_claims_nothing_for_that_time() {
     let mut b = Bench::new(1);
     let mut running = b.submit(of("a", 1));
