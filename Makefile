@@ -3,7 +3,7 @@ CARGO ?= cargo
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check accuracy bench fuzz
+.PHONY: help demo test check accuracy bench fuzz killtest killtest-planted
 
 # A folder of labelled screens that stands beside this one, where there is one.
 export TSUP_CORPUS ?= $(wildcard ../shared/corpus)
@@ -34,6 +34,13 @@ bench: ## the figures of docs/benchmarks.md
 	@tests/tools/need tmux
 	$(CARGO) build --release --bin tsup
 	benches/run
+
+killtest: ## kills a supervisor full of jobs 1,000 times (CYCLES=N SEED=N) and looks whether one is lost or doubled
+	@tests/tools/need strace
+	$(CARGO) bench -p tsup --bench killtest
+
+killtest-planted: ## whether it notices four bugs that are planted in a build of its own
+	$(CARGO) bench -p tsup --bench killtest --features planted --profile planted -- planted
 
 fuzz: ## one minute of fuzzing for each target; needs cargo-fuzz and a nightly toolchain
 	cd actors/core && for t in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$t -- -max_total_time=60 || exit 1; done

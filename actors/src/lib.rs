@@ -21,6 +21,8 @@ pub mod gate;
 pub mod heirloom;
 pub mod link;
 pub mod os;
+#[cfg(feature = "planted")]
+mod planted;
 pub mod root;
 pub mod store;
 pub mod supervisor;

@@ -37,6 +37,8 @@ use crate::supervisor::Handle;
 mod ask;
 mod card;
 mod keep;
+#[cfg(feature = "planted")]
+mod planted;
 mod run;
 
 pub(super) use card::Card;

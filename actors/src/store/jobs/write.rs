@@ -142,6 +142,10 @@ fn ended(c: &Connection, end: &AttemptEnd) -> Outcome {
     if matches!(end.next, NextState::Same(_)) {
         return never_began(c, seq, end.attempt);
     }
+    #[cfg(feature = "planted")]
+    if crate::planted::is(crate::planted::Bug::ResultInTwoParts) {
+        c.execute_batch("COMMIT; BEGIN")?;
+    }
     c.prepare_cached(
         "UPDATE attempts SET ended_ms = ?3, record = ?4, failure = ?5, retry = ?6 \
          WHERE seq = ?1 AND attempt = ?2",

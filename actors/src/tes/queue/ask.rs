@@ -37,6 +37,8 @@ impl QueueActor {
                 return reply.send(Err(UserError::new(Exit::NotFound, what)));
             }
         }
+        #[cfg(feature = "planted")]
+        super::planted::submission(&mut job, &mut reply);
         self.last_seq += 1;
         job.seq = self.last_seq;
         self.coming.0 += 1;

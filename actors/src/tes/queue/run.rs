@@ -31,7 +31,15 @@ impl QueueActor {
         let (attempt, at) = (card.attempt, now_wall());
         card.running = Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false }));
         let boot_id = Arc::clone(&self.shared.boot_id);
-        self.write(Write::Starting { job, attempt, boot_id, at }, Then::Start(job, attempt), cx);
+        let then = Then::Start(job, attempt);
+        #[cfg(feature = "planted")]
+        let then = if crate::planted::is(crate::planted::Bug::SpawnBeforeJournal) {
+            self.begin(job, attempt, Wrote::Done, cx);
+            Then::Forgotten(Vec::new(), None)
+        } else {
+            then
+        };
+        self.write(Write::Starting { job, attempt, boot_id, at }, then, cx);
     }
 
     /// Its start is durable: its actor takes over.
