@@ -186,6 +186,21 @@ fn a_timeout_ends_the_whole_tree() {
 }
 
 #[test]
+fn a_script_that_is_asked_to_end_can_do_so() {
+    let mut s = Server::new();
+    // Whoever does not listen is killed after the grace, which is longer than the test's patience.
+    let mut plan = s.plan(1, "exec sleep 300");
+    (plan.bounds.run, plan.bounds.grace) = (Some(Duration::from_millis(300)), Duration::from_secs(200));
+    let record = s.run(plan);
+    assert_eq!((record.cause, record.end), (Some(Cause::Timeout), End::Signalled(15)));
+    let mut plan = s.plan(2, "trap 'echo tidied; exit 7' TERM; while :; do sleep 0.05; done");
+    (plan.bounds.run, plan.bounds.grace) = (Some(Duration::from_millis(300)), Duration::from_secs(200));
+    plan.cpu = Some(Duration::from_secs(60));
+    let record = s.run(plan);
+    assert_eq!((record.cause, record.end, record.stdout_bytes), (Some(Cause::Timeout), End::Exited(7), 7));
+}
+
+#[test]
 fn silence_and_memory_are_bounds_too() {
     let mut s = Server::new();
     let mut plan = s.plan(1, "for n in 1 2 3; do echo $n; sleep 0.2; done; sleep 300");

@@ -64,8 +64,8 @@ pub enum Seen {
 }
 
 impl Signals {
-    /// Takes hold of SIGCHLD and SIGTERM. A copy of this process inherits both; what it executes with std's
-    /// `Command` does not.
+    /// Takes hold of SIGCHLD and SIGTERM. A copy of this process inherits that, and so does what it executes, unless
+    /// [`let_go`] comes before.
     pub fn hold() -> io::Result<Self> {
         // SAFETY: the set is made by `sigemptyset` before it is read, and outlives both calls; `signalfd`
         // answers a descriptor that nobody else owns.
@@ -98,6 +98,18 @@ impl Signals {
             Seen::Child
         })
     }
+}
+
+/// Lets every signal through again, for what is executed next: a mask outlives the execution, and a program that does
+/// not expect one would never see that it is asked to end.
+pub fn let_go() -> io::Result<()> {
+    // SAFETY: the set is made by `sigemptyset` before it is read, and outlives the call.
+    let done = unsafe {
+        let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut())
+    };
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 impl AsFd for Signals {

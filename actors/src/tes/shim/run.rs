@@ -22,6 +22,7 @@ use tsup_core::untrusted::Untrusted;
 use super::fence::{self, Groups, NotStarted};
 use super::keep::Keeper;
 use super::{files, tree};
+use crate::os::child;
 use crate::os::fork::{self, Seen, Signals};
 use crate::os::proc;
 
@@ -359,6 +360,7 @@ fn start(plan: &Plan, groups: &Groups, network: Option<&OwnedFd>) -> Result<Chil
     let mut command = Command::new(OsStr::new(&plan.program));
     command.args(&plan.argv).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    child::before_exec(&mut command, fork::let_go).map_err(exec)?;
     if fence::is_wanted(plan) {
         fence::make_tmp(Path::new(&plan.folder))?;
         return fence::spawn(command, plan, groups, network);
