@@ -8,6 +8,7 @@ mod control;
 mod demo;
 mod detect;
 mod documents;
+mod examples;
 mod faults;
 mod fleet;
 mod forged;
