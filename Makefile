@@ -11,7 +11,7 @@ export TSUP_CORPUS ?= $(wildcard ../shared/corpus)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: ## build, then watch six fake agents live, crash and come back
+demo: ## build, then watch six fake agents live, crash and come back, and jobs beside them
 	@tests/tools/need tmux
 	$(CARGO) build --release --bin tsup
 	target/release/tsup demo

@@ -1,16 +1,21 @@
 //! `tsup demo`: a private tmux server and home, six fake agents in two sessions, a crash and its
-//! recovery, a live view, the StatsD lines. It leaves nothing behind.
+//! recovery, jobs that succeed, fail, wait and are tried again, a live view, the StatsD lines. It leaves nothing
+//! behind.
 
 mod feed;
+mod jobs;
 mod show;
 mod stage;
 
+use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::{Event, Stamped};
+use tsup_core::ids::AgentId;
+use tsup_core::tes::job::JobState;
 use tsup_core::wire::verb::{Body, Verb};
 
 use self::feed::Feed;
@@ -38,20 +43,33 @@ pub(crate) struct Summary {
     version: u32,
     seconds: u64,
     agents_seen: u64,
+    /// Who was seen: an agent may be found before or after it is first listed.
+    #[serde(skip)]
+    seen: HashSet<AgentId>,
     crashes: u64,
     relaunches: u64,
     statsd_lines: u64,
     jobs_succeeded: u64,
+    jobs_failed: u64,
+    job_retries: u64,
     events: u64,
 }
 
 impl Summary {
+    fn see(&mut self, agent: AgentId) {
+        self.seen.insert(agent);
+        self.agents_seen = self.seen.len() as u64;
+    }
+
     fn count(&mut self, event: &Stamped) {
         self.events += 1;
         match &event.event {
-            Event::AgentFound(_) => self.agents_seen += 1,
+            Event::AgentFound(agent) => self.see(agent.id),
             Event::AgentRelaunched { .. } => self.relaunches += 1,
             Event::AgentState { to, .. } if to.as_str() == "crashed" => self.crashes += 1,
+            Event::JobState { to: JobState::Succeeded, .. } => self.jobs_succeeded += 1,
+            Event::JobState { to: JobState::Failed | JobState::Dead, .. } => self.jobs_failed += 1,
+            Event::JobState { to: JobState::Running, attempt: 2.., .. } => self.job_retries += 1,
             _ => {}
         }
     }
@@ -106,12 +124,15 @@ fn play(
     let began = Instant::now();
     let end = began + Duration::from_secs(args.seconds);
     let mut next_picture = began;
+    let mut submitter = jobs::Submitter::new(began, end);
     loop {
         let now = Instant::now();
         if now >= next_picture {
+            submitter.step(&mut desk, now)?;
+            let jobs = jobs::shown(&mut desk)?;
             if let Body::Agents(doc) = desk.ask(Verb::Agents)? {
-                summary.agents_seen = summary.agents_seen.max(doc.agents.len() as u64);
-                show.picture(&doc, &summary, feed, end.saturating_duration_since(now));
+                doc.agents.iter().for_each(|agent| summary.see(agent.id));
+                show.picture(&doc, &jobs, &summary, feed, end.saturating_duration_since(now));
             }
             next_picture = now + PICTURE_EVERY;
         }

@@ -23,6 +23,50 @@ fn init_writes_what_means_the_defaults() {
 }
 
 #[test]
+fn init_writes_scripts_that_run() {
+    let w = crate::harness::World::new();
+    std::fs::remove_file(w.dir.join("tsup.toml")).unwrap();
+    let wrote = w.tsup(&["init"]);
+    let said = String::from_utf8(wrote.stderr).unwrap();
+    assert!(wrote.status.success(), "{said}");
+    for file in ["tsup.toml", "registry.json", "scripts/largest.sh", "scripts/words.py"] {
+        assert!(said.contains(&format!("wrote {file}")) && w.dir.join(file).exists(), "{file}: {said}");
+    }
+    // The only thing that a test changes: the user's own tmux is none of its business.
+    let started = w
+        .command(&["start"])
+        .env("TSUP_TMUX__SOCKETS", format!("[\"{}\"]", w.tmux_socket()))
+        .output()
+        .unwrap();
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let folder = w.dir.join("texts");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a text"), "many words, many many words and a few\n").unwrap();
+    let run = |script: &str, input: String| {
+        w.json(&["ctl", "submit", script, "--arg", &input, "--wait", "--json"])["job"]["outputs"].clone()
+    };
+    let shown = folder.display();
+    let largest = run("files/largest", format!("folder={shown}"));
+    assert_eq!(largest, serde_json::json!({"files": 1, "bytes": 38, "largest": format!("{shown}/a text")}));
+    let words = run("text/words", format!("file={shown}/a text"));
+    assert_eq!(words, serde_json::json!({"words": 8, "most": {"many": 3, "words": 2}}));
+    assert!(w.tsup(&["stop"]).status.success());
+}
+
+#[test]
+fn init_leaves_a_registry_that_is_there() {
+    let place = Place::new();
+    let registry = place.path().join("registry.json");
+    std::fs::write(&registry, "{}").unwrap();
+    let done = place.tsup(&["init"]);
+    assert!(done.code == 0 && done.err.contains("registry.json is there already"), "{}", done.err);
+    assert_eq!(std::fs::read_to_string(&registry).unwrap(), "{}");
+    assert!(!place.path().join("scripts").exists());
+    assert_eq!(place.tsup(&["init", "--force"]).code, 0);
+    assert!(std::fs::read_to_string(&registry).unwrap().contains("files/largest"));
+}
+
+#[test]
 fn a_broken_configuration_is_located_and_starts_nothing() {
     let place = Place::new();
     for (text, says) in [

@@ -36,6 +36,14 @@ fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
         children.split_whitespace().next()?.parse().ok()
     });
+    let shims: u32 = eventually("the server of its jobs", || {
+        std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let is_server = line.split(|b| *b == 0).any(|word| word == b"shims");
+            (is_server && tsup_actors::os::proc::stat(pid).ok()?.parent == supervisor).then_some(pid)
+        })
+    });
     let status = eventually("the demo ends", || child.try_wait().unwrap());
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut text).unwrap();
@@ -50,11 +58,17 @@ fn it_shows_a_crash_and_its_recovery_and_leaves_nothing_behind() {
         (Some(1), Some(1)),
         "{summary}"
     );
+    let jobs = ["jobs_succeeded", "jobs_failed", "job_retries"].map(|of| summary[of].as_u64().unwrap());
+    assert_eq!(
+        jobs,
+        [4, 1, 1],
+        "build, deploy, test, and fetch at its second attempt; links fails: {summary}"
+    );
     assert!(summary["statsd_lines"].as_u64().unwrap() > 20, "{summary}");
     assert!(summary["events"].as_u64().unwrap() > 12, "{summary}");
     assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0, "files are left");
     assert!(!w.dir.join("real-log").exists(), "it wrote into the user's log");
-    for (who, pid) in [("supervisor", supervisor), ("tmux server", server)] {
+    for (who, pid) in [("supervisor", supervisor), ("tmux server", server), ("shim server", shims)] {
         eventually(&format!("the {who} has ended"), || (!crate::harness::alive(pid)).then_some(()));
     }
 }

@@ -12,7 +12,7 @@ use tsup_core::untrusted::Untrusted;
 use crate::config::plain;
 
 /// Lines about agents kept for the picture.
-const KEPT: usize = 6;
+const KEPT: usize = 4;
 
 /// A receiver on loopback. Its thread ends with the process.
 pub(super) struct Feed {

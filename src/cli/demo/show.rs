@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tsup_core::event::Stamped;
 use tsup_core::wire::doc::AgentsDoc;
+use tsup_core::wire::doc::jobs::JobDoc;
 
 use super::Summary;
 use super::feed::Feed;
@@ -14,7 +15,7 @@ use crate::render::words::count;
 use crate::render::{self, Look, Out};
 
 /// Events kept for the picture.
-const EVENTS_KEPT: usize = 8;
+const EVENTS_KEPT: usize = 6;
 
 pub(super) struct Show {
     how: How,
@@ -63,26 +64,40 @@ impl Show {
         }
     }
 
-    pub(super) fn picture(&self, agents: &AgentsDoc, summary: &Summary, feed: &Feed, left: Duration) {
+    pub(super) fn picture(
+        &self,
+        agents: &AgentsDoc,
+        jobs: &[JobDoc],
+        summary: &Summary,
+        feed: &Feed,
+        left: Duration,
+    ) {
         if self.how != How::Picture {
             return;
         }
         let width = render::terminal_width();
-        let head =
-            format!("tsup demo: six agents under one tree, {} s left (Ctrl-C ends it)", left.as_secs());
+        let head = format!(
+            "tsup demo: six agents and their jobs under one tree, {} s left (Ctrl-C ends it)",
+            left.as_secs()
+        );
         let mut text = format!("{}\n\n", render::table::cut(&head, width));
         let look = Look { width: Some(width), ..self.out.look };
         text += &render::agents::draw(agents, crate::ctl::now(), look);
+        if !jobs.is_empty() {
+            text += "\n";
+            text += &render::jobs::list(jobs, crate::ctl::now(), look);
+        }
         text += "\nWhat happened last\n";
         for line in &self.events {
             let _ = writeln!(text, "  {}", render::table::cut(line, width.saturating_sub(2)));
         }
         let _ = writeln!(
             text,
-            "\n{}, {}, {}, {}; the last about agents:",
+            "\n{}, {}, {}, {} done, {}; the last about agents:",
             count(summary.events, "event"),
             count(summary.crashes, "crash"),
             count(summary.relaunches, "relaunch"),
+            count(summary.jobs_succeeded, "job"),
             count(feed.lines(), "StatsD line")
         );
         for line in feed.last() {
@@ -114,12 +129,15 @@ impl Drop for Show {
 /// The last word: what was seen.
 pub(super) fn summary(summary: &Summary) -> String {
     format!(
-        "In {} s: {}, {}, {}, {}, {}.\n\
+        "In {} s: {}, {}, {}; {} succeeded, {} failed as planned, {}; {}, {}.\n\
          Nothing is left behind. Next: `tsup start`, then `tsup ctl agents` shows your own agents.\n",
         summary.seconds,
         count(summary.agents_seen, "agent"),
         count(summary.crashes, "crash"),
         count(summary.relaunches, "relaunch"),
+        count(summary.jobs_succeeded, "job"),
+        summary.jobs_failed,
+        count(summary.job_retries, "further attempt"),
         count(summary.events, "event"),
         count(summary.statsd_lines, "StatsD line")
     )

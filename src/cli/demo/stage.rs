@@ -14,6 +14,7 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::feed::Feed;
+use super::jobs;
 use crate::config::plain;
 use crate::ctl::client::Client;
 
@@ -50,6 +51,7 @@ impl Stage {
         for look in ["claude", "codex", "gemini"] {
             symlink(&exe, stage.dir.join("bin").join(look)).map_err(|e| fail("make its agents", e))?;
         }
+        jobs::write(&stage.dir).map_err(|e| fail("write its scripts", e))?;
         fs::write(stage.dir.join("tsup.toml"), stage.configuration(feed.port()))
             .map_err(|e| fail("write its configuration", e))?;
         let log = fs::File::create(stage.dir.join("supervisor.log")).map_err(|e| fail("make its log", e))?;
@@ -79,7 +81,7 @@ impl Stage {
         let dir = self.dir.display();
         let mut text = format!(
             "[tmux]\nsockets = [\"{dir}/tmux.sock\"]\n[statsd]\ntargets = [\"127.0.0.1:{statsd_port}\"]\n\
-             [relaunch]\ninitial_delay_seconds = 1.0\n"
+             [relaunch]\ninitial_delay_seconds = 1.0\n[tes]\nregistries = [\"{dir}/registry.json\"]\nslots = 2\n"
         );
         let mut session = "";
         for (of, name, role, look, life) in CAST {
@@ -124,9 +126,12 @@ impl Stage {
         }
     }
 
-    /// Ends the supervisor: in order, and by force when it takes too long.
+    /// Ends the jobs and the supervisor: in order, and by force when it takes too long.
     fn end(&self, mut child: Child) {
-        let _ = Client::connect(&self.socket()).and_then(|mut c| c.ask(Verb::Shutdown));
+        if let Ok(mut desk) = Client::connect(&self.socket()) {
+            let _ = jobs::end_all(&mut desk);
+            let _ = desk.ask(Verb::Shutdown);
+        }
         let deadline = Instant::now() + PATIENCE;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
