@@ -77,11 +77,13 @@ mod tests {
 
     #[test]
     fn a_receiver_is_told_from_nobody() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // An address of its own: on the usual one somebody else may take the port as soon as it is free.
+        let host = "127.83.0.7";
+        let receiver = UdpSocket::bind((host, 0)).unwrap();
         let port = receiver.local_addr().unwrap().port();
-        assert_eq!(level(StatsdTarget::Udp { host: "127.0.0.1".into(), port }), Level::Ok);
+        assert_eq!(level(StatsdTarget::Udp { host: host.into(), port }), Level::Ok);
         drop(receiver);
-        assert_eq!(level(StatsdTarget::Udp { host: "127.0.0.1".into(), port }), Level::Warn);
+        assert_eq!(level(StatsdTarget::Udp { host: host.into(), port }), Level::Warn);
         assert_eq!(level(StatsdTarget::Unix("/nowhere/at/all".into())), Level::Warn);
         assert_eq!(look(None)[0].level, Level::Ok);
     }

@@ -120,7 +120,11 @@ pub(super) fn record(folder: &Path, record: &Record) -> io::Result<()> {
 pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
     // The claim first: it is made under the lock, so a lock that is free behind it belonged to a shim that has
     // ended. The record last: it is in place before the lock is let go.
-    let claim = read::<Claim>(&folder.join(CLAIM))?;
+    let claim = match read::<Claim>(&folder.join(CLAIM)) {
+        // What is in the folder's place is told by the lock.
+        Err(e) if is_no_folder(&e) => None,
+        claim => claim?,
+    };
     let locked = is_locked(folder)?;
     // A claim that was begun and cannot be read is a claim: something may have run.
     let unreadable = || Claim {
@@ -137,12 +141,16 @@ pub fn look(folder: &Path, id: AttemptId) -> io::Result<Found> {
     Ok(Found { locked, record, claim: claim.map(|c| c.unwrap_or_else(unreadable)) })
 }
 
+fn is_no_folder(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP))
+}
+
 /// `None` when something else is in the folder's place.
 fn is_locked(folder: &Path) -> io::Result<Option<bool>> {
     let file = match open_folder(folder) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(false)),
-        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP)) => return Ok(None),
+        Err(e) if is_no_folder(&e) => return Ok(None),
         Err(e) => return Err(e),
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
