@@ -107,6 +107,8 @@ struct Common {
     shelf: watch::Sender<Option<Arc<Shelf>>>,
     /// Whether the queue has what the store had.
     loaded: watch::Sender<bool>,
+    /// Whether somebody drains: until that is ended, or the supervisor is.
+    draining: watch::Sender<bool>,
     /// Why nothing is started.
     closed: watch::Sender<Option<String>>,
     counts: watch::Sender<[u64; JobState::ALL.len()]>,
@@ -237,6 +239,7 @@ impl Tes {
                 host: OnceLock::new(),
                 shelf: watch::Sender::new(None),
                 loaded: watch::Sender::new(false),
+                draining: watch::Sender::new(false),
                 closed: watch::Sender::new(None),
                 counts: watch::Sender::new([0; JobState::ALL.len()]),
                 queue: Gate::with_capacity(path.child("queue"), queue::CAPACITY),

@@ -223,13 +223,15 @@ impl JobActor {
         cx.offload(move || files::revoke(&folder, id, &boot_id).unwrap_or(false), Msg::Revoked);
     }
 
-    fn cancel(&mut self) {
+    fn cancel(&mut self, cx: &mut Cx<Self>) {
         self.cancelled = true;
         match self.at {
             At::Finding => {}
             At::Ordered => {
-                if self.shared.shims.control(shims::Msg::Stop(self.task.id)).is_err() {
-                    tracing::error!(job = %self.task.id.job, "a job was to end and its shim could not be told");
+                // On the lane of the orders, so that it stays behind the one that it is about.
+                if let Err(full) = self.shared.shims.work(shims::Msg::Stop(self.task.id)) {
+                    let shims = self.shared.shims.clone();
+                    cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
                 }
             }
             At::Adopted(shim) => place::terminate(shim),
@@ -313,7 +315,7 @@ impl Actor for JobActor {
             Msg::Revoked(true) => self.end(Ending::Cancelled, None, cx),
             // A shim was faster: what it does is ended the usual way.
             Msg::Revoked(false) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
-            Msg::Cancel => self.cancel(),
+            Msg::Cancel => self.cancel(cx),
         }
         Ok(())
     }

@@ -147,7 +147,7 @@ impl Tes {
     /// Ends a job; answers when it has ended.
     pub async fn cancel(&self, job: &str) -> Result<JobDoc, UserError> {
         let id = self.find(job).await?;
-        let was_here = self.patiently(Lane::Control, |reply| Msg::Cancel(id, reply)).await?;
+        let was_here = self.patiently(Lane::Control, |reply| Msg::Cancel(id, reply)).await??;
         let doc = self.doc(id).await?;
         if was_here {
             return Ok(doc);
@@ -226,8 +226,10 @@ impl Tes {
         if doc.state != JobState::Dead {
             return Err(UserError::new(Exit::Refused, format!("job {id} is not dead: {}", doc.state)));
         }
-        self.patiently(Lane::Control, |reply| Msg::Drop(id, reply)).await??;
-        Ok(doc)
+        if self.patiently(Lane::Control, |reply| Msg::Drop(id, reply)).await?? {
+            return Ok(doc);
+        }
+        Err(UserError::new(Exit::Refused, format!("job {id} is not dead any more")))
     }
 
     /// Starts nothing any more, and answers when nothing runs.

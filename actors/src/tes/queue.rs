@@ -9,7 +9,7 @@
 //! - `queue/run.rs`: starts and ends of attempts
 //! - `queue/ask.rs`: what people ask
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ pub(super) enum Msg {
     /// The actor of an attempt crashed; its name in the tree.
     Crashed(Arc<str>),
     /// End a job; answered when it has ended, or at once where there is none that has not.
-    Cancel(JobId, Reply<bool>),
+    Cancel(JobId, Reply<Result<bool, UserError>>),
     /// Hold a job back, or release it.
     Hold(JobId, bool, Reply<Result<bool, UserError>>),
     /// A job that ended is wanted again. `None` once taken.
@@ -120,6 +120,8 @@ pub(super) enum Msg {
     Retention,
     /// These may be forgotten; their files are gone. Empty when there was none.
     Forgettable(Vec<(JobId, JobState)>),
+    /// The files of these are gone.
+    FilesGone(Vec<(JobId, JobState)>, Option<Reply<Result<bool, UserError>>>),
 }
 
 /// What the queue cannot do now, and why.
@@ -169,6 +171,11 @@ pub(super) struct QueueActor {
     again: Vec<Then>,
     closed: Closed,
     drains: Vec<Reply<()>>,
+    /// Ended jobs that somebody wants again, until that is durable; and those that are being forgotten.
+    requeuing: HashSet<JobId>,
+    forgetting: HashSet<JobId>,
+    /// Whether the store knows something else than this queue.
+    doubted: bool,
     /// Jobs by state: those that have not ended as they were told last, and those that have.
     counts: [u64; JobState::ALL.len()],
     /// Those that wait for their turn, by priority, as they were told last.
@@ -186,6 +193,7 @@ impl QueueActor {
         let ids = RandomState::new();
         let seed = ids.hash_one(now_mono());
         let queue = Queue::new(shared.caps());
+        let drain = *shared.draining.borrow();
         QueueActor {
             shared,
             jobs,
@@ -200,8 +208,11 @@ impl QueueActor {
             next_batch: 0,
             coming: (0, 0),
             again: Vec::new(),
-            closed: Closed { loading: true, ..Closed::default() },
+            closed: Closed { loading: true, drain, ..Closed::default() },
             drains: Vec::new(),
+            requeuing: HashSet::new(),
+            forgetting: HashSet::new(),
+            doubted: false,
             counts: [0; JobState::ALL.len()],
             depths: [0; 5],
             timer: None,
@@ -356,15 +367,38 @@ impl QueueActor {
         }
         self.closed.loading = false;
         self.closed.store = None;
+        let ended: Vec<JobId> =
+            self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
+        for mut waiter in ended.iter().filter_map(|job| self.waiters.remove(job)).flatten() {
+            waiter.send(());
+        }
         self.reconsider(cx);
         self.shared.schedules.loaded(loaded.schedules);
         self.shared.loaded.send_replace(true);
         cx.ready();
     }
 
+    /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.
+    fn answer_early(&mut self, message: &mut Msg) -> bool {
+        let early = || {
+            UserError::new(tsup_core::error::Exit::Refused, "jobs are still being read from the store")
+                .hint("nothing was changed; try again in a moment")
+        };
+        match message {
+            Msg::WaitEnd(job, reply) => self.waiters.entry(*job).or_default().push(reply.take()),
+            Msg::Cancel(_, reply)
+            | Msg::Hold(_, _, reply)
+            | Msg::Drop(_, reply)
+            | Msg::Requeue(_, _, reply) => reply.send(Err(early())),
+            _ => return false,
+        }
+        true
+    }
+
     /// What every message ends with.
     fn settle(&mut self) {
-        if !self.drains.is_empty()
+        if !self.closed.loading
+            && !self.drains.is_empty()
             && self.queue.running() == 0
             && self.cards.values().all(|c| c.running.is_none())
         {
@@ -401,6 +435,9 @@ impl Actor for QueueActor {
     }
 
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
+        if self.closed.loading && self.answer_early(message) {
+            return Ok(());
+        }
         match message {
             Msg::Loaded(loaded) => {
                 if let Some(loaded) = loaded.take() {
@@ -445,11 +482,15 @@ impl Actor for QueueActor {
             Msg::Groups(reply) => reply.send(self.groups()),
             Msg::Drain(reply) => {
                 self.closed.drain = true;
+                self.shared.draining.send_replace(true);
+                self.drains.retain(Reply::is_wanted);
                 self.drains.push(reply.take());
                 self.reconsider(cx);
             }
             Msg::EndDrain(reply) => {
                 let was = std::mem::take(&mut self.closed.drain);
+                self.shared.draining.send_replace(false);
+                self.drains.clear();
                 self.reconsider(cx);
                 reply.send(was);
             }
@@ -460,8 +501,12 @@ impl Actor for QueueActor {
             }
             Msg::Retention => self.retention(cx),
             Msg::Forgettable(jobs) => self.forget(std::mem::take(jobs), cx),
+            Msg::FilesGone(jobs, reply) => self.files_gone(std::mem::take(jobs), reply.take(), cx),
         }
         self.settle();
+        if self.doubted {
+            return Err(Failure::new("the store knows another state of a job"));
+        }
         Ok(())
     }
 }

@@ -129,8 +129,12 @@ impl Actor for Shims {
                 }
             }
             Msg::Stop(id) => {
-                // A server that is gone has told so: the job looks for its shim itself.
-                let _ = self.order(&Order::Stop(*id));
+                // A server that is gone has told so: the job looks for its shim itself. One that takes nothing
+                // more just now is waited for.
+                if !self.order(&Order::Stop(*id)) && self.orders.is_some() {
+                    let id = *id;
+                    cx.after(limits::SHIMS_AGAIN, Lane::Work, Msg::Stop(id)).detach();
+                }
             }
             Msg::News(whose, news) if *whose == self.server => {
                 for one in std::mem::take(news) {

@@ -104,6 +104,9 @@ pub const CLAIM_LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// An attempt whose shim another supervisor ordered is looked at again after this time, also when the process that
 /// its claim names still runs: a script that can write there may have named any.
 pub const ADOPTED_LOOK: Duration = Duration::from_secs(5);
+/// How often an attempt's actor is tried to be started, [`CLAIM_LOOK_AGAIN`] apart, while another one of its name is
+/// on its way out.
+pub const JOB_ACTOR_TRIES: usize = 500;
 /// Rounds in which processes that a killed shim left behind are looked for and killed.
 pub const STRAY_ROUNDS: usize = 100;
 /// Orders that wait for the shim server; at most one start and one stop for each job that runs.

@@ -129,8 +129,8 @@ pub enum Write {
         /// Whether it is held.
         held: bool,
     },
-    /// A job that has ended is wanted again: it keeps its attempts and gets more. Nothing happens to one that has
-    /// not ended.
+    /// A job that has ended is wanted again: it keeps its attempts and gets more, and nobody holds it back. Nothing
+    /// happens to one that has not ended.
     Requeue {
         /// Which.
         job: JobId,

@@ -353,10 +353,9 @@ impl Queue {
     fn cancel(&mut self, job: JobId, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job) else { return };
         if entry.state == JobState::Running {
-            if !entry.stopping {
-                entry.stopping = true;
-                effects.push(Effect::Stop(job));
-            }
+            // Whoever asks again is heard again: a second request changes nothing for one that has heard the first.
+            entry.stopping = true;
+            effects.push(Effect::Stop(job));
             return;
         }
         self.fail(job, Why::Cancelled, effects);

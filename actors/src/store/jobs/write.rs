@@ -207,7 +207,7 @@ fn tell_children(c: &Connection, parent: JobId, state: JobState) -> rusqlite::Re
 
 fn requeue(c: &Connection, job: JobId, max_attempts: u32, at: Wall) -> Outcome {
     c.prepare_cached(
-        "UPDATE jobs SET state = 'queued', finished_ms = NULL, again_ms = ?3, max_attempts = ?2, \
+        "UPDATE jobs SET state = 'queued', held = 0, finished_ms = NULL, again_ms = ?3, max_attempts = ?2, \
          failure = NULL, outputs = NULL WHERE id = ?1 AND finished_ms IS NOT NULL",
     )?
     .execute(params![job.to_string(), max_attempts, at.unix_ms()])

@@ -92,6 +92,7 @@ impl Model {
             Write::Held { held, .. } => job.is_live().then(|| job.row.job.held = *held),
             Write::Requeue { max_attempts, at, .. } => (!job.is_live()).then(|| {
                 job.row.job.max_attempts = *max_attempts;
+                job.row.job.held = false;
                 job.row.state = JobState::Queued;
                 job.row.again_at = Some(*at);
                 (job.row.finished_at, job.row.failure, job.row.outputs) = (None, None, None);

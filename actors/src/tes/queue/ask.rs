@@ -72,15 +72,22 @@ impl QueueActor {
         }
     }
 
-    pub(super) fn cancel(&mut self, job: JobId, mut reply: Reply<bool>, cx: &mut Cx<Self>) {
+    pub(super) fn cancel(
+        &mut self,
+        job: JobId,
+        mut reply: Reply<Result<bool, UserError>>,
+        cx: &mut Cx<Self>,
+    ) {
         if !self.cards.contains_key(&job) {
-            return reply.send(false);
+            return reply.send(Ok(false));
         }
         let (done, ended) = Reply::channel();
-        self.waiters.entry(job).or_default().push(done);
+        let waiters = self.waiters.entry(job).or_default();
+        waiters.retain(Reply::is_wanted);
+        waiters.push(done);
         cx.spawn(async move {
             if ended.await.is_ok() {
-                reply.send(true);
+                reply.send(Ok(true));
             }
         });
         self.step(Event::Cancel(job), None, cx);
@@ -106,12 +113,13 @@ impl QueueActor {
         mut reply: Reply<Result<bool, UserError>>,
         cx: &mut Cx<Self>,
     ) {
-        if self.cards.contains_key(&row.job.id) {
+        if !self.may_be_forgotten(row.job.id) {
             return reply.send(Ok(false));
         }
         if let Err(refused) = self.admit(&row.job) {
             return reply.send(Err(refused));
         }
+        self.requeuing.insert(row.job.id);
         let write = Write::Requeue { job: row.job.id, max_attempts: attempts, at: crate::clock::now_wall() };
         self.write(write, Then::Requeued(row, attempts, reply), cx);
     }
@@ -138,14 +146,10 @@ impl QueueActor {
         mut reply: Reply<Result<bool, UserError>>,
         cx: &mut Cx<Self>,
     ) {
-        if self.cards.contains_key(&job) {
+        if !self.may_be_forgotten(job) {
             return reply.send(Ok(false));
         }
-        let folder = self.shared.jobs_folder.join(job.to_string());
-        cx.spawn(async move {
-            crate::actor::blocking(move || drop(std::fs::remove_dir_all(folder))).await;
-        });
-        self.write(Write::Forget(vec![job]), Then::Forgotten(vec![(job, JobState::Dead)], Some(reply)), cx);
+        self.remove(vec![(job, JobState::Dead)], Some(reply), cx);
     }
 
     pub(super) fn wait_end(&mut self, job: JobId, mut reply: Reply<()>) {

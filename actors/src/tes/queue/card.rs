@@ -40,6 +40,8 @@ pub(in crate::tes) struct Running {
     pub(super) gate: Option<Gate<job::Msg>>,
     /// Somebody wants it to end.
     pub(super) stopping: bool,
+    /// In which boot it was written down as starting.
+    pub(super) started_in: Arc<str>,
 }
 
 impl Card {

@@ -34,6 +34,10 @@ pub(super) enum Then {
 
 /// A write that was not made, for whoever asked for it.
 fn not_kept(e: &StoreError) -> UserError {
+    if matches!(e, StoreError::Unavailable(_) | StoreError::Sync { .. }) {
+        return UserError::new(Exit::Failed, format!("what became of this is not known: {e}"))
+            .hint("see `tsup ctl jobs`; a submission with --key can be repeated safely");
+    }
     UserError::new(Exit::Refused, format!("nothing was changed: {e}"))
         .hint("try again; `tsup status` says how the store is")
 }
@@ -108,14 +112,16 @@ impl QueueActor {
                 reply.send(Ok(wrote == Wrote::Done));
             }
             Then::Requeued(row, attempts, mut reply) => {
+                self.requeuing.remove(&row.job.id);
                 if wrote == Wrote::Done {
                     self.requeued(*row, attempts, cx);
                 }
                 reply.send(Ok(wrote == Wrote::Done));
             }
             Then::Forgotten(jobs, reply) => {
-                if wrote == Wrote::Done {
-                    for (_, state) in jobs {
+                for (job, state) in jobs {
+                    self.forgetting.remove(&job);
+                    if wrote == Wrote::Done {
                         self.count(state, false);
                     }
                 }
@@ -134,10 +140,19 @@ impl QueueActor {
                 reply.send(Err(not_kept(e)));
             }
             Then::Start(job, _) => self.put_back(job, limits::JOBS_KEEP_AGAIN, cx),
-            Then::Held(_, _, mut reply)
-            | Then::Requeued(_, _, mut reply)
-            | Then::Forgotten(_, Some(mut reply)) => reply.send(Err(not_kept(e))),
-            Then::Forgotten(_, None) => {}
+            Then::Held(_, _, mut reply) => reply.send(Err(not_kept(e))),
+            Then::Requeued(row, _, mut reply) => {
+                self.requeuing.remove(&row.job.id);
+                reply.send(Err(not_kept(e)));
+            }
+            Then::Forgotten(jobs, reply) => {
+                for (job, _) in &jobs {
+                    self.forgetting.remove(job);
+                }
+                if let Some(mut reply) = reply {
+                    reply.send(Err(not_kept(e)));
+                }
+            }
             Then::Ended(_) | Then::Finished(..) => self.again.push(then),
         }
     }
@@ -247,7 +262,14 @@ impl QueueActor {
     pub(super) fn put_back(&mut self, job: JobId, pause: std::time::Duration, cx: &mut Cx<Self>) {
         if let Some(card) = self.cards.get_mut(&job) {
             card.attempt = card.attempt.saturating_sub(1);
-            card.running = None;
+            let running = card.running.take();
+            // Whoever cancels wins over a further attempt: the job ends, and the store is told until it takes it.
+            if running.is_some_and(|running| running.stopping) {
+                let state = JobState::Cancelled;
+                self.remember(job, state);
+                let write = Write::Finish { job, state, at: crate::clock::now_wall(), failure: None };
+                self.write(write.clone(), Then::Finished(Box::new(write), job, state), cx);
+            }
         }
         let next = After::Again(cx.now() + pause);
         self.step(Event::Ended { job, took: std::time::Duration::ZERO, next }, None, cx);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tsup_core::clock::Wall;
+use tsup_core::error::UserError;
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
@@ -18,7 +19,7 @@ use super::keep::Then;
 use super::{Ended, Msg, QueueActor};
 use crate::actor::Cx;
 use crate::clock::now_wall;
-use crate::gate::{Gate, Lane};
+use crate::gate::{Gate, Lane, Reply};
 use crate::supervisor::child;
 use crate::tes::job::{self, JobActor, Task};
 
@@ -29,8 +30,10 @@ impl QueueActor {
         card.attempt += 1;
         card.again_at = None;
         let (attempt, at) = (card.attempt, now_wall());
-        card.running = Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false }));
         let boot_id = Arc::clone(&self.shared.boot_id);
+        let started_in = Arc::clone(&boot_id);
+        card.running =
+            Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false, started_in }));
         let then = Then::Start(job, attempt);
         #[cfg(feature = "planted")]
         let then = if crate::planted::is(crate::planted::Bug::SpawnBeforeJournal) {
@@ -45,8 +48,10 @@ impl QueueActor {
     /// Its start is durable: its actor takes over.
     pub(super) fn begin(&mut self, job: JobId, attempt: u32, wrote: Wrote, cx: &mut Cx<Self>) {
         if wrote != Wrote::Done {
-            // Only another writer than this one can have ended it.
+            // The store knows better than this queue, which reads it again. Nothing is started on its word.
             tracing::error!(%job, ?wrote, "an attempt could not be written down");
+            self.doubted = true;
+            return;
         }
         let Some(card) = self.cards.get(&job).filter(|c| c.attempt == attempt && c.running.is_some()) else {
             return;
@@ -79,22 +84,27 @@ impl QueueActor {
         let spec = child(&name, gate, make).temporary();
         let jobs = self.jobs.clone();
         cx.spawn(async move {
-            // One of an earlier incarnation of the queue may still be on its way out.
-            while let Err(e) = jobs.start_child(spec.clone()).await {
-                tracing::warn!(%job, error = %e, "the actor of an attempt does not start");
+            // One of an attempt before may still be on its way out; it ends by itself, and soon.
+            for _ in 0..limits::JOB_ACTOR_TRIES {
+                let Err(e) = jobs.start_child(spec.clone()).await else { return };
+                tracing::debug!(%job, error = %e, "the actor of an attempt does not start yet");
                 tokio::time::sleep(limits::CLAIM_LOOK_AGAIN).await;
             }
+            tracing::error!(%job, "the actor of an attempt does not start");
         });
     }
 
     /// The actor of an attempt crashed: another one takes over what it finds.
     pub(super) fn crashed(&mut self, name: &str, cx: &mut Cx<Self>) {
         let Ok(job) = name.parse::<JobId>() else { return };
+        let running = self.cards.get(&job).and_then(|card| card.running.as_ref());
+        // An attempt whose start is not durable yet has no actor that could have crashed.
+        let Some(started_in) = running.filter(|r| r.gate.is_some()).map(|r| Arc::clone(&r.started_in)) else {
+            return;
+        };
         if self.queue.state(job) == Some(JobState::Running) {
             tracing::warn!(%job, "the actor of an attempt crashed; another one takes over");
-            // It was written down in this boot, or another actor has found out already that it was not.
-            let boot_id = Arc::clone(&self.shared.boot_id);
-            self.run(job, boot_id, false, cx);
+            self.run(job, started_in, false, cx);
         }
     }
 
@@ -188,6 +198,7 @@ impl QueueActor {
         let pause = limits::ATTEMPT_BEGIN_AGAIN;
         card.attempt = card.attempt.saturating_sub(1);
         let (next, after) = if stopping {
+            self.remember(job, JobState::Cancelled);
             both(JobState::Cancelled)
         } else {
             (NextState::Same(Self::wall_after(pause)), After::Again(cx.now() + pause))
@@ -208,8 +219,13 @@ impl QueueActor {
 
     /// A job that the store had. Answers whether an attempt of it is under way.
     pub(super) fn recovered(&mut self, live: Live, cx: &mut Cx<Self>) -> bool {
-        let Live { job, attempt, starting_in, again_at, parents } = live;
+        let Live { mut job, attempt, starting_in, again_at, mut parents } = live;
         let id = job.id;
+        if attempt > 0 || again_at.is_some() {
+            // Patience, time and the ends of others were for its first start.
+            (job.start_by, job.not_before) = (None, None);
+            parents.clear();
+        }
         let mut card = Card::of(&job);
         card.attempt = attempt;
         card.again_at = again_at;
@@ -226,10 +242,13 @@ impl QueueActor {
             return false;
         };
         let at: Wall = again_at.unwrap_or(job.submitted_at);
-        card.running = Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false }));
+        let started_in: Arc<str> = boot.into();
+        let boot = Arc::clone(&started_in);
+        card.running =
+            Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false, started_in }));
         self.cards.insert(id, card);
         self.step(Event::Adopted(ticket), None, cx);
-        self.run(id, boot.into(), false, cx);
+        self.run(id, boot, false, cx);
         true
     }
 
@@ -238,7 +257,7 @@ impl QueueActor {
         let settings = self.shared.settings.borrow().tes.clone();
         let before = now_wall().minus(Duration::from_secs(settings.retention_days.saturating_mul(24 * 3600)));
         let store = Arc::clone(&self.shared.store);
-        let (folder, gate) = (self.shared.jobs_folder.clone(), cx.gate().clone());
+        let gate = cx.gate().clone();
         cx.spawn(async move {
             let found = store.forgettable(before, settings.retention_jobs, limits::RETENTION_BATCH).await;
             let mut jobs = Vec::new();
@@ -247,9 +266,6 @@ impl QueueActor {
                     jobs.push((id, row.state));
                 }
             }
-            let files: Vec<_> = jobs.iter().map(|(id, _)| folder.join(id.to_string())).collect();
-            // The files go first: rows without files are forgotten the next time, files without rows never.
-            crate::actor::blocking(move || files.iter().for_each(|f| drop(std::fs::remove_dir_all(f)))).await;
             gate.insist(Lane::Work, Msg::Forgettable(jobs)).await;
         });
     }
@@ -258,9 +274,41 @@ impl QueueActor {
         let more = jobs.len() >= limits::RETENTION_BATCH;
         let pause = if more { limits::JOBS_KEEP_AGAIN } else { limits::RETENTION_EVERY };
         self.retention = Some(cx.after(pause, Lane::Work, Msg::Retention));
-        if !jobs.is_empty() {
-            let ids = jobs.iter().map(|(id, _)| *id).collect();
-            self.write(Write::Forget(ids), Then::Forgotten(jobs, None), cx);
+        let jobs = jobs.into_iter().filter(|(id, _)| self.may_be_forgotten(*id)).collect();
+        self.remove(jobs, None, cx);
+    }
+
+    /// Whether nobody wants a job again: from here to its being forgotten nobody can.
+    pub(super) fn may_be_forgotten(&self, job: JobId) -> bool {
+        !self.cards.contains_key(&job) && !self.requeuing.contains(&job) && !self.forgetting.contains(&job)
+    }
+
+    /// Removes the files of jobs; then they are forgotten. The files go first: rows without files are forgotten the
+    /// next time, files without rows never.
+    pub(super) fn remove(
+        &mut self,
+        jobs: Vec<(JobId, JobState)>,
+        reply: Option<Reply<Result<bool, UserError>>>,
+        cx: &mut Cx<Self>,
+    ) {
+        self.forgetting.extend(jobs.iter().map(|(id, _)| *id));
+        let (folder, gate) = (self.shared.jobs_folder.clone(), cx.gate().clone());
+        cx.spawn(async move {
+            let files: Vec<_> = jobs.iter().map(|(id, _)| folder.join(id.to_string())).collect();
+            crate::actor::blocking(move || files.iter().for_each(|f| drop(std::fs::remove_dir_all(f)))).await;
+            gate.insist(Lane::Control, Msg::FilesGone(jobs, reply)).await;
+        });
+    }
+
+    /// One write for each, so that what was forgotten is known of each.
+    pub(super) fn files_gone(
+        &mut self,
+        jobs: Vec<(JobId, JobState)>,
+        mut reply: Option<Reply<Result<bool, UserError>>>,
+        cx: &mut Cx<Self>,
+    ) {
+        for (id, state) in jobs {
+            self.write(Write::Forget(vec![id]), Then::Forgotten(vec![(id, state)], reply.take()), cx);
         }
     }
 }
