@@ -151,8 +151,9 @@ pub struct Record {
 
 /// What is found of an attempt that was started before the supervisor came back.
 ///
-/// The order of looking matters: the lock first, then the record. A shim holds its lock until its record is
-/// in place, so a lock that is free and a record that is not there mean that there will be none.
+/// The order of looking matters: the claim first, then the lock, then the record. A shim makes its claim under its
+/// lock, and holds that until its record is in place: a claim, a lock that is free and a record that is not there mean
+/// that there will be none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// Whether somebody holds the attempt's lock.
