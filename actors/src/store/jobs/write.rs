@@ -228,8 +228,11 @@ fn forget(c: &Connection, jobs: &[JobId]) -> Outcome {
         c.prepare_cached("DELETE FROM parents WHERE seq = ?1")?.execute([seq])?;
         if Some(seq) == last {
             // Numbers are not given twice.
-            c.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
-                .execute([seq.to_string()])?;
+            c.prepare_cached(
+                "INSERT INTO meta VALUES ('last_seq', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value \
+                 WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)",
+            )?
+            .execute([seq.to_string()])?;
         }
     }
     Ok(done_if(forgotten))
