@@ -223,6 +223,11 @@ fn the_wait_outlives_the_supervisor_and_ctrl_c_ends_the_wait_alone() {
     };
     let id = eventually("it runs", || running(&w));
     let waiting = w.command(&["ctl", "wait", &id]).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("it is connected", || {
+        let files = fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?;
+        let mut files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file.to_string_lossy().starts_with("socket:")).then_some(())
+    });
     w.kill9();
     w.run();
     assert_eq!(eventually("it still runs", || running(&w)), id);
