@@ -329,10 +329,10 @@ fn held_cancelled_released() {
     b.submit(job(4));
     b.step(Event::Cancel(id(4)));
     assert_eq!(b.ends.last(), Some(&(4, JobState::Cancelled)));
-    // One that runs is stopped once, and ends once, whatever its attempt says.
-    let stop = b.queue.step(Event::Cancel(id(3)), b.now);
-    assert_eq!(stop, [Effect::Stop(id(3))]);
-    assert!(b.queue.step(Event::Cancel(id(3)), b.now).is_empty());
+    // Whoever asks again is heard again, for the first order may have come to nobody; it ends once, whatever its attempt says.
+    for _ in 0..2 {
+        assert_eq!(b.queue.step(Event::Cancel(id(3)), b.now), [Effect::Stop(id(3))]);
+    }
     let again = Event::Ended { job: id(3), took: S, next: After::Again(at(9)) };
     assert_eq!(b.step(again), [2]);
     assert_eq!(b.ends.last(), Some(&(3, JobState::Cancelled)));
