@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to tell")]
 
+#[path = "parts/common.rs"]
+mod common;
 #[path = "fleet/cost.rs"]
 mod cost;
 #[path = "fleet/hook.rs"]
@@ -16,6 +18,10 @@ mod reaction;
 mod screens;
 #[path = "fleet/world.rs"]
 mod world;
+
+pub(crate) use common::percentile;
+
+use common::Question;
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +40,7 @@ const FULL: Size =
 const QUICK: Size =
     Size { deaths: 20, lines: 30, hooks: 50, idle_seconds: 6, commands: 20, big: 200, changes: 12 };
 
-type Question = (&'static str, fn(Size));
-
-const QUESTIONS: [Question; 8] = [
+const QUESTIONS: [Question<Size>; 8] = [
     ("death", reaction::death),
     ("line", reaction::line),
     ("hook", hook::hook),
@@ -47,29 +51,8 @@ const QUESTIONS: [Question; 8] = [
     ("memory", cost::memory),
 ];
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
-    let asked: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
-    if let Some(unknown) = asked.iter().find(|a| !QUESTIONS.iter().any(|(name, _)| name == *a)) {
-        let names: Vec<_> = QUESTIONS.iter().map(|(name, _)| *name).collect();
-        eprintln!("no question `{unknown}`: ask {}", names.join(", "));
-        std::process::exit(2);
-    }
-    for (name, measure) in QUESTIONS {
-        if asked.is_empty() || asked.iter().any(|a| *a == name) {
-            measure(size);
-        }
-    }
-}
-
-/// The value below which `percent` of the sorted values lie.
-pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
-    if sorted.is_empty() {
-        return f64::NAN;
-    }
-    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
+fn main() -> std::process::ExitCode {
+    common::ask(&QUESTIONS, FULL, QUICK)
 }
 
 /// A row of percentiles in milliseconds.

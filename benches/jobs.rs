@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to tell")]
 
+#[path = "parts/common.rs"]
+mod common;
 #[path = "jobs/cpu.rs"]
 mod cpu;
 #[path = "jobs/peers.rs"]
@@ -20,6 +22,10 @@ mod submit;
 mod talk;
 #[path = "jobs/world.rs"]
 mod world;
+
+pub(crate) use common::percentile;
+
+use common::Question;
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +69,7 @@ const QUICK: Size = Size {
     peers: 100,
 };
 
-type Question = (&'static str, fn(Size));
-
-const QUESTIONS: [Question; 5] = [
+const QUESTIONS: [Question<Size>; 5] = [
     ("run", run::run),
     ("submit", submit::submit),
     ("urgent", queue::urgent),
@@ -73,27 +77,6 @@ const QUESTIONS: [Question; 5] = [
     ("peers", peers::peers),
 ];
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
-    let asked: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
-    if let Some(unknown) = asked.iter().find(|a| !QUESTIONS.iter().any(|(name, _)| name == *a)) {
-        let names: Vec<_> = QUESTIONS.iter().map(|(name, _)| *name).collect();
-        eprintln!("no question `{unknown}`: ask {}", names.join(", "));
-        std::process::exit(2);
-    }
-    for (name, measure) in QUESTIONS {
-        if asked.is_empty() || asked.iter().any(|a| *a == name) {
-            measure(size);
-        }
-    }
-}
-
-/// The value below which `percent` of the sorted values lie.
-pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
-    if sorted.is_empty() {
-        return f64::NAN;
-    }
-    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
+fn main() -> std::process::ExitCode {
+    common::ask(&QUESTIONS, FULL, QUICK)
 }

@@ -16,6 +16,9 @@ use std::process::ExitCode;
 
 #[path = "killtest/check.rs"]
 mod check;
+#[path = "parts/common.rs"]
+#[expect(dead_code, reason = "the benches that measure use more of it")]
+mod common;
 #[path = "killtest/cycle.rs"]
 mod cycle;
 #[path = "killtest/driver.rs"]

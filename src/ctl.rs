@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod client;
+mod interrupt;
 pub mod jobs;
 pub mod metrics;
 pub mod record;

@@ -129,17 +129,9 @@ struct Counters {
 }
 
 /// See [`Common`].
-#[derive(Clone)]
-struct Shared(Arc<Common>);
+type Shared = Arc<Common>;
 
-impl std::ops::Deref for Shared {
-    type Target = Common;
-    fn deref(&self) -> &Common {
-        &self.0
-    }
-}
-
-impl Shared {
+impl Common {
     /// The profiles of now.
     fn profiles(&self) -> Arc<Profiles> {
         Arc::clone(&self.profiles.borrow())
@@ -193,7 +185,7 @@ impl Fleet {
                 .collect(),
         };
         let drift = drift::Memory::default();
-        let shared = Shared(Arc::new(Common {
+        let shared = Arc::new(Common {
             drift: Gate::new(plan.path.child("(drift)")),
             drifting: drift.firing.subscribe(),
             shadow: drift.shadow.subscribe(),
@@ -219,7 +211,7 @@ impl Fleet {
             counters,
             resources: plan.resources,
             directory: Directory::new(),
-        }));
+        });
         Fleet { shared }
     }
 

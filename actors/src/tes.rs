@@ -120,19 +120,11 @@ struct Common {
 }
 
 /// See [`Common`].
-#[derive(Clone)]
-struct Shared(Arc<Common>);
+type Shared = Arc<Common>;
 
-impl std::ops::Deref for Shared {
-    type Target = Common;
-    fn deref(&self) -> &Common {
-        &self.0
-    }
-}
-
-impl Shared {
+impl Common {
     /// Tells of each change of the configuration and of the registries.
-    async fn follow<M: Send + 'static>(self, gate: Gate<M>, message: fn() -> M) {
+    async fn follow<M: Send + 'static>(self: Arc<Self>, gate: Gate<M>, message: fn() -> M) {
         let (mut settings, mut shelf) = (self.settings.clone(), self.shelf.subscribe());
         loop {
             let changed = tokio::select! {
@@ -222,7 +214,7 @@ impl Tes {
         tmux_folders.dedup();
         let path = plan.path;
         Tes {
-            shared: Shared(Arc::new(Common {
+            shared: Arc::new(Common {
                 jobs_folder: plan.home.join("jobs"),
                 home: plan.home,
                 exe: plan.exe,
@@ -248,7 +240,7 @@ impl Tes {
                 waiting: Heirloom::new(shims::Waiting::default()),
                 schedules: schedules::Place::new(&path),
                 path,
-            })),
+            }),
         }
     }
 

@@ -12,6 +12,8 @@ use tsup::ctl::client::Client;
 use tsup_core::wire::doc::AgentDoc;
 use tsup_core::wire::verb::{Body, Verb};
 
+use crate::common::{end, unique};
+
 /// How panes are spread: sessions, windows in each, panes in each window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
@@ -199,21 +201,6 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        let _ = self.try_ask(Verb::Shutdown);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        end(&mut self.child, &self.socket);
     }
-}
-
-fn unique() -> u32 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

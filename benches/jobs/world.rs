@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tsup::ctl::client::Client;
 use tsup_core::wire::verb::{Body, Verb};
 
+use crate::common::{end, unique};
+
 /// What does not come within this time does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -133,21 +135,6 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        let _ = Client::connect(&self.socket).and_then(|mut client| client.ask(Verb::Shutdown));
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        end(&mut self.child, &self.socket);
     }
-}
-
-fn unique() -> u32 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -4,13 +4,12 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Event;
 
 use super::client::{Client, Events, closed};
+use super::interrupt;
 use crate::cli::{Cx, Outcome};
-use crate::config::plain;
 
 /// Whether these are kinds of events.
 pub fn check(kinds: &[String]) -> Result<(), UserError> {
@@ -51,24 +50,8 @@ pub fn follow(cx: &Cx, client: Client, mut kinds: Vec<String>) -> Outcome {
 
 /// Closes the connection when the person presses Ctrl-C, so that what waits for it ends in order.
 fn end_on_interrupt(events: &Events) -> Result<Arc<AtomicBool>, UserError> {
-    let failed =
-        |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot wait for Ctrl-C: {}", plain(&e)));
-    let connection = events.connection().map_err(failed)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&interrupted);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
-    // Taken here and not in the thread: from now on Ctrl-C is ours.
-    let mut interrupt = {
-        let _in_runtime = runtime.enter();
-        signal(SignalKind::interrupt()).map_err(failed)?
-    };
-    std::thread::Builder::new()
-        .name("interrupt".into())
-        .spawn(move || {
-            runtime.block_on(interrupt.recv());
-            seen.store(true, Ordering::Release);
-            let _ = connection.shutdown(Shutdown::Both);
-        })
-        .map_err(failed)?;
-    Ok(interrupted)
+    let connection = events.connection().map_err(|e| interrupt::failed(&e))?;
+    interrupt::notice(move || {
+        let _ = connection.shutdown(Shutdown::Both);
+    })
 }

@@ -16,7 +16,7 @@ fn connect(w: &World) -> UnixStream {
     stream
 }
 
-fn answer(stream: &mut UnixStream) -> Option<Response> {
+pub(crate) fn answer(stream: &mut UnixStream) -> Option<Response> {
     let mut header = [0u8; HEADER_BYTES];
     stream.read_exact(&mut header).ok()?;
     let header = Header::parse(&header, u32::MAX).unwrap();
@@ -25,7 +25,7 @@ fn answer(stream: &mut UnixStream) -> Option<Response> {
     Some(frame::decode(header, Kind::Response, &payload).unwrap())
 }
 
-fn rss_kib(pid: u32) -> u64 {
+pub(crate) fn rss_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -119,7 +119,7 @@ fn without_a_server_nobody_starts_one_and_the_first_to_come_is_found() {
     w.run();
     assert!(w.json(&["ctl", "agents", "--json"])["agents"].as_array().unwrap().is_empty());
     assert!(!std::path::Path::new(&w.tmux_socket()).exists(), "no server was started");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.agents_when("it is found", |a| a.len() == 1 && a[0]["state"] == "fresh");
     w.tmux(&["copy-mode", "-t", "web:dev"]);
     // A person who scrolls up sees an older screen; the agent goes on resting.

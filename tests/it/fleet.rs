@@ -11,7 +11,7 @@ fn by_name<'a>(agents: &'a [Value], name: &str) -> &'a Value {
 #[test]
 fn agents_of_a_running_tmux_are_found_without_being_declared() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.tmux(&["new-window", "-d", "-t", "web:", "-n", "shell", "sh"]);
     w.tmux(&["new-session", "-d", "-s", "api", "-n", "two", &w.fake("codex", "start 0.1, idle 3600")]);
     w.tmux(&["split-window", "-d", "-t", "api:two", &w.fake("gemini", "start 0.1, busy 3600")]);
@@ -40,7 +40,7 @@ fn agents_of_a_running_tmux_are_found_without_being_declared() {
 #[test]
 fn an_agent_typed_into_a_shell_is_found_and_its_end_is_told() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "sh"]);
+    w.dev(&["sh"]);
     w.run();
     let mut watch = w.watch(&[]);
     eventually("the watch is attached", || {
@@ -119,7 +119,7 @@ fn after_kill_9_the_next_supervisor_finds_the_same_agents_with_their_counters() 
 #[test]
 fn what_is_only_watched_is_never_touched() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.run();
     let agents = w.agents_when("one agent", |a| a.len() == 1);
     let id = agents[0]["id"].as_str().unwrap();

@@ -9,16 +9,12 @@ use tsup_core::fleet::state::{AgentState, Detail};
 use tsup_core::ids::ProcId;
 
 use crate::harness::{TSUP, World, eventually};
-
-fn counter(w: &World, name: &str) -> u64 {
-    let doc = w.json(&["ctl", "metrics", "--current", "--json"]);
-    doc["counters"][name].as_u64().unwrap_or(0)
-}
+use crate::hooks::{counted, counter, type_line};
 
 #[test]
 fn frames_in_the_right_format_about_another_process_change_no_state() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.run();
     let rests = |s: &serde_json::Value| matches!(s.as_str(), Some("idle" | "fresh"));
     let agents = w.agents_when("it rests", |a| a.len() == 1 && rests(&a[0]["state"]));
@@ -73,24 +69,11 @@ fn a_stop_that_no_hook_tells_of_is_seen_on_the_screen() {
         w.home().display()
     );
     fs::write(&path, text).unwrap();
-    w.tmux(&[
-        "new-session",
-        "-d",
-        "-s",
-        "web",
-        "-n",
-        "dev",
-        "-x",
-        "80",
-        "-y",
-        "24",
-        &format!("sh {}", path.display()),
-    ]);
+    w.dev(&["-x", "80", "-y", "24", &format!("sh {}", path.display())]);
     w.run();
     w.agents_when("it has come up", |a| a.len() == 1 && a[0]["state"] == "idle");
-    w.tmux(&["send-keys", "-t", "web:dev", "-l", r#"{"hook_event_name":"UserPromptSubmit"}"#]);
-    w.tmux(&["send-keys", "-t", "web:dev", "Enter"]);
+    counted(&w, "hooks.received", || type_line(&w, "web:dev", r#"{"hook_event_name":"UserPromptSubmit"}"#));
     w.agents_when("its hook says that it works", |a| a[0]["state"] == "busy");
-    w.tmux(&["send-keys", "-t", "web:dev", "esc", "Enter"]);
+    type_line(&w, "web:dev", "esc");
     w.agents_when("its screen says that it rests", |a| a[0]["state"] == "idle");
 }

@@ -107,6 +107,11 @@ impl World {
         String::from_utf8_lossy(&out.stdout).trim_end().to_owned()
     }
 
+    /// Opens the window `dev` of the session `web`; `more` are further arguments, the command last.
+    pub(crate) fn dev(&self, more: &[&str]) {
+        self.tmux(&[&["new-session", "-d", "-s", "web", "-n", "dev"], more].concat());
+    }
+
     /// The command line with this world's home, configuration and a clean environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(TSUP);

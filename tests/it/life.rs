@@ -146,19 +146,7 @@ fn a_life_whose_hooks_are_called_is_told_in_the_same_order() {
 #[test]
 fn what_is_only_quoted_or_typed_changes_no_state() {
     let mut w = World::new();
-    w.tmux(&[
-        "new-session",
-        "-d",
-        "-s",
-        "web",
-        "-n",
-        "dev",
-        "-x",
-        "120",
-        "-y",
-        "40",
-        &w.fake("claude", "start 0.1, idle 3600"),
-    ]);
+    w.dev(&["-x", "120", "-y", "40", &w.fake("claude", "start 0.1, idle 3600")]);
     w.run();
     let rest = |a: &[Value]| a.len() == 1 && (a[0]["state"] == "idle" || a[0]["state"] == "fresh");
     let agents = w.agents_when("it rests", rest);
@@ -232,7 +220,7 @@ fn after_kill_9_every_state_is_known_again_at_once() {
 fn a_stopped_agent_waits_and_goes_on() {
     let mut w = World::new();
     // tmux lets go on what it started itself, so a shell with jobs stands between.
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "bash", "--norc"]);
+    w.dev(&["bash", "--norc"]);
     w.tmux(&["send-keys", "-t", "web:dev", &w.fake("claude", "start 0.1, busy 3600"), "Enter"]);
     w.run();
     let agents = w.agents_when("it works", |a| a.len() == 1 && a[0]["state"] == "busy");
@@ -250,7 +238,7 @@ fn a_stopped_agent_waits_and_goes_on() {
 #[test]
 fn explain_reads_well_and_fits_its_contract() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, ask 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, ask 3600")]);
     w.run();
     w.agents_when("it asks", |a| a.len() == 1 && a[0]["state"] == "waiting");
     let doc = w.json(&["ctl", "explain", "web/dev", "--json"]);
@@ -305,7 +293,7 @@ fn a_profile_that_appears_or_changes_is_seen_on_panes_that_are_quiet() {
     let folder = w.dir.join("own");
     std::fs::create_dir(&folder).unwrap();
     w.configure("[fleet]\nprofiles = \"own\"\n");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.tmux(&["new-window", "-d", "-t", "web:", "-n", "horse", "bash", "-c", "exec -a workhorse sleep 3600"]);
     w.run();
     // Longer than panes without an agent are looked at, and a screen that changed is asked for.
@@ -333,7 +321,7 @@ fn a_profile_of_ones_own_is_taken_while_it_runs_and_a_broken_one_is_told() {
     let folder = w.dir.join("own");
     std::fs::create_dir(&folder).unwrap();
     w.configure("[fleet]\nprofiles = \"own\"\n");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-x", "100", "-y", "30", "sh"]);
+    w.dev(&["-x", "100", "-y", "30", "sh"]);
     w.run();
     let own = "version = 1\nname = \"workhorse\"\ntitle = \"Workhorse\"\n[recognise]\nnames = [\"workhorse\"]\n\
                [launch]\ncommand = [\"workhorse\"]\n";

@@ -25,7 +25,7 @@ fn one(w: &World) -> Value {
 #[test]
 fn a_record_is_replayed_the_same_and_with_other_rules_not() {
     let mut w = World::new();
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, idle 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, idle 3600")]);
     w.run();
     let rests = |a: &[Value]| a.len() == 1 && matches!(a[0]["state"].as_str(), Some("idle" | "fresh"));
     let agents = w.agents_when("it rests", rests);
@@ -174,7 +174,7 @@ fn shadow_profiles_tell_where_they_disagree_and_change_nothing() {
     fs::create_dir(w.dir.join("shadow")).unwrap();
     fs::write(w.dir.join("shadow/claude.toml"), BLIND).unwrap();
     w.configure("[fleet]\nshadow_profiles = \"shadow\"\n");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", "start 0.1, busy 3600")]);
+    w.dev(&[&w.fake("claude", "start 0.1, busy 3600")]);
     w.run();
     w.agents_when("it works", |a| a.len() == 1 && a[0]["state"] == "busy");
     eventually("the disagreement is counted", || {

@@ -58,7 +58,7 @@ fn a_record_ends_when_the_disk_is_full_and_nothing_else_does() {
     let w = &disk.w;
     // Screens that change all the time, each about a kilobyte of record.
     let life = "start 0.1, busy 1, ask 2, loop";
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", &w.fake("claude", life)]);
+    w.dev(&[&w.fake("claude", life)]);
     w.agents_when("it is known", |a| a.len() == 1 && a[0]["pid"].is_u64());
     let begun = w.json(&["ctl", "record", "web/dev", "--json"]);
     let path = begun["path"].as_str().unwrap().to_owned();

@@ -11,15 +11,7 @@ fn the_reference_server_holds_what_the_supervisor_counted() {
     let server = Server::start(ports);
     let mut w = World::new();
     w.configure(&format!("[statsd]\ntargets = [\"127.0.0.1:{}\"]\nflush_seconds = 0.1\n", ports.udp));
-    w.tmux(&[
-        "new-session",
-        "-d",
-        "-s",
-        "web",
-        "-n",
-        "dev",
-        &w.fake("claude", "start 0.1, busy 1, idle 4, loop"),
-    ]);
+    w.dev(&[&w.fake("claude", "start 0.1, busy 1, idle 4, loop")]);
     w.run();
     // The registry itself is among them: what falls while it is away is counted when it is back.
     let drills =

@@ -52,7 +52,7 @@ fn fingerprint(w: &World) -> String {
 fn a_watched_server_is_the_same_before_during_and_after() {
     let w = World::new();
     let agent = w.fake("claude", "start 0.1, idle 3600");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-x", "137", "-y", "41", &agent]);
+    w.dev(&["-x", "137", "-y", "41", &agent]);
     w.tmux(&["set-environment", "-t", "web", "SSH_AUTH_SOCK", "/kept"]);
     w.tmux(&["set-environment", "-t", "web", "DISPLAY", ":7"]);
     w.tmux(&["set-option", "-t", "web", "status-interval", "7"]);

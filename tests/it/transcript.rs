@@ -44,7 +44,7 @@ fn a_claude_code_that_hits_its_limit_says_until_when() {
     fs::create_dir_all(&cwd).unwrap();
     let (env, at) = (format!("HOME={}", home.display()), cwd.display().to_string());
     let fake = w.fake("claude", "start 0.1, idle 3600");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-e", &env, "-c", &at, &fake]);
+    w.dev(&["-e", &env, "-c", &at, &fake]);
     w.run();
     // Long attached when the limit is met below.
     let mut watch = w.watch(&["--kind", "agent_state"]);

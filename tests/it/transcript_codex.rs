@@ -50,7 +50,7 @@ fn a_rollout_tells_turns_tools_errors_and_limits() {
     fs::create_dir_all(&cwd).unwrap();
     let (env, at) = (format!("CODEX_HOME={}", home.display()), cwd.display().to_string());
     let fake = w.fake("codex", "start 0.1, idle 3600");
-    w.tmux(&["new-session", "-d", "-s", "web", "-n", "dev", "-e", &env, "-c", &at, &fake]);
+    w.dev(&["-e", &env, "-c", &at, &fake]);
     w.run();
     w.agents_when("it rests", |a| a.len() == 1 && matches!(a[0]["state"].as_str(), Some("fresh" | "idle")));
     let mut watch = w.watch(&["--kind", "agent_state"]);

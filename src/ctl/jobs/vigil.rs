@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tsup_core::error::{Exit, UserError};
 use tsup_core::wire::doc::jobs::JobDoc;
 use tsup_core::wire::verb::{Body, Verb};
 
 use crate::cli::{Cx, Fail};
-use crate::config::plain;
 use crate::ctl::client::line::{Answers, Asker, Heard};
 use crate::ctl::client::{Client, closed};
-use crate::ctl::unexpected;
+use crate::ctl::{interrupt, unexpected};
 
 /// How long a supervisor that went away is sought: a restart takes a second or two.
 const SOUGHT_FOR: Duration = Duration::from_secs(30);
@@ -59,7 +57,7 @@ impl Vigil {
 
     /// Ctrl-C ends the waiting from now on.
     pub fn heed_interrupt(&mut self) -> Result<(), UserError> {
-        self.interrupted = Some(interrupt()?);
+        self.interrupted = Some(interrupt::notice(|| ())?);
         Ok(())
     }
 
@@ -182,24 +180,4 @@ impl Vigil {
 
 fn too_late() -> UserError {
     UserError::new(Exit::TimedOut, "not all of them have ended in this time").hint("they go on")
-}
-
-/// Notices Ctrl-C. Whoever waits looks from time to time.
-fn interrupt() -> Result<Arc<AtomicBool>, UserError> {
-    let failed =
-        |e: std::io::Error| UserError::new(Exit::Failed, format!("cannot wait for Ctrl-C: {}", plain(&e)));
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&interrupted);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
-    // Taken here and not in the thread: from now on Ctrl-C is ours.
-    let mut interrupt = {
-        let _in_runtime = runtime.enter();
-        signal(SignalKind::interrupt()).map_err(failed)?
-    };
-    let work = move || {
-        runtime.block_on(interrupt.recv());
-        seen.store(true, Ordering::Release);
-    };
-    std::thread::Builder::new().name("interrupt".into()).spawn(work).map_err(failed)?;
-    Ok(interrupted)
 }

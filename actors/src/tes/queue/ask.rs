@@ -165,9 +165,9 @@ impl QueueActor {
     /// What is known of a job that has not ended, or whose end is not durable yet.
     pub(super) fn now(&self, job: JobId, now: Mono) -> Option<Now> {
         let card = self.cards.get(&job)?;
-        // Ended, and not durable yet: then nothing else is told than before.
-        let state = self.queue.state(job).unwrap_or(card.shown);
-        let waiting_for = self.queue.waiting_for(job, now).map(|w| w.to_string());
+        let state = self.state_told(job, card);
+        let waits = self.queue.waiting_for(job, now).filter(|_| state != JobState::Running);
+        let waiting_for = waits.map(|w| w.to_string());
         let waiting_for = waiting_for.or_else(|| {
             card.running.as_ref().filter(|r| r.stopping).map(|_| "its end, which was asked for".into())
         });
@@ -180,13 +180,21 @@ impl QueueActor {
         })
     }
 
+    /// The state that a job may be said to be in: while the end of an attempt is not durable yet, nothing else is
+    /// told than before, whether it ends the job or not.
+    fn state_told(&self, job: JobId, card: &Card) -> JobState {
+        match self.queue.state(job) {
+            Some(state) if state == JobState::Running || card.running.is_none() => state,
+            _ => card.shown,
+        }
+    }
+
     pub(super) fn in_states(&self, states: &[JobState], script: Option<&str>, limit: usize) -> Vec<JobId> {
         let mut found: Vec<(u64, JobId)> = self
             .cards
             .iter()
             .filter(|(id, card)| {
-                let state = self.queue.state(**id).unwrap_or(card.shown);
-                states.contains(&state) && script.is_none_or(|s| *card.job.script == *s)
+                states.contains(&self.state_told(**id, card)) && script.is_none_or(|s| *card.job.script == *s)
             })
             .map(|(id, card)| (card.job.seq, *id))
             .collect();
