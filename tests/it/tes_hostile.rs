@@ -136,15 +136,32 @@ fn a_registry_may_be_swapped_and_removed_while_jobs_wait() {
     // Nobody waits for a pipe in its place, and what is half written costs nothing that runs.
     fs::remove_file(&registry).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &registry, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    scripts_when(&j, "a pipe is told", |d| d.problems.iter().any(|p| p.contains("not a plain file")));
-    fs::remove_file(&registry).unwrap();
-    fs::write(&registry, &text[..text.len() / 2]).unwrap();
-    scripts_when(&j, "half a file is told", |d| d.problems.iter().any(|p| p.contains("registry.toml")));
+    let pipe =
+        scripts_when(&j, "a pipe is told", |d| d.problems.iter().any(|p| p.contains("not a plain file")));
+    assert_eq!(pipe.scripts.len(), 2, "{pipe:?}");
+    let broken = registry.with_extension("new");
+    fs::write(&broken, &text[..text.len() - 4]).unwrap();
+    fs::rename(&broken, &registry).unwrap();
+    let half = scripts_when(&j, "half a file is told", |d| {
+        d.problems.iter().any(|p| p.contains("registry.toml: line ") && p.contains("as it was before"))
+    });
+    assert_eq!(half.scripts.len(), 2, "{half:?}");
+    assert!(j.w.log().contains("as it was before"), "{}", j.w.log());
+    // What waits starts all the same, as the file said it before.
     assert_eq!(j.job(long).state, JobState::Running);
+    fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+    let long = j.wait(long);
+    assert_eq!(long.outputs.as_ref().unwrap().0, "{\"n\":7}", "{long:?}");
+    assert_eq!(j.wait(late).state, JobState::Succeeded);
+    // One that is gone is gone.
+    fs::remove_file(j.w.dir.join("scripts/go")).unwrap();
+    let long = j.submit(ask("long")).id;
+    let late = j.submit(ask("late")).id;
+    eventually("it runs", || (j.job(long).state == JobState::Running).then_some(()));
     fs::remove_file(&registry).unwrap();
     scripts_when(&j, "it is gone", |d| d.scripts.is_empty());
     fs::write(j.w.dir.join("scripts/go"), "").unwrap();
-    assert_eq!(j.wait(long).state, JobState::Succeeded);
+    assert!(j.wait(long).state.is_final());
     let job = j.wait(late);
     let error = job.error.unwrap();
     assert_eq!((job.state, error.category), (JobState::Failed, Category::Dependency), "{error:#?}");

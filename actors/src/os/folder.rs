@@ -38,6 +38,11 @@ impl FolderWatch {
         self.0.add(folder, Wanted::Entries)
     }
 
+    /// The same, and tells also of files that go or change their rights, and of a folder that is moved away.
+    pub fn add_fates(&self, folder: &Path) -> io::Result<FolderId> {
+        self.0.add(folder, Wanted::Fates)
+    }
+
     /// Ends a watch; nothing happens when it has ended.
     pub fn remove(&self, folder: FolderId) {
         self.0.remove(folder);

@@ -14,6 +14,8 @@ pub enum Wanted {
     Writes,
     /// Files of a folder that are written, made, or moved there.
     Entries,
+    /// Whatever becomes of a folder's files, or of the folder: they may also go, or change their rights.
+    Fates,
 }
 
 /// What was told.
@@ -21,7 +23,7 @@ pub enum Wanted {
 pub enum Told<'a> {
     /// Something happened; the name is that of a folder's entry.
     Changed(WatchId, Option<&'a OsStr>),
-    /// The path is gone, and the watch with it.
+    /// The path is gone or stands elsewhere: the watch tells nothing of it any more.
     Gone(WatchId),
     /// The kernel dropped events: anything may have happened.
     Overflow,
@@ -51,6 +53,14 @@ mod imp {
     /// Bytes read at a time: some thousand events without names, some hundred with them.
     const BUFFER_BYTES: usize = 16 * 1024;
 
+    /// What happens to a folder's entries. Only what a watch asked for is told of it.
+    const CHANGES: ReadFlags = ReadFlags::MODIFY
+        .union(ReadFlags::ATTRIB)
+        .union(ReadFlags::CREATE)
+        .union(ReadFlags::DELETE)
+        .union(ReadFlags::MOVED_FROM)
+        .union(ReadFlags::MOVED_TO);
+
     /// The kernel's list of watches.
     #[derive(Debug)]
     pub struct Inotify {
@@ -73,6 +83,15 @@ mod imp {
                 Wanted::Writes => WatchFlags::MODIFY | WatchFlags::DELETE_SELF,
                 Wanted::Entries => {
                     WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR
+                }
+                Wanted::Fates => {
+                    WatchFlags::MODIFY
+                        | WatchFlags::ATTRIB
+                        | WatchFlags::CREATE
+                        | WatchFlags::DELETE
+                        | WatchFlags::MOVE
+                        | WatchFlags::MOVE_SELF
+                        | WatchFlags::ONLYDIR
                 }
             };
             Ok(WatchId(inotify::add_watch(&self.fd, path, flags)?))
@@ -111,9 +130,9 @@ mod imp {
             let (watch, flags) = (WatchId(event.wd()), event.events());
             if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
                 each(Told::Overflow);
-            } else if flags.contains(ReadFlags::IGNORED) {
+            } else if flags.intersects(ReadFlags::IGNORED | ReadFlags::MOVE_SELF) {
                 each(Told::Gone(watch));
-            } else if flags.intersects(ReadFlags::MODIFY | ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+            } else if flags.intersects(CHANGES) {
                 each(Told::Changed(watch, event.file_name().map(|n| OsStr::from_bytes(n.to_bytes()))));
             }
         }

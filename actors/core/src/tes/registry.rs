@@ -28,6 +28,8 @@ pub struct Parsed {
     pub scripts: Vec<Arc<Script>>,
     /// What is wrong, in its order.
     pub problems: Vec<Problem>,
+    /// Whether the text is no document at all, so that nothing can be told from what it does not hold.
+    pub is_broken: bool,
 }
 
 /// Something that is wrong with a registry.
@@ -78,6 +80,11 @@ pub fn parse_json(text: &str) -> Parsed {
 
 /// Reads `registry.toml`.
 pub fn parse_toml(text: &str) -> Parsed {
+    // A file that is being written is empty for a moment, and stays so on a full disk. TOML would take that for a
+    // document that lists nothing; whoever means that leaves a line in it.
+    if text.is_empty() {
+        return broken(1, "it is empty".to_owned());
+    }
     #[derive(serde::Deserialize)]
     struct Document {
         #[serde(default, alias = "script")]
@@ -99,7 +106,8 @@ pub fn parse_toml(text: &str) -> Parsed {
 }
 
 fn broken(line: usize, what: String) -> Parsed {
-    Parsed { scripts: Vec::new(), problems: vec![Problem { line, script: None, what, fatal: true }] }
+    let problems = vec![Problem { line, script: None, what, fatal: true }];
+    Parsed { scripts: Vec::new(), problems, is_broken: true }
 }
 
 fn entries_of(entries: impl Iterator<Item = (usize, Value)>) -> Parsed {

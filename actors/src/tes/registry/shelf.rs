@@ -1,6 +1,7 @@
 //! The scripts of all registries, as they were read last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -19,10 +20,23 @@ pub struct Shelf {
     pub scripts: BTreeMap<Arc<str>, Entry>,
     /// What is wrong: `FILE: line N: …`.
     pub problems: Vec<String>,
-    /// The folders that hold registries, to be watched.
-    pub(super) folders: Vec<PathBuf>,
-    /// Whether a file could not be read for want of something that comes back: then it says nothing.
+    /// Where changes are to be seen.
+    pub(super) watched: Watched,
+    /// Whether a file was there and could not be read: it may be readable later without any change of it.
     pub(super) is_partial: bool,
+    /// What each file said when it was understood last.
+    good: BTreeMap<Arc<Path>, Vec<Arc<Script>>>,
+}
+
+/// What a watch has to look at.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Watched {
+    /// The folders that hold registries.
+    pub(super) folders: Vec<PathBuf>,
+    /// The names of the files in them.
+    pub(super) names: BTreeSet<OsString>,
+    /// Whether something may change that is not seen there: a folder that is not there yet, a file behind a link.
+    pub(super) is_blind: bool,
 }
 
 /// A script and where it was registered.
@@ -59,31 +73,57 @@ impl Shelf {
     }
 }
 
-/// Reads all registries. A file that cannot be read costs the others nothing.
-pub(super) fn read(sources: &[Source]) -> Shelf {
+/// Reads all registries. A file that cannot be read costs the others nothing, and what it said `before` goes on counting: a slip
+/// of its writer's takes no script from jobs that wait. One that is gone takes its scripts along.
+pub(super) fn read(sources: &[Source], before: Option<&Shelf>) -> Shelf {
     let mut shelf = Shelf::default();
     for source in sources {
-        let folder = source.path.parent().unwrap_or(Path::new("/")).to_owned();
-        if folder.is_dir() && !shelf.folders.contains(&folder) {
-            shelf.folders.push(folder);
-        }
+        shelf.watched.add(&source.path);
+        let path: Arc<Path> = source.path.as_path().into();
         let shown = Untrusted::new(source.path.display().to_string());
-        match text_of(&source.path) {
-            Ok(text) => shelf.add(&source.path, &shown, parse(&source.path, &text)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && !source.wanted => {}
-            Err(e) => {
-                shelf.is_partial |= is_passing(&e);
-                let words = e.to_string();
-                shelf.problems.push(format!("{shown}: {}", words.split(" (os error").next().unwrap_or("")));
+        let problems = match text_of(&path) {
+            Ok(text) => {
+                let parsed = parse(&path, &text);
+                if !parsed.is_broken {
+                    shelf.problems.extend(parsed.problems.iter().map(|p| format!("{shown}: {p}")));
+                    shelf.add(path, &shown, parsed.scripts);
+                    continue;
+                }
+                parsed.problems.iter().map(ToString::to_string).collect()
             }
-        }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !source.wanted => continue,
+            Err(e) => {
+                shelf.is_partial |= e.raw_os_error().is_some() && e.kind() != io::ErrorKind::NotFound;
+                let problem = e.to_string().split(" (os error").next().unwrap_or("").to_owned();
+                if e.kind() == io::ErrorKind::NotFound {
+                    shelf.problems.push(format!("{shown}: {problem}"));
+                    continue;
+                }
+                vec![problem]
+            }
+        };
+        let kept = before.and_then(|shelf| shelf.good.get(&path)).cloned().unwrap_or_default();
+        let still = match kept.len() {
+            0 => "",
+            _ => "; until that is mended it counts as it was before",
+        };
+        shelf.problems.extend(problems.iter().map(|problem| format!("{shown}: {problem}{still}")));
+        shelf.add(path, &shown, kept);
     }
     shelf
 }
 
-/// Whether the system lacked something that it has again later.
-fn is_passing(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EIO))
+impl Watched {
+    fn add(&mut self, path: &Path) {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        if !folder.is_dir() {
+            self.is_blind = true;
+        } else if !self.folders.iter().any(|f| f == folder) {
+            self.folders.push(folder.to_owned());
+        }
+        self.names.extend(path.file_name().map(ToOwned::to_owned));
+        self.is_blind |= path.is_symlink() || folder.is_symlink();
+    }
 }
 
 fn parse(path: &Path, text: &str) -> Parsed {
@@ -94,11 +134,9 @@ fn parse(path: &Path, text: &str) -> Parsed {
 }
 
 impl Shelf {
-    fn add(&mut self, path: &Path, shown: &Untrusted, parsed: Parsed) {
-        self.problems.extend(parsed.problems.iter().map(|p| format!("{shown}: {p}")));
-        let registry: Arc<Path> = path.into();
-        let root: Arc<Path> = path.parent().unwrap_or(Path::new("/")).into();
-        for script in parsed.scripts {
+    fn add(&mut self, registry: Arc<Path>, shown: &Untrusted, scripts: Vec<Arc<Script>>) {
+        let root: Arc<Path> = registry.parent().unwrap_or(Path::new("/")).into();
+        for script in &scripts {
             if let Some(first) = self.scripts.get(&script.id) {
                 let first = Untrusted::new(first.registry.display().to_string());
                 self.problems
@@ -107,11 +145,16 @@ impl Shelf {
             }
             if self.scripts.len() >= limits::SCRIPTS_MAX {
                 self.problems.push(format!("{shown}: more than {} scripts", limits::SCRIPTS_MAX));
-                return;
+                break;
             }
-            let entry = Entry { registry: Arc::clone(&registry), root: Arc::clone(&root), script };
-            self.scripts.insert(Arc::clone(&entry.script.id), entry);
+            let entry = Entry {
+                registry: Arc::clone(&registry),
+                root: Arc::clone(&root),
+                script: Arc::clone(script),
+            };
+            self.scripts.insert(Arc::clone(&script.id), entry);
         }
+        self.good.insert(registry, scripts);
     }
 }
 
@@ -163,7 +206,7 @@ mod tests {
             source(at("lost.json"), true),
             source(at("two.toml"), true),
         ];
-        let shelf = read(&sources);
+        let shelf = read(&sources, None);
         assert_eq!(shelf.scripts.keys().map(|k| &**k).collect::<Vec<_>>(), ["a/x", "a/y@2", "b/q"]);
         let told: Vec<String> =
             shelf.problems.iter().map(|p| p.replace(&format!("{}/", dir.path().display()), "")).collect();
@@ -179,6 +222,52 @@ mod tests {
         assert_eq!(found("a/y").as_deref(), Some("a/y@2"));
         assert_eq!(found("n-x").as_deref(), Some("a/x"));
         assert_eq!((found("x"), found("")), (None, None));
-        assert_eq!(shelf.folders, [dir.path()]);
+        assert_eq!(shelf.watched.folders, [dir.path()]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_understood_keeps_what_it_said_and_one_that_is_gone_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let sources = [source(at("one.json"), true), source(at("two.toml"), true)];
+        let two = "[[scripts]]\nid = \"b/q\"\npath = \"q\"\n";
+        std::fs::write(at("one.json"), "{\"scripts\":[{\"id\":\"a/x\",\"path\":\"x.sh\"}]}").unwrap();
+        std::fs::write(at("two.toml"), two).unwrap();
+        let ids = |shelf: &Shelf| shelf.scripts.keys().map(ToString::to_string).collect::<Vec<_>>();
+        let told = |shelf: &Shelf| {
+            let short = |p: &String| p.replace(&format!("{}/", dir.path().display()), "");
+            shelf.problems.iter().map(short).collect::<Vec<_>>()
+        };
+        let mut shelf = read(&sources, None);
+        assert_eq!((ids(&shelf), told(&shelf)), (vec!["a/x".to_owned(), "b/q".to_owned()], Vec::new()));
+        for (broken, place) in [("", "line 1: it is empty"), (&two[..two.len() - 3], "line 3: ")] {
+            std::fs::write(at("two.toml"), broken).unwrap();
+            // Twice: what is kept is kept on.
+            for _ in 0..2 {
+                shelf = read(&sources, Some(&shelf));
+                assert_eq!(ids(&shelf), ["a/x", "b/q"]);
+                let told = told(&shelf);
+                assert_eq!(told.len(), 1, "{told:?}");
+                assert!(told[0].starts_with(&format!("two.toml: {place}")), "{told:?}");
+                assert!(told[0].ends_with("; until that is mended it counts as it was before"), "{told:?}");
+            }
+        }
+        // Something that cannot be opened as a file is not read, and not taken for a registry without scripts.
+        std::fs::remove_file(at("one.json")).unwrap();
+        std::fs::create_dir(at("one.json")).unwrap();
+        shelf = read(&sources, Some(&shelf));
+        assert_eq!(ids(&shelf), ["a/x", "b/q"]);
+        assert!(told(&shelf)[0].starts_with("one.json: it is not a plain file; until"), "{:?}", told(&shelf));
+        // What is gone is gone, also when it comes back broken.
+        std::fs::remove_file(at("two.toml")).unwrap();
+        shelf = read(&sources, Some(&shelf));
+        assert_eq!(ids(&shelf), ["a/x"]);
+        std::fs::write(at("two.toml"), "[[").unwrap();
+        assert_eq!(ids(&read(&sources, Some(&shelf))), ["a/x"]);
+        // A document that lists nothing is one.
+        std::fs::write(at("two.toml"), two).unwrap();
+        shelf = read(&sources, Some(&shelf));
+        std::fs::write(at("two.toml"), "# none\n").unwrap();
+        assert_eq!(ids(&read(&sources, Some(&shelf))), ["a/x"]);
     }
 }
