@@ -58,7 +58,7 @@ pub fn accept(script: &Script, submit: &Submit, around: Around) -> Result<NewJob
         seq: 0,
         script: Arc::clone(&script.id),
         priority: submit.priority.unwrap_or_default(),
-        print: print(&script.id, &inputs, submit),
+        print: print(&script.id, &inputs, submit, &around.after),
         session,
         agent: around.agent,
         specialist,
@@ -131,10 +131,9 @@ fn words(submit: &Submit) -> Result<(), Box<Failure>> {
 }
 
 /// A digest of what was asked for, the same in every build (FNV-1a). Where it comes from and when are not part
-/// of it: the same asked again later is the same.
-fn print(script: &str, inputs: &str, submit: &Submit) -> u64 {
-    let after =
-        submit.after.iter().map(|(job, edge)| format!("{job}:{edge:?}")).collect::<Vec<_>>().join(",");
+/// of it: the same asked again later is the same. Jobs to wait for count as they were found, however they were named.
+fn print(script: &str, inputs: &str, submit: &Submit, after: &[(JobId, Edge)]) -> u64 {
+    let after = after.iter().map(|(job, edge)| format!("{job}:{edge:?}")).collect::<Vec<_>>().join(",");
     let timeout = submit.timeout_ms.map(|ms| ms.to_string()).unwrap_or_default();
     let priority = submit.priority.unwrap_or_default().as_str();
     let parts = [script, inputs, priority, submit.specialist.as_deref().unwrap_or(""), &after, &timeout];
@@ -193,6 +192,14 @@ mod tests {
         other.timeout_ms = Some(1);
         assert_ne!(of(&one), of(&other));
         assert_ne!(of(&one), of(&submit("4")));
+        let after = |asked: &str, found| {
+            let ask = Submit { after: vec![(asked.into(), Edge::End)], ..submit("3") };
+            let around = Around { after: vec![(JobId::drawn(found), Edge::End)], ..around() };
+            accept(&script(), &ask, around).unwrap().print
+        };
+        assert_eq!(after("ab", 7), after("abcdef012345", 7), "nor how a job to wait for was named");
+        assert_ne!(after("ab", 7), after("ab", 8));
+        assert_ne!(after("ab", 7), of(&one));
     }
 
     #[test]
