@@ -28,7 +28,7 @@ mod upkeep;
 mod writer;
 
 pub use db::check;
-pub use jobs::{JobStore, LoadedJobs};
+pub use jobs::{Answer, JobStore, LoadedJobs};
 pub use op::{AgentRecord, Loaded, Op, Paused};
 pub use schema::SCHEMA;
 

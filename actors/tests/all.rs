@@ -7,6 +7,7 @@ mod all {
     mod journal;
     mod kit;
     mod otp;
+    mod queue;
     mod ractor_contract;
     mod resources;
     mod screens;

@@ -175,7 +175,8 @@ impl Tes {
         if self.patiently(Lane::Control, make).await?? {
             return self.doc(id).await;
         }
-        Err(UserError::new(Exit::Refused, format!("job {id} is in the queue already")))
+        Err(UserError::new(Exit::Refused, format!("job {id} is wanted already, by somebody else"))
+            .hint(format!("see `tsup ctl job {id}`")))
     }
 
     /// Holds a job back, or releases it.

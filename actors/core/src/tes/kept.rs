@@ -130,10 +130,14 @@ pub enum Write {
         held: bool,
     },
     /// A job that has ended is wanted again: it keeps its attempts and gets more, and nobody holds it back. Nothing
-    /// happens to one that has not ended.
+    /// happens to one that has not ended, or otherwise than whoever wants it again has seen.
     Requeue {
         /// Which.
         job: JobId,
+        /// The last attempt of it that was seen, 0 for none.
+        attempt: u32,
+        /// The end that was seen.
+        ended: JobState,
         /// Attempts that it may take now, all counted.
         max_attempts: u32,
         /// When.

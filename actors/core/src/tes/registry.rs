@@ -80,15 +80,15 @@ pub fn parse_json(text: &str) -> Parsed {
 
 /// Reads `registry.toml`.
 pub fn parse_toml(text: &str) -> Parsed {
-    // A file that is being written is empty for a moment, and stays so on a full disk. TOML would take that for a
-    // document that lists nothing; whoever means that leaves a line in it.
-    if text.is_empty() {
-        return broken(1, "it is empty".to_owned());
-    }
     #[derive(serde::Deserialize)]
     struct Document {
         #[serde(default, alias = "script")]
         scripts: Vec<toml::Spanned<toml::Value>>,
+    }
+    // A file that is being written is empty for a moment, and stays so on a full disk. TOML would take that for a
+    // document that lists nothing; whoever means that leaves a line in it.
+    if text.is_empty() {
+        return broken(1, "it is empty".to_owned());
     }
     let lines = Lines::of(text);
     let document: Document = match toml::from_str(text) {

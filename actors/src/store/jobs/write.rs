@@ -23,7 +23,9 @@ pub(in super::super) fn apply(c: &Connection, write: &Write) -> Outcome {
                 c.prepare_cached("UPDATE jobs SET held = ?2 WHERE id = ?1 AND finished_ms IS NULL")?;
             s.execute(params![job.to_string(), held]).map(done_if)
         }
-        Write::Requeue { job, max_attempts, at } => requeue(c, *job, *max_attempts, *at),
+        Write::Requeue { job, attempt, ended, max_attempts, at } => {
+            requeue(c, *job, (*attempt, *ended), *max_attempts, *at)
+        }
         Write::Forget(jobs) => forget(c, jobs),
         Write::Schedule { name, until } => {
             let mut s = c.prepare_cached("INSERT OR REPLACE INTO schedules VALUES (?1, ?2)")?;
@@ -205,12 +207,13 @@ fn tell_children(c: &Connection, parent: JobId, state: JobState) -> rusqlite::Re
         .map(|_| ())
 }
 
-fn requeue(c: &Connection, job: JobId, max_attempts: u32, at: Wall) -> Outcome {
+fn requeue(c: &Connection, job: JobId, seen: (u32, JobState), max_attempts: u32, at: Wall) -> Outcome {
+    let (attempt, ended) = seen;
     c.prepare_cached(
         "UPDATE jobs SET state = 'queued', held = 0, finished_ms = NULL, again_ms = ?3, max_attempts = ?2, \
-         failure = NULL, outputs = NULL WHERE id = ?1 AND finished_ms IS NOT NULL",
+         failure = NULL, outputs = NULL WHERE id = ?1 AND finished_ms IS NOT NULL AND attempt = ?4 AND state = ?5",
     )?
-    .execute(params![job.to_string(), max_attempts, at.unix_ms()])
+    .execute(params![job.to_string(), max_attempts, at.unix_ms(), attempt, ended.as_str()])
     .map(done_if)
 }
 

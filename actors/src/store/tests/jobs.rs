@@ -230,12 +230,17 @@ fn an_attempt_that_never_began_leaves_its_number_free() {
 fn only_what_has_ended_is_wanted_again() {
     let (_dir, path) = home();
     let mut db = open(&path).unwrap();
-    let requeue = Write::Requeue { job: jid(2), max_attempts: 6, at: at(60) };
+    let seen = |attempt, ended| Write::Requeue { job: jid(2), attempt, ended, max_attempts: 6, at: at(60) };
+    let requeue = seen(1, JobState::Dead);
     assert_eq!(
         kept(&mut db, &[requeue.clone(), submit(2), requeue.clone(), starting(2, 1), requeue.clone()]),
         [NOTHING, DONE, NOTHING, DONE, NOTHING]
     );
-    kept(&mut db, &[ended(2, 1, NextState::Final(JobState::Dead)), requeue]);
+    let dead = ended(2, 1, NextState::Final(JobState::Dead));
+    // Whoever saw another end of it comes too late.
+    let stale = [seen(0, JobState::Dead), seen(1, JobState::Failed), seen(2, JobState::Dead)];
+    assert_eq!(kept(&mut db, &[vec![dead], stale.to_vec()].concat()), [DONE, NOTHING, NOTHING, NOTHING]);
+    assert_eq!(kept(&mut db, &[requeue.clone(), requeue]), [DONE, NOTHING]);
     let job = NewJob { max_attempts: 6, ..new_job(2) };
     let expected = Live { job, attempt: 1, starting_in: None, again_at: Some(at(60)), parents: Vec::new() };
     let loaded = db.load_jobs().unwrap();
@@ -254,7 +259,9 @@ fn children_know_how_their_parents_ended() {
     kept(&mut db, &[Write::Submit(Box::new(child)), finish(1, JobState::Cancelled)]);
     kept(&mut db, &[starting(2, 1), ended(2, 1, OK)]);
     // Neither the end of the memory of a parent nor its second life changes what was.
-    kept(&mut db, &[Write::Forget(vec![jid(1)]), Write::Requeue { job: jid(2), max_attempts: 9, at: at(1) }]);
+    let ended = JobState::Succeeded;
+    let again = Write::Requeue { job: jid(2), attempt: 1, ended, max_attempts: 9, at: at(1) };
+    kept(&mut db, &[Write::Forget(vec![jid(1)]), again]);
     let loaded = db.load_jobs().unwrap();
     let child = loaded.live.iter().find(|l| l.job.seq == 4).unwrap();
     assert_eq!(child.job.after, after);

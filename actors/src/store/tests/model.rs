@@ -90,13 +90,16 @@ impl Model {
         let wrote = match write {
             Write::Starting { attempt, boot_id, at, .. } => start(job, *attempt, boot_id, *at),
             Write::Held { held, .. } => job.is_live().then(|| job.row.job.held = *held),
-            Write::Requeue { max_attempts, at, .. } => (!job.is_live()).then(|| {
-                job.row.job.max_attempts = *max_attempts;
-                job.row.job.held = false;
-                job.row.state = JobState::Queued;
-                job.row.again_at = Some(*at);
-                (job.row.finished_at, job.row.failure, job.row.outputs) = (None, None, None);
-            }),
+            Write::Requeue { attempt, ended, max_attempts, at, .. } => {
+                let last = job.row.attempts.last().map_or(0, |a| a.attempt);
+                (!job.is_live() && last == *attempt && job.row.state == *ended).then(|| {
+                    job.row.job.max_attempts = *max_attempts;
+                    job.row.job.held = false;
+                    job.row.state = JobState::Queued;
+                    job.row.again_at = Some(*at);
+                    (job.row.finished_at, job.row.failure, job.row.outputs) = (None, None, None);
+                })
+            }
             _ => unreachable!(),
         };
         done_if(wrote.is_some())
@@ -236,7 +239,7 @@ fn write((kind, n, other, attempt, word): Draw, seq: u64) -> Write {
         12 => ended(n, attempt, NextState::Same(at)),
         13 => finish(n, state),
         14 => Write::Held { job: jid(n), held: word.is_multiple_of(2) },
-        15 => Write::Requeue { job: jid(n), max_attempts: attempt + 3, at },
+        15 => Write::Requeue { job: jid(n), attempt, ended: state, max_attempts: attempt + 3, at },
         16 => Write::Forget(vec![jid(n), jid(other)]),
         _ => Write::Schedule { name: format!("s{}", n % 2), until: at },
     }

@@ -120,7 +120,14 @@ impl QueueActor {
             return reply.send(Err(refused));
         }
         self.requeuing.insert(row.job.id);
-        let write = Write::Requeue { job: row.job.id, max_attempts: attempts, at: crate::clock::now_wall() };
+        // Two may want the same: whoever saw an end that is not the last one any more comes too late.
+        let write = Write::Requeue {
+            job: row.job.id,
+            attempt: row.attempts.last().map_or(0, |a| a.attempt),
+            ended: row.state,
+            max_attempts: attempts,
+            at: crate::clock::now_wall(),
+        };
         self.write(write, Then::Requeued(row, attempts, reply), cx);
     }
 

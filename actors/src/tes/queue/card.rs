@@ -6,9 +6,10 @@ use tsup_core::clock::{Mono, Wall};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::NewJob;
+use tsup_core::tes::kept::{NewJob, Write};
 use tsup_core::tes::queue::Ticket;
 
+use super::keep::Then;
 use super::mono_of;
 use crate::gate::Gate;
 use crate::tes::job;
@@ -29,6 +30,10 @@ pub(in crate::tes) struct Card {
     pub(super) told: bool,
     /// Its attempt, from its start until its end is durable.
     pub(super) running: Option<Box<Running>>,
+    /// The end of its last attempt is on its way to the store.
+    pub(super) ending: bool,
+    /// What is to be written once that end is durable: written before it, it would meet a row of which the end is yet to come.
+    pub(super) after_end: Option<Box<(Write, Then)>>,
 }
 
 /// An attempt under way.
@@ -60,6 +65,8 @@ impl Card {
             shown: JobState::Queued,
             told: false,
             running: None,
+            ending: false,
+            after_end: None,
         }
     }
 }

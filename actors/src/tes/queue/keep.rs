@@ -15,6 +15,7 @@ use crate::gate::{Lane, Reply};
 use crate::store::StoreError;
 
 /// What follows a write.
+#[derive(Debug)]
 pub(super) enum Then {
     /// A job is in the queue.
     Submitted(Box<NewJob>, Vec<Parent>, Reply<Result<Accepted, UserError>>),
@@ -49,6 +50,22 @@ impl QueueActor {
         self.gathered.1.push(then);
         if !std::mem::replace(&mut self.flushing, true) && cx.gate().control(Msg::Flush).is_err() {
             self.flush(cx);
+        }
+    }
+
+    /// The end of an attempt goes to the store.
+    pub(super) fn write_end(&mut self, end: AttemptEnd, cx: &mut Cx<Self>) {
+        if let Some(card) = self.cards.get_mut(&end.job) {
+            card.ending = true;
+        }
+        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+    }
+
+    /// A write that must not overtake the end of the attempt before: that one may fail, and be made again later.
+    pub(super) fn write_after_end(&mut self, job: JobId, write: Write, then: Then, cx: &mut Cx<Self>) {
+        match self.cards.get_mut(&job).filter(|card| card.ending) {
+            Some(card) => card.after_end = Some(Box::new((write, then))),
+            None => self.write(write, then, cx),
         }
     }
 
@@ -97,6 +114,10 @@ impl QueueActor {
         match then {
             Then::Submitted(job, parents, reply) => self.submitted(job, parents, reply, wrote, cx),
             Then::Start(job, attempt) => self.begin(job, attempt, wrote, cx),
+            Then::Ended(_) | Then::Finished(..) if wrote != Wrote::Done => {
+                tracing::error!(?wrote, "an end could not be written down");
+                self.doubted = true;
+            }
             Then::Ended(end) => self.end_kept(&end, cx),
             Then::Finished(write, job, state) => {
                 if let Write::Finish { failure, .. } = &*write {
@@ -234,10 +255,18 @@ impl QueueActor {
 
     fn end_kept(&mut self, end: &AttemptEnd, cx: &mut Cx<Self>) {
         let job = end.job;
-        // A short pause is over before the end is durable: then what runs is the next attempt.
+        // A short pause is over before the end is durable: then the next attempt has its turn, and is written down now.
         let goes_on = self.queue.state(job) == Some(JobState::Running);
-        if let Some(card) = self.cards.get_mut(&job).filter(|_| !goes_on) {
-            card.running = None;
+        let mut next = None;
+        if let Some(card) = self.cards.get_mut(&job) {
+            card.ending = false;
+            next = card.after_end.take();
+            if !goes_on {
+                card.running = None;
+            }
+        }
+        if let Some((write, then)) = next.map(|next| *next) {
+            self.write(write, then, cx);
         }
         match end.next {
             NextState::Final(state) => {

@@ -42,7 +42,7 @@ impl QueueActor {
         } else {
             then
         };
-        self.write(Write::Starting { job, attempt, boot_id, at }, then, cx);
+        self.write_after_end(job, Write::Starting { job, attempt, boot_id, at }, then, cx);
     }
 
     /// Its start is durable: its actor takes over.
@@ -128,7 +128,7 @@ impl QueueActor {
         };
         self.remember(job, state);
         let write = Write::Finish { job, state, at: now_wall(), failure: failure.map(Box::new) };
-        self.write(write.clone(), Then::Finished(Box::new(write), job, state), cx);
+        self.write_after_end(job, write.clone(), Then::Finished(Box::new(write), job, state), cx);
     }
 
     fn expired(&self, job: JobId) -> Failure {
@@ -181,7 +181,7 @@ impl QueueActor {
         }
         let end =
             AttemptEnd { job, attempt: id.attempt, at: now_wall(), record, failure, retry, outputs, next };
-        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+        self.write_end(end, cx);
         self.step(Event::Ended { job, took, next: after }, Some(job), cx);
     }
 
@@ -213,7 +213,7 @@ impl QueueActor {
             outputs: None,
             next,
         };
-        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+        self.write_end(end, cx);
         self.step(Event::Ended { job, took: Duration::ZERO, next: after }, Some(job), cx);
     }
 

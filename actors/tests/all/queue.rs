@@ -1,0 +1,188 @@
+//! The queue before a store that answers when and how a test wants it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+use tsup_actors::bus::Bus;
+use tsup_actors::store::{Answer, JobStore, LoadedJobs, StoreError};
+use tsup_actors::supervisor::{SupervisorSpec, Tree, spawn};
+use tsup_actors::telemetry::{JobMetrics, Metrics, journal};
+use tsup_actors::tes::{Plan, Tes};
+use tsup_core::clock::Wall;
+use tsup_core::ids::{ActorPath, JobId};
+use tsup_core::settings::Settings;
+use tsup_core::supervision::Strategy;
+use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::{Filter, JobRow, NewJob, Write, Wrote};
+use tsup_core::wire::verb::Submit;
+
+use super::stage::until;
+
+type Kept = Result<Vec<Wrote>, StoreError>;
+
+/// Keeps every write in the order in which it was handed over. Ends of attempts are answered by hand.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Inside>>);
+
+#[derive(Default)]
+struct Inside {
+    jobs: Vec<NewJob>,
+    handed: Vec<Write>,
+    ends: Vec<oneshot::Sender<Kept>>,
+}
+
+impl Slow {
+    fn handed(&self) -> Vec<&'static str> {
+        let word = |write: &Write| match write {
+            Write::Submit(_) => "submit",
+            Write::Starting { .. } => "starting",
+            Write::Ended(_) => "ended",
+            Write::Finish { .. } => "finish",
+            _ => "other",
+        };
+        self.0.lock().handed.iter().map(word).collect()
+    }
+
+    async fn end(&self) -> oneshot::Sender<Kept> {
+        until("an end is handed over", async || self.0.lock().ends.pop()).await
+    }
+}
+
+fn now<T: Send + 'static>(answer: T) -> Answer<T> {
+    Box::pin(std::future::ready(Ok(answer)))
+}
+
+impl JobStore for Slow {
+    fn keep(&self, writes: Vec<Write>) -> Answer<Vec<Wrote>> {
+        let mut inside = self.0.lock();
+        for write in &writes {
+            if let Write::Submit(job) = write {
+                inside.jobs.push(NewJob::clone(job));
+            }
+        }
+        inside.handed.extend(writes.iter().cloned());
+        if !writes.iter().any(|w| matches!(w, Write::Ended(_))) {
+            return now(vec![Wrote::Done; writes.len()]);
+        }
+        let (answer, answered) = oneshot::channel();
+        inside.ends.push(answer);
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(full())) })
+    }
+
+    fn load_jobs(&self) -> Answer<LoadedJobs> {
+        now(LoadedJobs::default())
+    }
+
+    fn find(&self, _: &str, _: usize) -> Answer<Vec<JobId>> {
+        now(Vec::new())
+    }
+
+    fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
+        now(self.0.lock().jobs.iter().find(|job| job.id == id).cloned().map(JobRow::new))
+    }
+
+    fn jobs(&self, _: Filter) -> Answer<Vec<JobRow>> {
+        now(Vec::new())
+    }
+
+    fn inputs(&self, _: JobId) -> Answer<Option<String>> {
+        now(None)
+    }
+
+    fn forgettable(&self, _: Wall, _: u64, _: usize) -> Answer<Vec<JobId>> {
+        now(Vec::new())
+    }
+}
+
+fn full() -> StoreError {
+    StoreError::Full { path: "tsup.db".into() }
+}
+
+struct Bench {
+    tree: Tree,
+    tes: Tes,
+    store: Slow,
+    _settings: watch::Sender<Arc<Settings>>,
+}
+
+impl Bench {
+    /// There is no server of shims here, so that no attempt begins: each ends as one that never began.
+    async fn new(home: &Path) -> Bench {
+        std::fs::write(home.join("registry.toml"), "[[scripts]]\nid = \"t/x\"\npath = \"x.sh\"\n").unwrap();
+        std::fs::write(home.join("x.sh"), "true\n").unwrap();
+        let mut settings = Settings::default();
+        settings.tes.registries.files = vec![home.join("registry.toml").display().to_string()];
+        let (kept, settings) = watch::channel(Arc::new(settings));
+        let (root, store) = (ActorPath::root(), Slow::default());
+        let tes = Tes::new(Plan {
+            path: root.child("tes"),
+            home: home.to_owned(),
+            exe: "/nonexistent".into(),
+            sockets: Vec::new(),
+            settings,
+            store: Arc::new(store.clone()),
+            bus: Bus::new(),
+            metrics: JobMetrics::new(&Metrics::new(Wall::from_unix_ms(0))),
+            journal: journal::gate(root.child("journal")),
+        });
+        let spec = SupervisorSpec::new(root, Strategy::OneForOne)
+            .intensity(0, Duration::from_secs(60))
+            .child(tes.child());
+        let tree = spawn(spec).await.unwrap();
+        tes.loaded().wait_for(|loaded| *loaded).await.unwrap();
+        Bench { tree, tes, store, _settings: kept }
+    }
+
+    async fn state(&self, job: &str) -> JobState {
+        self.tes.job(job).await.unwrap().state
+    }
+
+    async fn stop(mut self) {
+        self.tree.stop();
+        self.tree.ended().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_job_overtakes_the_end_of_its_attempt_on_the_way_to_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), ..Submit::default() };
+    let job = bench.tes.submit(ask).await.unwrap().id.to_string();
+    let first = bench.store.end().await;
+    // Its next turn comes while the store has not answered: nothing is written down yet.
+    until("it has its turn again", async || (bench.state(&job).await == JobState::Running).then_some(()))
+        .await;
+    bench.state(&job).await;
+    assert_eq!(bench.store.handed(), ["submit", "starting", "ended"]);
+    // The end was not kept. It is written again, and the start only after it.
+    first.send(Err(full())).unwrap();
+    let again = bench.store.end().await;
+    assert_eq!(bench.store.handed(), ["submit", "starting", "ended", "ended"]);
+    again.send(Ok(vec![Wrote::Done])).unwrap();
+    until("it starts", async || (bench.store.handed().len() > 4).then_some(())).await;
+    assert_eq!(bench.store.handed()[4], "starting");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_between_two_attempts_is_written_after_the_end_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), ..Submit::default() };
+    let job = bench.tes.submit(ask).await.unwrap().id.to_string();
+    let first = bench.store.end().await;
+    let (tes, asked) = (bench.tes.clone(), job.clone());
+    let cancel = tokio::spawn(async move { tes.cancel(&asked).await });
+    let waits = async || bench.tes.job(&job).await.unwrap().waiting_for.is_none().then_some(());
+    until("it waits for nothing any more", waits).await;
+    bench.state(&job).await;
+    assert_eq!(bench.store.handed(), ["submit", "starting", "ended"]);
+    first.send(Ok(vec![Wrote::Done])).unwrap();
+    assert!(cancel.await.unwrap().is_ok());
+    assert_eq!(bench.store.handed(), ["submit", "starting", "ended", "finish"]);
+    bench.stop().await;
+}
