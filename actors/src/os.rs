@@ -5,7 +5,8 @@
 //! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
 //! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
 //! [`fork`] makes copies of this process and waits for them. [`namespace`] gives a process a view of its own,
-//! [`ability`] tells by trying whether that can be had, [`cgroup`] bounds and measures groups of processes.
+//! [`ability`] tells by trying whether that can be had, [`cgroup`] bounds and measures groups of processes. [`remove`] removes
+//! folders that others filled.
 
 pub mod ability;
 pub mod belongings;
@@ -19,6 +20,7 @@ pub mod namespace;
 pub mod own;
 pub mod pidfd;
 pub mod proc;
+pub mod remove;
 pub mod socket;
 pub mod tree;
 pub mod tty;
