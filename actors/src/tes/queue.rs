@@ -4,148 +4,45 @@
 //! Bounded by: limits::JOBS_LIVE_MAX jobs, limits::JOBS_LIVE_BYTES_MAX bytes of inputs.
 //! Restart: permanent; ends the attempts' actors, reads all from the store, and meets what runs by its traces.
 //!
+//! - `queue/words.rs`: what it is told, and what it answers
 //! - `queue/card.rs`: what is known of a job besides its place in the queue
 //! - `queue/keep.rs`: writes on their way, and what follows when they are durable
+//! - `queue/load.rs`: the beginning: what the store had
 //! - `queue/run.rs`: starts and ends of attempts
 //! - `queue/ask.rs`: what people ask
+//! - `queue/forget.rs`: jobs that are forgotten, with their files
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
 
 use tsup_core::clock::{Mono, Wall};
-use tsup_core::error::UserError;
 use tsup_core::event::Event as Happened;
 use tsup_core::ids::{Generation, JobId};
 use tsup_core::limits;
 use tsup_core::supervision::backoff::Jitter;
-use tsup_core::tes::attempt::{AttemptId, Record};
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{JobRow, NewJob, Wrote};
-use tsup_core::tes::queue::{Effect, Event, Parent, Queue};
-use tsup_core::tes::retry::Ending;
-use tsup_core::tes::show::Now;
-use tsup_core::wire::doc::jobs::GroupsDoc;
+use tsup_core::tes::queue::{Effect, Event, Queue};
 
 use super::Shared;
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
-use crate::gate::{Capacity, Lane, Reply};
-use crate::store::{LoadedJobs, StoreError};
+use crate::gate::{Lane, Reply};
 use crate::supervisor::Handle;
 
 mod ask;
 mod card;
+mod forget;
 mod keep;
+mod load;
 #[cfg(feature = "planted")]
 mod planted;
 mod run;
+mod words;
 
 pub(super) use card::Card;
 use keep::Then;
-
-/// Waiting messages: an end for each job that may run, and submissions that share a commit.
-pub(super) const CAPACITY: Capacity = Capacity { control: 32_768, work: 8_192, telemetry: 8 };
-
-/// How an attempt ended, as its actor found.
-#[derive(Debug)]
-pub(super) struct Ended {
-    /// Which.
-    pub(super) id: AttemptId,
-    /// How.
-    pub(super) ending: Ending,
-    /// What its shim wrote down.
-    pub(super) record: Option<Record>,
-    /// What it gave: a JSON object.
-    pub(super) outputs: Option<String>,
-}
-
-/// What became of a submission.
-#[derive(Debug)]
-pub(super) enum Accepted {
-    /// It is in the queue, durably.
-    New(Box<NewJob>, Now),
-    /// Its key was used before, for the same or for something else.
-    Before {
-        /// For this job.
-        id: JobId,
-        /// Whether the same was asked for.
-        same: bool,
-    },
-}
-
-/// What the queue receives.
-pub(super) enum Msg {
-    /// What the store had. `None` once taken.
-    Loaded(Option<Result<LoadedJobs, StoreError>>),
-    /// A job comes in, with how those that it waits for ended. `None` once taken.
-    Submit(Option<Box<NewJob>>, Vec<Parent>, Reply<Result<Accepted, UserError>>),
-    /// Writes that gathered are handed over.
-    Flush,
-    /// What became of writes. `None` once taken.
-    Kept(u64, Option<Result<Vec<Wrote>, StoreError>>),
-    /// Writes that could not be made are made again.
-    KeepAgain,
-    /// An attempt ended. `None` once taken.
-    Ended(Option<Box<Ended>>),
-    /// An attempt could not begin, for this error of the system: nothing of it ran.
-    NotBegun(AttemptId, i32),
-    /// The actor of an attempt crashed; its name in the tree.
-    Crashed(Arc<str>),
-    /// End a job; answered when it has ended, or at once where there is none that has not.
-    Cancel(JobId, Reply<Result<bool, UserError>>),
-    /// Hold a job back, or release it.
-    Hold(JobId, bool, Reply<Result<bool, UserError>>),
-    /// A job that ended is wanted again. `None` once taken.
-    Requeue(Option<Box<JobRow>>, u32, Reply<Result<bool, UserError>>),
-    /// A dead job is forgotten.
-    Drop(JobId, Reply<Result<bool, UserError>>),
-    /// Answered when a job has ended, or at once where there is none that has not.
-    WaitEnd(JobId, Reply<()>),
-    /// What is known of these jobs now.
-    Now(Vec<JobId>, Reply<Vec<Option<Now>>>),
-    /// The youngest jobs in one of these states, at most so many.
-    In(Vec<JobState>, Option<String>, usize, Reply<Vec<JobId>>),
-    /// Who shares which limit.
-    Groups(Reply<GroupsDoc>),
-    /// Start nothing more; answered when nothing runs.
-    Drain(Reply<()>),
-    /// Start jobs again.
-    EndDrain(Reply<bool>),
-    /// The limits may have changed: the configuration did, or the registries.
-    Limits,
-    /// A job's time has come.
-    Tick,
-    /// Look for jobs that are to be forgotten.
-    Retention,
-    /// These may be forgotten; their files are gone. Empty when there was none.
-    Forgettable(Vec<(JobId, JobState)>),
-    /// The files of these are gone.
-    FilesGone(Vec<(JobId, JobState)>, Option<Reply<Result<bool, UserError>>>),
-}
-
-/// What the queue cannot do now, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Closed {
-    loading: bool,
-    store: Option<String>,
-    drain: bool,
-}
-
-impl Closed {
-    fn is_open(&self) -> bool {
-        *self == Closed::default()
-    }
-
-    fn why(&self) -> Option<String> {
-        match (self.loading, &self.store, self.drain) {
-            (true, ..) => Some("jobs are being read from the store".into()),
-            (_, Some(why), _) => Some(format!("no jobs are started: {why}")),
-            (.., true) => Some("no jobs are started: it drains; `tsup ctl drain --end` ends that".into()),
-            _ => None,
-        }
-    }
-}
+pub(super) use words::{Accepted, CAPACITY, Ended, Msg};
+use words::{Closed, Removed, Waiter};
 
 /// The actor.
 pub(super) struct QueueActor {
@@ -155,7 +52,7 @@ pub(super) struct QueueActor {
     queue: Queue,
     cards: HashMap<JobId, Card>,
     /// Who waits for the end of which job.
-    waiters: HashMap<JobId, Vec<Reply<()>>>,
+    waiters: HashMap<JobId, Vec<Waiter>>,
     /// How jobs ended lately, for submissions on their way that wait for them.
     recent: (HashMap<JobId, JobState>, VecDeque<JobId>),
     last_seq: u64,
@@ -174,6 +71,10 @@ pub(super) struct QueueActor {
     /// Ended jobs that somebody wants again, until that is durable; and those that are being forgotten.
     requeuing: HashSet<JobId>,
     forgetting: HashSet<JobId>,
+    /// Those that came back since it was looked which may be forgotten.
+    revived: HashSet<JobId>,
+    /// Those whose files cannot be removed, which was told.
+    stuck: HashSet<JobId>,
     /// Whether the store knows something else than this queue.
     doubted: bool,
     /// Jobs by state: those that have not ended as they were told last, and those that have.
@@ -212,6 +113,8 @@ impl QueueActor {
             drains: Vec::new(),
             requeuing: HashSet::new(),
             forgetting: HashSet::new(),
+            revived: HashSet::new(),
+            stuck: HashSet::new(),
             doubted: false,
             counts: [0; JobState::ALL.len()],
             depths: [0; 5],
@@ -322,77 +225,7 @@ impl QueueActor {
     fn gone(&mut self, job: JobId, end: JobState) {
         self.became(job, end);
         self.cards.remove(&job);
-        for mut waiter in self.waiters.remove(&job).unwrap_or_default() {
-            waiter.send(());
-        }
-    }
-
-    fn load(&self, cx: &mut Cx<Self>) {
-        let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
-        let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
-        cx.spawn(async move {
-            // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
-            for left in jobs.members() {
-                let name = left.path().as_str().rsplit('/').next().unwrap_or_default().to_owned();
-                let _ = jobs.terminate_child(&name).await;
-            }
-            // What an attempt gave is read by what its script declares, so these have to be known first.
-            let _ = shelf.wait_for(Option::is_some).await;
-            let loaded = loaded.await;
-            gate.insist(Lane::Control, Msg::Loaded(Some(loaded))).await;
-        });
-    }
-
-    fn loaded(&mut self, loaded: Result<LoadedJobs, StoreError>, cx: &mut Cx<Self>) {
-        let loaded = match loaded {
-            Ok(loaded) => loaded,
-            Err(e) => {
-                self.closed.store = Some(e.to_string());
-                self.reconsider(cx);
-                self.again_timer = Some(cx.after(limits::JOBS_KEEP_AGAIN, Lane::Control, Msg::KeepAgain));
-                return;
-            }
-        };
-        self.last_seq = loaded.last_seq;
-        for (state, n) in loaded.counts {
-            let at = JobState::ALL.iter().position(|s| *s == state).unwrap_or(0);
-            self.counts[at] = n;
-        }
-        let (mut adopted, live) = (0, loaded.live.len());
-        for live in loaded.live {
-            adopted += usize::from(self.recovered(live, cx));
-        }
-        if live > 0 {
-            tracing::info!(jobs = live, running = adopted, "jobs were found again");
-        }
-        self.closed.loading = false;
-        self.closed.store = None;
-        let ended: Vec<JobId> =
-            self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
-        for mut waiter in ended.iter().filter_map(|job| self.waiters.remove(job)).flatten() {
-            waiter.send(());
-        }
-        self.reconsider(cx);
-        self.shared.schedules.loaded(loaded.schedules);
-        self.shared.loaded.send_replace(true);
-        cx.ready();
-    }
-
-    /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.
-    fn answer_early(&mut self, message: &mut Msg) -> bool {
-        let early = || {
-            UserError::new(tsup_core::error::Exit::Refused, "jobs are still being read from the store")
-                .hint("nothing was changed; try again in a moment")
-        };
-        match message {
-            Msg::WaitEnd(job, reply) => self.waiters.entry(*job).or_default().push(reply.take()),
-            Msg::Cancel(_, reply)
-            | Msg::Hold(_, _, reply)
-            | Msg::Drop(_, reply)
-            | Msg::Requeue(_, _, reply) => reply.send(Err(early())),
-            _ => return false,
-        }
-        true
+        self.waiters.remove(&job).into_iter().flatten().for_each(Waiter::tell);
     }
 
     /// What every message ends with.

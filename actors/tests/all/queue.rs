@@ -30,6 +30,8 @@ struct Slow(Arc<Mutex<Inside>>);
 #[derive(Default)]
 struct Inside {
     jobs: Vec<NewJob>,
+    /// How jobs are told to stand.
+    state: Option<JobState>,
     handed: Vec<Write>,
     ends: Vec<oneshot::Sender<Kept>>,
 }
@@ -41,6 +43,7 @@ impl Slow {
             Write::Starting { .. } => "starting",
             Write::Ended(_) => "ended",
             Write::Finish { .. } => "finish",
+            Write::Forget(_) => "forget",
             _ => "other",
         };
         self.0.lock().handed.iter().map(word).collect()
@@ -81,7 +84,10 @@ impl JobStore for Slow {
     }
 
     fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
-        now(self.0.lock().jobs.iter().find(|job| job.id == id).cloned().map(JobRow::new))
+        let inside = self.0.lock();
+        let state = inside.state.unwrap_or(JobState::Queued);
+        let row = |job| JobRow { state, ..JobRow::new(job) };
+        now(inside.jobs.iter().find(|job| job.id == id).cloned().map(row))
     }
 
     fn jobs(&self, _: Filter) -> Answer<Vec<JobRow>> {
@@ -184,5 +190,34 @@ async fn a_cancel_between_two_attempts_is_written_after_the_end_of_the_first() {
     first.send(Ok(vec![Wrote::Done])).unwrap();
     assert!(cancel.await.unwrap().is_ok());
     assert_eq!(bench.store.handed(), ["submit", "starting", "ended", "finish"]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_of_which_files_are_left_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
+    bench.tes.submit(ask).await.unwrap();
+    let dead = JobId::drawn(7);
+    {
+        let mut inside = bench.store.0.lock();
+        let job = NewJob { id: dead, ..inside.jobs[0].clone() };
+        inside.jobs.push(job);
+        inside.state = Some(JobState::Dead);
+    }
+    let job = dead.to_string();
+    // Where the folders of jobs are to be there is something else, so that nothing in it can be removed.
+    let jobs = dir.path().join("jobs");
+    let _ = std::fs::remove_dir_all(&jobs);
+    std::fs::write(&jobs, "").unwrap();
+    let refused = bench.tes.drop_dead(&job).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be removed"), "{refused}");
+    assert_eq!(bench.store.handed(), ["submit"]);
+    std::fs::remove_file(&jobs).unwrap();
+    std::fs::create_dir_all(jobs.join(&job).join("1")).unwrap();
+    bench.tes.drop_dead(&job).await.unwrap();
+    assert_eq!(bench.store.handed(), ["submit", "forget"]);
+    assert!(!jobs.join(&job).exists());
     bench.stop().await;
 }

@@ -14,7 +14,7 @@ use tsup_core::wire::doc::jobs::{GroupDoc, GroupsDoc};
 
 use super::card::{self, Card};
 use super::keep::Then;
-use super::{Accepted, QueueActor, mono_of};
+use super::{Accepted, QueueActor, Waiter, mono_of};
 use crate::actor::Cx;
 use crate::gate::Reply;
 
@@ -81,15 +81,7 @@ impl QueueActor {
         if !self.cards.contains_key(&job) {
             return reply.send(Ok(false));
         }
-        let (done, ended) = Reply::channel();
-        let waiters = self.waiters.entry(job).or_default();
-        waiters.retain(Reply::is_wanted);
-        waiters.push(done);
-        cx.spawn(async move {
-            if ended.await.is_ok() {
-                reply.send(Ok(true));
-            }
-        });
+        self.wait(job, Waiter::Cancel(reply));
         self.step(Event::Cancel(job), None, cx);
     }
 
@@ -144,29 +136,23 @@ impl QueueActor {
         (card.shown, card.told) = (state, true);
         self.cards.insert(id, card);
         self.recent.0.remove(&id);
+        self.revived.insert(id);
         self.step(Event::Submitted(card::ticket(&job, None, None), Vec::new()), None, cx);
-    }
-
-    pub(super) fn drop_dead(
-        &mut self,
-        job: JobId,
-        mut reply: Reply<Result<bool, UserError>>,
-        cx: &mut Cx<Self>,
-    ) {
-        if !self.may_be_forgotten(job) {
-            return reply.send(Ok(false));
-        }
-        self.remove(vec![(job, JobState::Dead)], Some(reply), cx);
     }
 
     pub(super) fn wait_end(&mut self, job: JobId, mut reply: Reply<()>) {
         if self.cards.contains_key(&job) {
-            let waiters = self.waiters.entry(job).or_default();
-            waiters.retain(Reply::is_wanted);
-            waiters.push(reply);
+            self.wait(job, Waiter::End(reply));
         } else {
             reply.send(());
         }
+    }
+
+    /// Somebody waits for the end of a job; those who gave up are let go.
+    pub(super) fn wait(&mut self, job: JobId, waiter: Waiter) {
+        let waiters = self.waiters.entry(job).or_default();
+        waiters.retain(Waiter::is_wanted);
+        waiters.push(waiter);
     }
 
     /// What is known of a job that has not ended, or whose end is not durable yet.

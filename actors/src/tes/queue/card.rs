@@ -47,6 +47,8 @@ pub(in crate::tes) struct Running {
     pub(super) stopping: bool,
     /// In which boot it was written down as starting.
     pub(super) started_in: Arc<str>,
+    /// Kept for as long as its actor is wanted; whoever starts it looks.
+    pub(super) wanted: Option<Arc<()>>,
 }
 
 impl Card {

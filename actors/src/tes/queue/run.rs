@@ -1,10 +1,10 @@
 //! Starts and ends of attempts.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tsup_core::clock::Wall;
-use tsup_core::error::UserError;
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
@@ -19,7 +19,7 @@ use super::keep::Then;
 use super::{Ended, Msg, QueueActor};
 use crate::actor::Cx;
 use crate::clock::now_wall;
-use crate::gate::{Gate, Lane, Reply};
+use crate::gate::{Gate, Lane};
 use crate::supervisor::child;
 use crate::tes::job::{self, JobActor, Task};
 
@@ -32,8 +32,14 @@ impl QueueActor {
         let (attempt, at) = (card.attempt, now_wall());
         let boot_id = Arc::clone(&self.shared.boot_id);
         let started_in = Arc::clone(&boot_id);
-        card.running =
-            Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false, started_in }));
+        card.running = Some(Box::new(Running {
+            at,
+            since: cx.now(),
+            gate: None,
+            stopping: false,
+            started_in,
+            wanted: None,
+        }));
         let then = Then::Start(job, attempt);
         #[cfg(feature = "planted")]
         let then = if crate::planted::is(crate::planted::Bug::SpawnBeforeJournal) {
@@ -79,18 +85,32 @@ impl QueueActor {
         let name = card::child_id(job);
         let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
         running.gate = Some(gate.clone());
+        let wanted = Arc::new(());
+        let is_wanted = Arc::downgrade(&wanted);
+        running.wanted = Some(wanted);
         let (shared, stopping) = (self.shared.clone(), running.stopping);
-        let make = move || JobActor::new(shared.clone(), Arc::clone(&task), fresh, stopping);
+        let made = Arc::new(AtomicBool::new(false));
+        let making = Arc::clone(&made);
+        let make = move || {
+            making.store(true, Ordering::Release);
+            JobActor::new(shared.clone(), Arc::clone(&task), fresh, stopping)
+        };
         let spec = child(&name, gate, make).temporary();
-        let jobs = self.jobs.clone();
+        let (jobs, queue) = (self.jobs.clone(), cx.gate().clone());
         cx.spawn(async move {
             // One of an attempt before may still be on its way out; it ends by itself, and soon.
             for _ in 0..limits::JOB_ACTOR_TRIES {
                 let Err(e) = jobs.start_child(spec.clone()).await else { return };
+                // Whoever was started though nobody answered in time is there, or has been; and an attempt that
+                // is over, or that another actor has by now, needs none.
+                if made.load(Ordering::Acquire) || is_wanted.strong_count() == 0 {
+                    return;
+                }
                 tracing::debug!(%job, error = %e, "the actor of an attempt does not start yet");
                 tokio::time::sleep(limits::CLAIM_LOOK_AGAIN).await;
             }
-            tracing::error!(%job, "the actor of an attempt does not start");
+            tracing::error!(%job, "the actor of an attempt does not start; it is tried on");
+            queue.insist(Lane::Control, Msg::Crashed(name.into())).await;
         });
     }
 
@@ -244,72 +264,18 @@ impl QueueActor {
         let at: Wall = again_at.unwrap_or(job.submitted_at);
         let started_in: Arc<str> = boot.into();
         let boot = Arc::clone(&started_in);
-        card.running =
-            Some(Box::new(Running { at, since: cx.now(), gate: None, stopping: false, started_in }));
+        card.running = Some(Box::new(Running {
+            at,
+            since: cx.now(),
+            gate: None,
+            stopping: false,
+            started_in,
+            wanted: None,
+        }));
         self.cards.insert(id, card);
         self.step(Event::Adopted(ticket), None, cx);
         self.run(id, boot, false, cx);
         true
-    }
-
-    /// Looks for finished jobs that are to be forgotten, and removes their files.
-    pub(super) fn retention(&mut self, cx: &mut Cx<Self>) {
-        let settings = self.shared.settings.borrow().tes.clone();
-        let before = now_wall().minus(Duration::from_secs(settings.retention_days.saturating_mul(24 * 3600)));
-        let store = Arc::clone(&self.shared.store);
-        let gate = cx.gate().clone();
-        cx.spawn(async move {
-            let found = store.forgettable(before, settings.retention_jobs, limits::RETENTION_BATCH).await;
-            let mut jobs = Vec::new();
-            for id in found.unwrap_or_default() {
-                if let Ok(Some(row)) = store.job(id).await {
-                    jobs.push((id, row.state));
-                }
-            }
-            gate.insist(Lane::Work, Msg::Forgettable(jobs)).await;
-        });
-    }
-
-    pub(super) fn forget(&mut self, jobs: Vec<(JobId, JobState)>, cx: &mut Cx<Self>) {
-        let more = jobs.len() >= limits::RETENTION_BATCH;
-        let pause = if more { limits::JOBS_KEEP_AGAIN } else { limits::RETENTION_EVERY };
-        self.retention = Some(cx.after(pause, Lane::Work, Msg::Retention));
-        let jobs = jobs.into_iter().filter(|(id, _)| self.may_be_forgotten(*id)).collect();
-        self.remove(jobs, None, cx);
-    }
-
-    /// Whether nobody wants a job again: from here to its being forgotten nobody can.
-    pub(super) fn may_be_forgotten(&self, job: JobId) -> bool {
-        !self.cards.contains_key(&job) && !self.requeuing.contains(&job) && !self.forgetting.contains(&job)
-    }
-
-    /// Removes the files of jobs; then they are forgotten. The files go first: rows without files are forgotten the
-    /// next time, files without rows never.
-    pub(super) fn remove(
-        &mut self,
-        jobs: Vec<(JobId, JobState)>,
-        reply: Option<Reply<Result<bool, UserError>>>,
-        cx: &mut Cx<Self>,
-    ) {
-        self.forgetting.extend(jobs.iter().map(|(id, _)| *id));
-        let (folder, gate) = (self.shared.jobs_folder.clone(), cx.gate().clone());
-        cx.spawn(async move {
-            let files: Vec<_> = jobs.iter().map(|(id, _)| folder.join(id.to_string())).collect();
-            crate::actor::blocking(move || files.iter().for_each(|f| drop(std::fs::remove_dir_all(f)))).await;
-            gate.insist(Lane::Control, Msg::FilesGone(jobs, reply)).await;
-        });
-    }
-
-    /// One write for each, so that what was forgotten is known of each.
-    pub(super) fn files_gone(
-        &mut self,
-        jobs: Vec<(JobId, JobState)>,
-        mut reply: Option<Reply<Result<bool, UserError>>>,
-        cx: &mut Cx<Self>,
-    ) {
-        for (id, state) in jobs {
-            self.write(Write::Forget(vec![id]), Then::Forgotten(vec![(id, state)], reply.take()), cx);
-        }
     }
 }
 

@@ -1,0 +1,80 @@
+//! The beginning: what the store had, and what is answered until it has said so.
+
+use tsup_core::error::{Exit, UserError};
+use tsup_core::ids::JobId;
+use tsup_core::limits;
+use tsup_core::tes::job::JobState;
+
+use super::QueueActor;
+use super::words::{Msg, Waiter};
+use crate::actor::Cx;
+use crate::gate::Lane;
+use crate::store::{LoadedJobs, StoreError};
+
+impl QueueActor {
+    pub(super) fn load(&self, cx: &mut Cx<Self>) {
+        let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
+        let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
+        cx.spawn(async move {
+            // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
+            for left in jobs.members() {
+                let name = left.path().as_str().rsplit('/').next().unwrap_or_default().to_owned();
+                let _ = jobs.terminate_child(&name).await;
+            }
+            // What an attempt gave is read by what its script declares, so these have to be known first.
+            let _ = shelf.wait_for(Option::is_some).await;
+            let loaded = loaded.await;
+            gate.insist(Lane::Control, Msg::Loaded(Some(loaded))).await;
+        });
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Result<LoadedJobs, StoreError>, cx: &mut Cx<Self>) {
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(e) => {
+                self.closed.store = Some(e.to_string());
+                self.reconsider(cx);
+                self.again_timer = Some(cx.after(limits::JOBS_KEEP_AGAIN, Lane::Control, Msg::KeepAgain));
+                return;
+            }
+        };
+        self.last_seq = loaded.last_seq;
+        for (state, n) in loaded.counts {
+            let at = JobState::ALL.iter().position(|s| *s == state).unwrap_or(0);
+            self.counts[at] = n;
+        }
+        let (mut adopted, live) = (0, loaded.live.len());
+        for live in loaded.live {
+            adopted += usize::from(self.recovered(live, cx));
+        }
+        if live > 0 {
+            tracing::info!(jobs = live, running = adopted, "jobs were found again");
+        }
+        self.closed.loading = false;
+        self.closed.store = None;
+        let ended: Vec<JobId> =
+            self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
+        ended.iter().filter_map(|job| self.waiters.remove(job)).flatten().for_each(Waiter::tell);
+        self.reconsider(cx);
+        self.shared.schedules.loaded(loaded.schedules);
+        self.shared.loaded.send_replace(true);
+        cx.ready();
+    }
+
+    /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.
+    pub(super) fn answer_early(&mut self, message: &mut Msg) -> bool {
+        let early = || {
+            UserError::new(Exit::Refused, "jobs are still being read from the store")
+                .hint("nothing was changed; try again in a moment")
+        };
+        match message {
+            Msg::WaitEnd(job, reply) => self.wait(*job, Waiter::End(reply.take())),
+            Msg::Cancel(_, reply)
+            | Msg::Hold(_, _, reply)
+            | Msg::Drop(_, reply)
+            | Msg::Requeue(_, _, reply) => reply.send(Err(early())),
+            _ => return false,
+        }
+        true
+    }
+}
