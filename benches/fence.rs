@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tsup_actors::tes::shim::fence::{Around, Ground, host};
 use tsup_actors::tes::shim::files;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
@@ -41,11 +42,17 @@ impl Server {
         self.count += 1;
         let id = AttemptId { job: JobId::drawn(self.count), attempt: 1, epoch: 0 };
         let folder = files::folder(self.jobs.path(), id);
-        let fence = kind.fence(self.jobs.path(), &folder);
+        let traces = Traces::make(&self.jobs.path().join("attempts")).unwrap();
+        assert!(traces.reserve(0, id).unwrap());
+        let tmp = self.jobs.path().join("tmp");
+        let fence = kind.fence(self.jobs.path(), &tmp);
         let plan = Plan {
             id,
             boot_id: "bench".into(),
+            traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
+            slot: 0,
             folder: folder.to_str().unwrap().into(),
+            tmp: tmp.to_str().unwrap().into(),
             program: "/bin/true".into(),
             argv: Vec::new(),
             env: vec![("PATH".into(), "/usr/bin:/bin".into())],
@@ -73,7 +80,7 @@ impl Server {
         self.stream.read_exact(&mut payload).unwrap();
         let took = begun.elapsed().as_secs_f64() * 1e3;
         assert_eq!(frame::decode::<News>(header, Kind::Response, &payload).unwrap(), News::Ended(id));
-        let record = files::look(&folder, id).unwrap().record.unwrap();
+        let record = traces.look(0, id).unwrap().record.unwrap();
         assert_eq!(record.end, tsup_core::tes::attempt::End::Exited(0));
         took
     }
@@ -95,7 +102,7 @@ struct Kinds {
 }
 
 impl Kinds {
-    fn fence(&self, home: &Path, folder: &Path) -> Fence {
+    fn fence(&self, home: &Path, tmp: &Path) -> Fence {
         let Some(level) = self.level else { return Fence::default() };
         let text = format!(
             r#"{{"scripts": [{{"id": "a/b", "path": "true", "execution": {{"type": "shell_script"}},
@@ -114,7 +121,7 @@ impl Kinds {
             file: Path::new("/bin/true"),
             path: "/usr/bin:/bin",
             inputs: &[],
-            folder,
+            tmp,
         };
         sandbox::decide(&script, &ground.places(&script, around), &self.host).unwrap()
     }

@@ -4,15 +4,16 @@
 //! process, [`tty`] a write to a terminal, [`folder`] a change in a folder (both by [`inotify`]), [`tree`] what
 //! process trees use, [`belongings`] what a process has; [`child`] makes children end with their parent,
 //! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
-//! [`fork`] makes copies of this process and waits for them. [`namespace`] gives a process a view of its own,
-//! [`ability`] tells by trying whether that can be had, [`cgroup`] bounds and measures groups of processes. [`remove`] removes
-//! folders that others filled.
+//! [`fork`] makes copies of this process and waits for them, [`exec`] starts programs at little cost, [`range`] locks
+//! parts of files. [`namespace`] gives a process a view of its own, [`ability`] tells by trying whether that can be had,
+//! [`cgroup`] bounds and measures groups of processes. [`remove`] removes folders that others filled.
 
 pub mod ability;
 pub mod belongings;
 pub mod cgroup;
 pub mod child;
 pub mod datagram;
+pub mod exec;
 pub mod folder;
 pub mod fork;
 pub mod inotify;
@@ -20,6 +21,7 @@ pub mod namespace;
 pub mod own;
 pub mod pidfd;
 pub mod proc;
+pub mod range;
 pub mod remove;
 pub mod socket;
 pub mod tree;

@@ -91,6 +91,8 @@ struct Common {
     home: PathBuf,
     exe: PathBuf,
     jobs_folder: PathBuf,
+    /// The file with the traces of attempts.
+    traces: PathBuf,
     boot_id: Arc<str>,
     settings: watch::Receiver<Arc<Settings>>,
     store: Arc<dyn JobStore>,
@@ -216,6 +218,7 @@ impl Tes {
         Tes {
             shared: Arc::new(Common {
                 jobs_folder: plan.home.join("jobs"),
+                traces: plan.home.join("attempts"),
                 home: plan.home,
                 exe: plan.exe,
                 boot_id: boot_id().unwrap_or_default().into(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tsup::ctl::client::Client;
-use tsup_actors::tes::shim::files;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
@@ -253,18 +253,21 @@ fn verify(key: &str, doc: &JobDoc, ran: &Effects) -> Result<(), String> {
     Ok(())
 }
 
+/// The attempts whose traces somebody has locked.
+fn held(world: &World) -> Vec<AttemptId> {
+    let Ok(Some(traces)) = Traces::find(&world.home().join("attempts")) else { return Vec::new() };
+    let all = traces.scan().unwrap_or_default().into_iter();
+    let held = all.filter(|(slot, id)| traces.look(*slot, *id).is_ok_and(|found| found.locked));
+    held.map(|(_, id)| id).collect()
+}
+
 /// No process and no lock of jobs that have ended.
 fn nothing_is_left(world: &World, ended: &[&Settled]) -> Result<(), String> {
     let deadline = Instant::now() + GONE;
     loop {
         let strays = procs::strays(&world.dir);
-        let locked = ended.iter().find(|one| {
-            (1..=one.attempts as u32).any(|attempt| {
-                let id = AttemptId { job: one.id, attempt, epoch: 0 };
-                let folder = files::folder(&world.home().join("jobs"), id);
-                files::look(&folder, id).is_ok_and(|found| found.locked)
-            })
-        });
+        let held = held(world);
+        let locked = ended.iter().find(|one| held.iter().any(|id| id.job == one.id));
         match (strays.first(), locked) {
             (None, None) => return Ok(()),
             (Some((pid, name)), _) if Instant::now() > deadline => {

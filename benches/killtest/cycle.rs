@@ -280,8 +280,8 @@ fn running(world: &World) -> Vec<ProcId> {
     let Ok(Body::Jobs(doc)) = Client::connect(&world.socket()).and_then(|mut client| client.ask(verb)) else {
         return Vec::new();
     };
-    let folder = world.home().join("jobs");
-    doc.jobs.iter().filter_map(|job| procs::shim(&folder, &job.id.to_string(), job.attempt)).collect()
+    let home = world.home();
+    doc.jobs.iter().filter_map(|job| procs::shim(&home, &job.id.to_string(), job.attempt)).collect()
 }
 
 pub(crate) fn tail(log: &str) -> String {

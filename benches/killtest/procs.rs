@@ -6,7 +6,9 @@ use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tsup_actors::os::proc;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::ids::ProcId;
+use tsup_core::tes::attempt::AttemptId;
 
 /// Kills a process if it still is the one that is meant.
 pub(crate) fn kill(process: ProcId) -> bool {
@@ -30,9 +32,11 @@ pub(crate) fn servers(supervisor: u32) -> Vec<ProcId> {
 }
 
 /// The shim of an attempt, by its claim.
-pub(crate) fn shim(jobs: &Path, job: &str, attempt: u32) -> Option<ProcId> {
-    let text = fs::read_to_string(jobs.join(job).join(attempt.to_string()).join("claim")).ok()?;
-    let claim: tsup_core::tes::attempt::Claim = serde_json::from_str(&text).ok()?;
+pub(crate) fn shim(home: &Path, job: &str, attempt: u32) -> Option<ProcId> {
+    let traces = Traces::find(&home.join("attempts")).ok()??;
+    let wanted = |id: &AttemptId| id.job.to_string() == job && id.attempt == attempt;
+    let (slot, id) = traces.scan().ok()?.into_iter().find(|(_, id)| wanted(id))?;
+    let claim = traces.look(slot, id).ok()?.claim?;
     Some(claim.shim).filter(|shim| shim.pid != 0 && is_alive(*shim))
 }
 

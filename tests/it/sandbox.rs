@@ -88,8 +88,7 @@ impl Yard {
         std::fs::write(&file, tool.text).unwrap();
         let mut plan = self.server.plan(self.jobs, "");
         let own: Vec<(String, String)> = std::env::vars().collect();
-        let folder = PathBuf::from(&plan.folder);
-        let tmp = folder.join("tmp");
+        let tmp = PathBuf::from(&plan.tmp);
         let from = Surroundings { own: &own, inputs: &[], tmp: tmp.to_str().unwrap(), id: plan.id };
         plan.env = sandbox::environment(&script, from)?;
         for (name, value) in &mut plan.env {
@@ -98,8 +97,7 @@ impl Yard {
             }
         }
         let path = std::env::var("PATH").unwrap();
-        let around =
-            Around { root: self.root.path(), file: &file, path: &path, inputs: &[], folder: &folder };
+        let around = Around { root: self.root.path(), file: &file, path: &path, inputs: &[], tmp: &tmp };
         plan.fence = sandbox::decide(&script, &self.ground.places(&script, around), &self.host)?;
         plan.program = script.runtime.interpreter().unwrap().into();
         plan.argv = vec![file.to_str().unwrap().into()];

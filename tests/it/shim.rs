@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tsup_actors::tes::shim::files;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
 use tsup_core::tes::attempt::watch::Bounds;
-use tsup_core::tes::attempt::{AttemptId, Cause, End, Found, Record, Recovery, recover};
+use tsup_core::tes::attempt::{AttemptId, Cause, End, Found, Known, Record, Recovery, recover};
 use tsup_core::tes::sandbox::Fence;
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 
@@ -66,7 +67,10 @@ impl Server {
         Plan {
             id,
             boot_id: BOOT.into(),
+            traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
+            slot: job as u32,
             folder: self.folder(id).to_str().unwrap().into(),
+            tmp: self.jobs.path().join(format!("tmp/{job}")).to_str().unwrap().into(),
             program: "sh".into(),
             argv: vec!["-c".into(), script.into()],
             env: vec![("PATH".into(), std::env::var("PATH").unwrap())],
@@ -86,7 +90,17 @@ impl Server {
         }
     }
 
+    pub(crate) fn traces(&self) -> Traces {
+        Traces::make(&self.jobs.path().join("attempts")).unwrap()
+    }
+
+    /// Gives an order, with its slot reserved as a supervisor does.
     pub(crate) fn order(&mut self, order: &Order) {
+        if let Order::Start(plan) = order
+            && !self.found(plan.id).reserved
+        {
+            assert!(self.traces().reserve(plan.slot, plan.id).unwrap());
+        }
         self.stream.write_all(&frame::encode(Kind::Request, order).unwrap()).unwrap();
     }
 
@@ -100,7 +114,7 @@ impl Server {
     }
 
     pub(crate) fn found(&self, id: AttemptId) -> Found {
-        files::look(&self.folder(id), id).unwrap()
+        self.traces().look(id.job.number() as u32, id).unwrap()
     }
 
     /// Runs an attempt to its end; answers its record.
@@ -113,6 +127,11 @@ impl Server {
 
     pub(crate) fn printed(&self, job: u64, name: &str) -> Vec<u8> {
         std::fs::read(self.folder(Self::id(job)).join(name)).unwrap_or_default()
+    }
+
+    /// What a supervisor makes of what is found.
+    pub(crate) fn recovery(&self, id: AttemptId) -> Recovery {
+        recover(Known { id, started_in: BOOT, ordered: true }, self.found(id), BOOT)
     }
 
     /// The pid that a script wrote into a file of the jobs' folder.
@@ -253,11 +272,13 @@ fn an_order_to_stop_cancels_once() {
 fn an_attempt_is_claimed_once() {
     let mut s = Server::new();
     s.run(s.plan(1, "echo once >> ran"));
-    std::fs::remove_file(s.folder(Server::id(1)).join("record")).unwrap();
+    assert!(matches!(s.recovery(Server::id(1)), Recovery::Collect(_)));
+    let file = std::fs::File::options().write(true).open(s.jobs.path().join("attempts")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 3072], 4096 + 1024).unwrap();
     s.order(&Order::Start(Box::new(s.plan(1, "echo twice >> ran"))));
     assert_eq!(s.news(), News::Ended(Server::id(1)));
     assert_eq!(std::fs::read_to_string(s.jobs.path().join("ran")).unwrap(), "once\n");
-    assert!(matches!(recover(Server::id(1), s.found(Server::id(1)), BOOT, BOOT), Recovery::Interrupted(_)));
+    assert!(matches!(s.recovery(Server::id(1)), Recovery::Interrupted(_)));
 }
 
 #[test]
@@ -268,12 +289,12 @@ fn an_attempt_outlives_its_server_and_its_supervisor() {
     let fifo = s.jobs.path().join("go");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     s.pid("pid");
-    assert_eq!(recover(id, s.found(id), BOOT, BOOT), Recovery::Adopt);
+    assert_eq!(s.recovery(id), Recovery::Adopt);
     s.child.kill().unwrap();
     s.child.wait().unwrap();
-    assert_eq!(recover(id, s.found(id), BOOT, BOOT), Recovery::Adopt);
+    assert_eq!(s.recovery(id), Recovery::Adopt);
     std::fs::write(&fifo, "on\n").unwrap();
-    let record = eventually("its record is there", || match recover(id, s.found(id), BOOT, BOOT) {
+    let record = eventually("its record is there", || match s.recovery(id) {
         Recovery::Collect(record) => Some(record),
         _ => None,
     });
@@ -293,7 +314,7 @@ fn a_killed_shim_is_an_interrupted_attempt() {
     };
     kill(shim.pid);
     assert_eq!(s.news(), News::Ended(id));
-    assert!(matches!(recover(id, s.found(id), BOOT, BOOT), Recovery::Interrupted(_)));
+    assert!(matches!(s.recovery(id), Recovery::Interrupted(_)));
     eventually("what it left behind is ended", || (!alive(pid)).then_some(()));
 }
 

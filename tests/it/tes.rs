@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use tsup::ctl::client::Client;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::error::UserError;
 use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::AttemptId;
@@ -114,13 +115,23 @@ impl Jobs {
         tsup_actors::tes::shim::files::folder(&self.w.home().join("jobs"), id)
     }
 
+    /// The file with the traces of attempts.
+    pub(crate) fn traces(&self) -> Traces {
+        Traces::find(&self.w.home().join("attempts")).unwrap().expect("a supervisor makes it")
+    }
+
+    /// Where an attempt has its traces, once they are reserved.
+    pub(crate) fn slot(&self, job: JobId, attempt: u32) -> u32 {
+        let id = AttemptId { job, attempt, epoch: 0 };
+        eventually("its traces have a slot", || {
+            self.traces().scan().unwrap().into_iter().find(|(_, of)| *of == id).map(|(slot, _)| slot)
+        })
+    }
+
     /// The pid of an attempt's shim, by its claim.
     pub(crate) fn shim(&self, job: JobId, attempt: u32) -> u32 {
-        eventually("a shim made its claim", || {
-            let text = fs::read_to_string(self.folder(job, attempt).join("claim")).ok()?;
-            let claim: serde_json::Value = serde_json::from_str(&text).ok()?;
-            claim["shim"]["pid"].as_u64().map(|pid| pid as u32)
-        })
+        let (slot, id) = (self.slot(job, attempt), AttemptId { job, attempt, epoch: 0 });
+        eventually("a shim made its claim", || Some(self.traces().look(slot, id).unwrap().claim?.shim.pid))
     }
 
     /// The pid that a script wrote into a file of the registry's folder.

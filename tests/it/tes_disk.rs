@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tsup::ctl::client::Client;
+use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::tes::job::JobState;
@@ -154,7 +155,7 @@ fn on_a_full_disk_a_submission_is_refused_and_taken_in_when_there_is_room() {
 }
 
 #[test]
-fn on_a_full_disk_a_shim_holds_the_result_and_nothing_else_is_started() {
+fn on_a_full_disk_a_result_has_its_place_and_nothing_else_is_started() {
     let j = Jobs::new().script("long", &format!("echo $$ > long.pid; {UNTIL_GO}; echo done"), "").script(
         "quick",
         "echo $TSUP_JOB >> runs",
@@ -165,20 +166,14 @@ fn on_a_full_disk_a_shim_holds_the_result_and_nothing_else_is_started() {
     let j = &small.j;
     let long = j.submit(ask("long")).id;
     let pid = j.pid("long.pid");
-    let claim = fs::read_to_string(small.file(&format!("jobs/{long}/1/claim"))).unwrap();
-    let claim: Value = serde_json::from_str(&claim).unwrap();
-    let shim = claim["shim"]["pid"].as_u64().unwrap() as u32;
     let queued = j.submit(ask("quick")).id;
     small.fill();
     let (acked, submit, _) = small.submit_until_refused("quick");
     fs::write(j.w.dir.join("scripts/go"), "").unwrap();
     eventually("the script ends", || (!alive(pid)).then_some(()));
-    eventually("the record has no room", || {
-        (fs::metadata(small.file(&format!("jobs/{long}/1/record.new"))).is_ok_and(|m| m.len() == 0)
-            || !small.file(&format!("jobs/{long}/1/record")).exists())
-        .then_some(())
-    });
-    assert!(alive(shim), "the shim holds what it knows");
+    let traces = Traces::find(&small.file("attempts")).unwrap().unwrap();
+    let (slot, id) = traces.scan().unwrap().into_iter().find(|(_, id)| id.job == long).unwrap();
+    eventually("the record is in its place", || traces.look(slot, id).unwrap().record);
     assert_eq!(j.job(long).state, JobState::Running);
     let status = small.status().unwrap();
     assert!(status["degraded"].to_string().contains("no jobs are started"), "{status:#}");
@@ -192,7 +187,6 @@ fn on_a_full_disk_a_shim_holds_the_result_and_nothing_else_is_started() {
         assert_eq!(j.wait(id).state, JobState::Succeeded);
         assert_eq!(runs(j)[&id.to_string()], 1);
     }
-    assert!(!alive(shim));
 }
 
 /// `strace` on a process and its threads, until it goes.

@@ -222,43 +222,61 @@ fn again(j: &mut Jobs) {
     j.w.run();
 }
 
-/// What a script of the supervisor's own user does in its attempt's folder, where nothing shuts it in: it can lie
-/// about itself. It can neither lie about others, nor have anything followed or held up.
+/// What a script of the supervisor's own user does where it leaves its traces and its output, where nothing shuts it in:
+/// it can lie about itself. It can neither have anything followed or held up, nor be run twice.
 #[test]
-fn a_script_that_forges_its_own_folder_lies_about_itself_at_most() {
+fn a_script_that_forges_its_own_traces_lies_about_itself_at_most() {
     let mine = "outputs = [{name=\"n\", type=\"integer\"}]\nsecurity.sandbox = \"minimal\"";
-    let folder = "cd $(dirname $TMPDIR)";
-    let ready = "touch $OLDPWD/$(basename $(dirname $PWD)).ready; cd $OLDPWD";
-    let until = format!("{ready}; {UNTIL_GO}; echo n=7");
-    let record = |job: &str| {
+    // A line of its slot, behind so many bytes.
+    let line = |at: u32, text: &str| {
         format!(
+            "{{ {text}; head -c 300 /dev/zero; }} | dd bs=1 conv=notrunc status=none of=$H/attempts \
+             seek=$(( $(basename $TMPDIR) * 4096 + {at} ))"
+        )
+    };
+    let record = |job: &str| {
+        let text = format!(
             "printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\"attempt\":1,\"epoch\":0}},\"boot_id\":\"x\",\
              \"started_at\":\"2026-01-01T00:00:00.000Z\",\"ended_at\":\"2026-01-01T00:00:00.000Z\",\
              \"wall_seconds\":1.0,\"end\":{{\"exited\":0}},\"cause\":null,\"left_behind\":0,\"stdout_bytes\":3,\
              \"stderr_bytes\":0,\"truncated\":false,\"used\":{{\"cpu_seconds\":0.0,\"peak_memory_bytes\":0,\
              \"start_memory_bytes\":0,\"end_memory_bytes\":0,\"memory_source\":\"\"}},\"enforced\":{{\"fs\":\"\",\
-             \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\"}}}}' {job} > record"
-        )
+             \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\"}}}}\\n' {job}"
+        );
+        line(1024, &text)
     };
+    let claim = |pid: u32| {
+        let text = format!(
+            "printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\"attempt\":1,\"epoch\":0}},\
+             \"shim\":{{\"pid\":{pid},\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB"
+        );
+        line(512, &text)
+    };
+    let folder = "mkdir -p $H/jobs/$TSUP_JOB/1; cd $H/jobs/$TSUP_JOB/1";
     let tricks = [
         ("early", record("$TSUP_JOB")),
         ("foreign", record("000000000001")),
-        ("linked", "mv ../1 ../9; ln -s 9 ../1".to_owned()),
-        ("piped", "mv ../1 ../9; mkfifo ../1".to_owned()),
-        ("nobody", "echo '{\"version\":1}' > claim".to_owned()),
-        ("claimed", "sed -i 's/\"pid\":[0-9]*/\"pid\":1/' claim".to_owned()),
-        ("unclaimed", "rm claim".to_owned()),
-        ("clogged", "mkfifo record.new record; ln -s /dev/zero stdout.tail".to_owned()),
-        ("walled", "mkdir record.new record".to_owned()),
-        ("drained", "mkfifo stdout stderr".to_owned()),
-        ("aimed", "ln -s ../../../victim stdout; ln -s ../../../victim record.new".to_owned()),
+        ("nobody", line(512, "echo '{\"version\":1}'")),
+        ("claimed", claim(1)),
+        ("unclaimed", line(512, "true")),
+        ("unreserved", line(0, "true")),
+        ("linked", format!("{folder}; mv ../1 ../9; ln -s 9 ../1")),
+        ("piped", format!("{folder}; mv ../1 ../9; mkfifo ../1")),
+        ("drained", format!("{folder}; mkfifo stdout stderr")),
+        ("aimed", format!("{folder}; ln -s ../../../victim stdout; ln -s /dev/zero stdout.tail")),
+        ("shut", "mkdir $TMPDIR/x; chmod 0 $TMPDIR/x $TMPDIR".to_owned()),
     ];
     let mut j = Jobs::new();
     for (name, trick) in &tricks {
-        j = j.script(name, &format!("{folder}; {trick}; {until}"), mine);
+        let text = format!(
+            "echo $TSUP_JOB >> runs; H=$(dirname $(dirname $TMPDIR)); ( {trick} ); touch $TSUP_JOB.ready; \
+             {UNTIL_GO}; echo n=7"
+        );
+        j = j.script(name, &text, mine);
     }
     // Its output is replaced when it was written: nobody reads the other thing, or waits for it.
-    let late = "echo n=7; cd $(dirname $TMPDIR); while [ ! -s stdout ]; do sleep 0.02; done; rm stdout";
+    let late = "echo n=7; cd $(dirname $(dirname $TMPDIR))/jobs; while [ ! -s $TSUP_JOB/1/stdout ]; do sleep 0.02; done; \
+                cd $TSUP_JOB/1; rm stdout";
     j = j.script("swapped", &format!("{late}; mkfifo stdout"), mine);
     j = j.script("read", &format!("{late}; ln -s ../../../victim stdout"), mine);
     j.configure("slots = 20");
@@ -275,22 +293,19 @@ fn a_script_that_forges_its_own_folder_lies_about_itself_at_most() {
         eventually(&format!("{name} has done it"), || ready.exists().then_some(()));
     }
     again(&mut j);
-    for (name, id) in &jobs {
-        // A lock that is held says that it runs, whatever else lies there; one that is gone says that it does not.
-        if !["linked", "piped"].contains(name) {
-            assert_eq!(j.job(*id).state, JobState::Running, "{name}");
-        }
-    }
     fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+    let runs = || fs::read_to_string(j.w.dir.join("scripts/runs")).unwrap();
     for (name, id) in &jobs {
         let job = j.wait(*id);
         let ok = match *name {
-            "linked" | "piped" | "walled" => job.state == JobState::Interrupted,
             // What it printed has no place: its output is missing, and that is said.
-            "drained" | "aimed" => job.state.is_final() && job.outputs.is_none_or(|o| o.0 != "{\"n\":8}"),
+            "linked" | "piped" | "drained" | "aimed" => {
+                job.state.is_final() && job.outputs.is_none_or(|o| o.0 != "{\"n\":8}")
+            }
             _ => job.state == JobState::Succeeded && job.outputs.is_some_and(|o| o.0 == "{\"n\":7}"),
         };
         assert!(ok, "{name}: {:#?}", j.job(*id));
+        assert_eq!(runs().lines().filter(|line| *line == id.to_string()).count(), 1, "{name} ran once");
     }
     for name in ["swapped", "read"] {
         let job = j.run(ask(name));
@@ -305,6 +320,24 @@ fn a_script_that_forges_its_own_folder_lies_about_itself_at_most() {
         "nothing was written through a link"
     );
     assert!(!j.w.log().contains("panicked"), "{}", j.w.log());
+}
+
+/// A script takes the file with everybody's traces away: what runs is told as not known, and what comes later runs.
+#[test]
+fn a_script_that_removes_all_traces_is_not_run_again() {
+    let script = format!("echo $TSUP_JOB >> runs; rm -f $(dirname $(dirname $TMPDIR))/attempts; {UNTIL_GO}");
+    let mut j =
+        Jobs::new().script("remover", &script, "security.sandbox = \"minimal\"").script("ok", "true", "");
+    j.w.run();
+    let jobs: Vec<JobId> = (0..2).map(|_| j.submit(ask("remover")).id).collect();
+    eventually("both run", || (j.lines("runs") == 2).then_some(()));
+    // One ends under the supervisor that ordered it, one under another.
+    fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+    assert_eq!(j.wait(jobs[0]).state, JobState::Interrupted);
+    again(&mut j);
+    assert_eq!(j.wait(jobs[1]).state, JobState::Interrupted);
+    assert_eq!(j.run(ask("ok")).state, JobState::Succeeded);
+    assert_eq!(j.lines("runs"), 2);
 }
 
 /// One script makes the place of another job's attempt unusable: that job ends with words, and no other does.
@@ -342,13 +375,16 @@ fn a_folder_that_is_no_folder_ends_its_job_with_words() {
 #[test]
 fn a_claim_that_names_another_process_holds_nothing_up() {
     let script = format!(
-        "echo $$ > own.pid; sed -i 's/\"pid\":[0-9]*/\"pid\":1/' $(dirname $TMPDIR)/claim; \
-                          touch done; {UNTIL_GO}"
+        "echo $$ > own.pid; H=$(dirname $(dirname $TMPDIR)); printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\
+         \"attempt\":1,\"epoch\":0}},\"shim\":{{\"pid\":1,\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB \
+         | dd bs=512 conv=notrunc,sync status=none of=$H/attempts seek=$(( $(basename $TMPDIR) * 8 + 1 )); \
+         touch done; {UNTIL_GO}"
     );
     let mut j = Jobs::new().script("liar", &script, "security.sandbox = \"minimal\"");
     j.w.run();
     let id = j.submit(ask("liar")).id;
     eventually("the claim is forged", || j.w.dir.join("scripts/done").exists().then_some(()));
+    assert_eq!(j.shim(id, 1), 1);
     again(&mut j);
     assert_eq!(j.job(id).state, JobState::Running);
     let own = j.pid("own.pid");

@@ -1,18 +1,22 @@
-//! What a supervisor makes of every state in which the folder of an attempt can be found: each ends its job in one
+//! What a supervisor makes of every state in which the traces of an attempt can be found: each ends its job in one
 //! state, and none holds anything up.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, symlink};
 
 use tsup_core::ids::JobId;
 use tsup_core::tes::failure::Category;
 use tsup_core::tes::job::JobState;
+use tsup_core::wire::verb::{Body, Verb};
 
 use crate::harness::{alive, eventually};
 use crate::tes::{Jobs, ask, kill9};
 
-/// What is found in the place of one file.
+/// Bytes of a slot, and where its three lines begin.
+const SLOT: usize = 4096;
+const LINES: [usize; 4] = [0, 512, 1024, SLOT];
+
+/// What is found in the place of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
     Missing,
@@ -21,86 +25,69 @@ enum Rest {
     Garbage,
     Foreign,
     Whole,
-    Folder,
-    Pipe,
-    Link,
 }
 
-use Rest::{Empty, Folder, Foreign, Garbage, Half, Link, Missing, Pipe, Whole};
+use Rest::{Empty, Foreign, Garbage, Half, Missing, Whole};
 
-const ALL: [Rest; 9] = [Missing, Empty, Half, Garbage, Foreign, Whole, Folder, Pipe, Link];
+const ALL: [Rest; 6] = [Missing, Empty, Half, Garbage, Foreign, Whole];
 
 impl Rest {
-    /// Puts it there; `text` is what the file says when it is whole.
-    fn put(self, at: &Path, text: &str) {
-        let _ = fs::remove_file(at);
-        match self {
-            Missing => {}
-            Empty => fs::write(at, "").unwrap(),
-            Half => fs::write(at, &text[..text.len() / 2]).unwrap(),
-            Garbage => fs::write(at, b"\x00\xff{]\"".repeat(50_000)).unwrap(),
-            Foreign => fs::write(at, text.replace("\"attempt\":1", "\"attempt\":2")).unwrap(),
-            Whole => fs::write(at, text).unwrap(),
-            Folder => fs::create_dir(at).unwrap(),
-            Pipe => {
-                use rustix::fs::{CWD, FileType, mknodat};
-                mknodat(CWD, at, FileType::Fifo, 0o600.into(), 0).unwrap();
-            }
-            Link => symlink("/dev/zero", at).unwrap(),
-        }
+    /// The bytes there; `text` is what the line says when it is whole.
+    fn put(self, place: &mut [u8], text: &str) {
+        place.fill(0);
+        let line = match self {
+            Missing => Vec::new(),
+            Empty => b"\n".to_vec(),
+            Half => text.as_bytes()[..text.len() / 2].to_vec(),
+            Garbage => b"\xff{]\"".repeat(place.len() / 4),
+            Foreign => text.replace("\"attempt\":1", "\"attempt\":2").into_bytes(),
+            Whole => text.as_bytes().to_vec(),
+        };
+        place[..line.len()].copy_from_slice(&line);
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Remains {
-    /// In the place of the folder itself.
-    folder: Option<Rest>,
+    reservation: Rest,
     claim: Rest,
     record: Rest,
 }
 
 impl Remains {
     fn all() -> Vec<Remains> {
-        let each = |claim| ALL.map(|record| Remains { folder: None, claim, record });
+        let each = |claim| ALL.map(|record| Remains { reservation: Whole, claim, record });
         let mut all: Vec<Remains> = ALL.into_iter().flat_map(each).collect();
-        all.extend([Garbage, Pipe, Link].map(|folder| Remains {
-            folder: Some(folder),
-            claim: Whole,
-            record: Whole,
-        }));
+        all.extend(ALL.map(|reservation| Remains { reservation, claim: Whole, record: Whole }));
+        all.extend(ALL.map(|reservation| Remains { reservation, claim: Whole, record: Missing }));
+        all.push(Remains { reservation: Missing, claim: Missing, record: Missing });
         all
     }
 
-    /// The state that the job ends in.
-    fn end(self) -> (JobState, Option<Category>) {
-        let (state, category) = match self {
-            // What was there says nothing any more, and something may have run.
-            Remains { folder: Some(_), .. } => (JobState::Interrupted, Some(Category::Unknown)),
-            Remains { record: Whole, .. } => (JobState::Succeeded, None),
-            Remains { claim, .. } if claim != Missing => (JobState::Interrupted, Some(Category::Unknown)),
-            // Nothing has run: it is started, where its record finds its place.
-            Remains { record: Folder, .. } => (JobState::Interrupted, Some(Category::Unknown)),
-            _ => (JobState::Succeeded, None),
-        };
-        (state, category)
+    /// The state that the job ends in, and whether its script has to run again for that.
+    fn end(self) -> (JobState, bool) {
+        match self {
+            // The slot is another one's: of this one nothing is known to have run.
+            Remains { reservation: Foreign, .. } => (JobState::Succeeded, true),
+            Remains { record: Whole, .. } => (JobState::Succeeded, false),
+            Remains { claim: Missing, .. } => (JobState::Succeeded, true),
+            _ => (JobState::Interrupted, false),
+        }
     }
 }
 
-#[test]
-fn every_state_of_an_attempts_folder_is_one_end() {
-    let script = "echo $TSUP_JOB >> runs; echo $$ > $TSUP_JOB.pid; [ -e go ] || exec sleep 300";
-    let mut j = Jobs::new().script("left", script, "").script("done", "true", "");
-    j.configure("slots = 200");
+/// Starts a job for each of `n`, kills everything of them, and says which they were and what the record of one that
+/// ended says.
+fn killed(j: &mut Jobs, n: usize) -> (Vec<JobId>, String) {
     j.w.run();
     let model = j.run(ask("done")).id;
-    let record = fs::read_to_string(j.folder(model, 1).join("record")).unwrap();
-    let all = Remains::all();
-    let ids: Vec<JobId> = all.iter().map(|_| j.submit(ask("left")).id).collect();
-    // Two of which only less is left than files: no folder of the attempt, none of the job.
-    let bare: Vec<JobId> = (0..2).map(|_| j.submit(ask("left")).id).collect();
-    let everyone: Vec<JobId> = ids.iter().chain(&bare).copied().collect();
-    let shims: Vec<u32> = everyone.iter().map(|id| j.shim(*id, 1)).collect();
-    let pids: Vec<u32> = everyone.iter().map(|id| j.pid(&format!("{id}.pid"))).collect();
+    let slots = fs::read(j.w.home().join("attempts")).unwrap();
+    let line =
+        |at: usize| String::from_utf8(slots[at..].split(|b| *b == b'\n').next().unwrap().to_vec()).unwrap();
+    let record = line(LINES[2]).replace(&model.to_string(), "JOB") + "\n";
+    let ids: Vec<JobId> = (0..n).map(|_| j.submit(ask("left")).id).collect();
+    let shims: Vec<u32> = ids.iter().map(|id| j.shim(*id, 1)).collect();
+    let pids: Vec<u32> = ids.iter().map(|id| j.pid(&format!("{id}.pid"))).collect();
     let server = tsup_actors::os::proc::stat(shims[0]).unwrap().parent;
     j.w.kill9();
     kill9(server);
@@ -110,37 +97,100 @@ fn every_state_of_an_attempts_folder_is_one_end() {
     for pid in &pids {
         eventually("it is gone", || (!alive(*pid)).then_some(()));
     }
+    (ids, record)
+}
+
+fn jobs() -> Jobs {
+    let script = "echo $TSUP_JOB >> runs; echo $$ > $TSUP_JOB.pid; [ -e go ] || exec sleep 300";
+    let j = Jobs::new().script("left", script, "").script("done", "true", "");
+    j.configure("slots = 200");
+    j
+}
+
+fn runs(j: &Jobs, id: JobId) -> usize {
+    let text = fs::read_to_string(j.w.dir.join("scripts/runs")).unwrap();
+    text.lines().filter(|line| *line == id.to_string()).count()
+}
+
+#[test]
+fn every_state_of_an_attempts_traces_is_one_end() {
+    let mut j = jobs();
+    let all = Remains::all();
+    let (ids, record) = killed(&mut j, all.len());
+    let path = j.w.home().join("attempts");
+    let file = fs::File::options().read(true).write(true).open(&path).unwrap();
     for (remains, id) in all.iter().zip(&ids) {
-        let folder = j.folder(*id, 1);
-        let claim = fs::read_to_string(folder.join("claim")).unwrap();
-        if let Some(rest) = remains.folder {
-            fs::remove_dir_all(&folder).unwrap();
-            rest.put(&folder, "");
-            continue;
+        let at = u64::from(j.slot(*id, 1)) * SLOT as u64;
+        let mut page = vec![0; SLOT];
+        file.read_exact_at(&mut page, at).unwrap();
+        let line = |n: usize| {
+            let place = &page[LINES[n]..LINES[n + 1]];
+            String::from_utf8(place.split_inclusive(|b| *b == b'\n').next().unwrap().to_vec()).unwrap()
+        };
+        let texts = [line(0), line(1), record.replace("JOB", &id.to_string())];
+        for (n, rest) in [remains.reservation, remains.claim, remains.record].into_iter().enumerate() {
+            rest.put(&mut page[LINES[n]..LINES[n + 1]], &texts[n]);
         }
-        remains.claim.put(&folder.join("claim"), &claim);
-        remains.record.put(&folder.join("record"), &record.replace(&model.to_string(), &id.to_string()));
+        file.write_all_at(&page, at).unwrap();
     }
-    fs::remove_dir_all(j.folder(bare[0], 1)).unwrap();
-    fs::remove_dir_all(j.folder(bare[1], 1).parent().unwrap()).unwrap();
     fs::write(j.w.dir.join("scripts/go"), "").unwrap();
     j.w.run();
     let mut wrong = Vec::new();
     for (remains, id) in all.iter().zip(&ids) {
         let job = j.wait(*id);
-        let end = (job.state, job.error.as_ref().map(|e| e.category));
-        if end != remains.end() || job.attempt != 1 {
+        let end = (job.state, runs(&j, *id) == 2);
+        let category = job.error.as_ref().map(|e| e.category);
+        let expected = (end.0 == JobState::Interrupted).then_some(Category::Unknown);
+        if end != remains.end() || job.attempt != 1 || category != expected {
             wrong.push(format!("{remains:?}: {end:?}, expected {:?}: {:?}", remains.end(), job.error));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    for id in &bare {
-        assert_eq!(j.wait(*id).state, JobState::Succeeded);
-    }
     // The same again: an end is an end.
     let before: Vec<_> = ids.iter().map(|id| j.job(*id)).collect();
     j.w.kill9();
     j.w.run();
     assert_eq!(ids.iter().map(|id| j.job(*id)).collect::<Vec<_>>(), before);
     assert!(!j.w.log().contains("panicked"), "{}", j.w.log());
+}
+
+/// Where the file is gone, or was cut, nobody knows what ran: nothing is run again, and jobs that come later run.
+#[test]
+fn without_their_traces_attempts_are_interrupted_and_later_ones_run() {
+    let mut j = jobs();
+    let (ids, _) = killed(&mut j, 3);
+    let path = j.w.home().join("attempts");
+    fs::remove_file(&path).unwrap();
+    fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+    j.w.run();
+    for id in &ids {
+        let job = j.wait(*id);
+        assert_eq!((job.state, runs(&j, *id)), (JobState::Interrupted, 1), "{job:#?}");
+    }
+    assert_eq!(j.run(ask("left")).state, JobState::Succeeded);
+    // While it stands in the way of a file, no job is started, and that is said.
+    for what in ["folder", "link"] {
+        j.w.kill9();
+        fs::remove_file(&path).unwrap();
+        if what == "link" {
+            symlink("/dev/zero", &path).unwrap();
+        } else {
+            fs::create_dir(&path).unwrap();
+        }
+        j.w.run_unready(&[]);
+        eventually(what, || {
+            let out = j.w.tsup(&["ctl", "status", "--json"]);
+            let status: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
+            status["degraded"].to_string().contains("attempts").then_some(())
+        });
+        if what == "link" {
+            fs::remove_file(&path).unwrap();
+        } else {
+            fs::remove_dir(&path).unwrap();
+        }
+        eventually("jobs are taken in", || match j.ask(Verb::Submit(Box::new(ask("left")))) {
+            Ok(Body::Job(_)) => Some(()),
+            _ => None,
+        });
+    }
 }

@@ -153,6 +153,11 @@ impl JobId {
     pub const fn drawn(random: u64) -> Self {
         JobId(random & Self::MASK)
     }
+
+    /// The number it stands for, of 48 bits.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// A place in the supervision tree, `root/system/fleet/web/dev`.

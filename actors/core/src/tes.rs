@@ -7,6 +7,7 @@
 //! - `queue`: which job starts next
 //! - `kept`: what outlives the supervisor
 //! - `sandbox`: how a script is shut in, and its variables
+//! - `slots`: where each attempt leaves its traces
 //!
 //! A submission goes this way: [`queue::Queue`] admits it, the store makes it durable, the queue starts it
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
@@ -24,5 +25,6 @@ pub mod sandbox;
 pub mod schedule;
 pub mod script;
 pub mod show;
+pub mod slots;
 pub mod submission;
 pub mod value;

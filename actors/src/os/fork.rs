@@ -1,8 +1,10 @@
-//! Processes that are copies of this one, and what waits for their ends.
-#![expect(unsafe_code, reason = "fork, a signal's descriptor and the use of children have no safe wrapper")]
+//! Processes that are copies of this one, what waits for their ends, and what asks them for theirs.
+#![expect(unsafe_code, reason = "fork, signals with a value and what a child used have no safe wrapper")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+use rustix::process::Pid;
 
 /// Which of the two this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,9 @@ fn threads() -> io::Result<usize> {
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
+/// Where the value stands in what is read of a signal.
+const VALUE: usize = std::mem::offset_of!(libc::signalfd_siginfo, ssi_ptr);
+
 /// A signal that [`Signals`] tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
@@ -61,10 +66,12 @@ pub enum Seen {
     Child,
     /// Somebody asks this process to end.
     Terminate,
+    /// Somebody asked by [`ask`], with that value.
+    Asked(u64),
 }
 
 impl Signals {
-    /// Takes hold of SIGCHLD and SIGTERM. A copy of this process inherits that, and so does what it executes, unless
+    /// Takes hold of SIGCHLD, SIGTERM and the signal of [`ask`]. A copy of this process inherits that, and so does what it executes, unless
     /// [`let_go`] comes before.
     pub fn hold() -> io::Result<Self> {
         // SAFETY: the set is made by `sigemptyset` before it is read, and outlives both calls; `signalfd`
@@ -75,6 +82,7 @@ impl Signals {
             let mut set = set.assume_init();
             libc::sigaddset(&raw mut set, libc::SIGCHLD);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGUSR1);
             if libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) == -1 {
                 return Err(io::Error::last_os_error());
             }
@@ -90,14 +98,54 @@ impl Signals {
     pub fn next(&self) -> Option<Seen> {
         let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
         let read = rustix::io::read(&self.0, &mut info).ok()?;
+        if read != info.len() {
+            return None;
+        }
         // The first field is the signal's number.
-        let signal = u32::from_ne_bytes(info[..4].try_into().ok()?);
-        (read == info.len()).then_some(if signal == libc::SIGTERM.unsigned_abs() {
-            Seen::Terminate
-        } else {
-            Seen::Child
+        let signal = u32::from_ne_bytes(info[..4].try_into().ok()?).cast_signed();
+        let value = info.get(VALUE..VALUE + 8)?.try_into().ok()?;
+        Some(match signal {
+            libc::SIGTERM => Seen::Terminate,
+            libc::SIGUSR1 => Seen::Asked(u64::from_ne_bytes(value)),
+            _ => Seen::Child,
         })
     }
+}
+
+/// What comes with a signal that was sent with a value (`sigqueue(3)`).
+#[repr(C)]
+struct WithValue {
+    signal: i32,
+    error: i32,
+    code: i32,
+    from: From,
+}
+
+#[repr(C)]
+struct From {
+    pid: i32,
+    user: u32,
+    value: *mut libc::c_void,
+}
+
+/// Asks the process behind a pidfd for what `value` says; it sees [`Seen::Asked`]. A process that does not
+/// hold its signals ends.
+pub fn ask(process: &OwnedFd, value: u64) -> io::Result<()> {
+    const { assert!(size_of::<WithValue>() <= size_of::<libc::siginfo_t>()) };
+    let from = From {
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+        user: rustix::process::getuid().as_raw(),
+        value: std::ptr::without_provenance_mut(usize::try_from(value).unwrap_or_default()),
+    };
+    let what = WithValue { signal: libc::SIGUSR1, error: 0, code: libc::SI_QUEUE, from };
+    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the structure begins as the kernel's does for a signal with a value, and is no longer than that, as was
+    // asserted; the call reads it and keeps nothing.
+    let done = unsafe {
+        info.as_mut_ptr().cast::<WithValue>().write(what);
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGUSR1, info.as_ptr(), 0)
+    };
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Lets every signal through again, for what is executed next: a mask outlives the execution, and a program that does
@@ -118,15 +166,38 @@ impl AsFd for Signals {
     }
 }
 
-/// What all children that were waited for used: seconds of CPU, and the memory of the largest in bytes.
-pub fn children_used() -> (f64, u64) {
-    // SAFETY: the structure is plain numbers, for which zeroes are a value, and outlives the call.
-    let usage = unsafe {
+/// A child that has ended, with what it and the children that it waited for used.
+#[derive(Debug, Clone, Copy)]
+pub struct Reaped {
+    /// Which.
+    pub pid: Pid,
+    /// How, as wait(2) tells it.
+    pub status: i32,
+    /// Seconds of CPU.
+    pub cpu_seconds: f64,
+    /// Memory of the largest process, in bytes.
+    pub largest: u64,
+}
+
+/// Takes the end of a child. `Ok(None)` when there are children and none has ended.
+///
+/// # Errors
+/// `ECHILD` when there is no child.
+pub fn reap() -> io::Result<Option<Reaped>> {
+    let mut status = 0;
+    // SAFETY: the structure is plain numbers, for which zeroes are a value; both places outlive the call.
+    let (pid, usage) = unsafe {
         let mut usage = std::mem::zeroed::<libc::rusage>();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
-        usage
+        (libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage), usage)
     };
+    if pid == -1 {
+        return Err(io::Error::last_os_error());
+    }
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
-    let kilobytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
-    (seconds(usage.ru_utime) + seconds(usage.ru_stime), kilobytes * 1024)
+    Ok(Pid::from_raw(pid).map(|pid| Reaped {
+        pid,
+        status,
+        cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+        largest: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    }))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
-use tsup_core::tes::attempt::{AttemptId, Record, Recovery, recover};
+use tsup_core::tes::attempt::{AttemptId, Known, Record, Recovery, recover};
 use tsup_core::tes::failure::{Category, Failure as Failed};
 use tsup_core::tes::retry::Ending;
 
@@ -20,11 +20,15 @@ use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Capacity, Lane};
 use crate::os::pidfd;
 use crate::tes::shim::files;
+use crate::tes::shim::traces::Traces;
 
 mod collect;
 pub(super) mod place;
 mod plan;
 mod stray;
+
+/// Why nothing is known of an attempt whose traces were removed.
+const GONE: &str = "the file with its traces was removed";
 
 /// Waiting messages of one attempt: there may be thousands of them.
 pub(super) const CAPACITY: Capacity = Capacity { control: 32, work: 1, telemetry: 1 };
@@ -42,6 +46,17 @@ pub(super) struct Task {
     pub(super) timeout: Option<Duration>,
     /// In which boot it was written down as starting.
     pub(super) started_in: Arc<str>,
+    /// Where its traces are.
+    pub(super) traces: Place,
+}
+
+/// Where an attempt's traces are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In that slot, or nowhere yet.
+    Slot(u32),
+    /// They were removed with all others.
+    Gone,
 }
 
 /// What an attempt's actor receives.
@@ -50,7 +65,7 @@ pub(super) enum Msg {
     /// Its inputs were read from the store.
     Inputs(Option<Box<str>>),
     /// What its shim is to be given, or why it cannot run. `None` once taken.
-    Planned(Option<Result<Box<Plan>, Box<Failed>>>),
+    Planned(Option<Result<Box<Plan>, Unplanned>>),
     /// Its shim has ended.
     ShimEnded,
     /// No shim could be made, for this error of the system.
@@ -69,6 +84,15 @@ pub(super) enum Msg {
     Revoked(bool),
     /// End it.
     Cancel,
+}
+
+/// Why an attempt has no plan.
+#[derive(Debug)]
+pub(super) enum Unplanned {
+    /// It cannot run as things are.
+    Failed(Box<Failed>),
+    /// There is no place for its traces now.
+    NoPlace(std::io::Error),
 }
 
 /// What an attempt left on disk.
@@ -103,6 +127,8 @@ pub(super) struct JobActor {
     fresh: bool,
     /// Whether somebody wants it to end.
     cancelled: bool,
+    /// Whether its order went out from here.
+    ordered: bool,
     at: At,
     /// The shim that was watched last.
     adopted: Option<ProcId>,
@@ -111,7 +137,7 @@ pub(super) struct JobActor {
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, at: At::Finding, adopted: None }
+        JobActor { shared, task, fresh, cancelled, ordered: false, at: At::Finding, adopted: None }
     }
 
     fn folder(&self) -> PathBuf {
@@ -135,38 +161,60 @@ impl JobActor {
             });
             return;
         };
+        let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task) = (self.shared.clone(), Arc::clone(&self.task));
-        cx.offload(move || plan::make(&shared, &task, &inputs), |plan| Msg::Planned(Some(plan)));
+        let make = move || {
+            let plan = plan::make(&shared, &task, slot, &inputs).map_err(Unplanned::Failed)?;
+            // Before anything is ordered: a shim that comes late for another attempt finds this one's name.
+            let reserved = Traces::make(&shared.traces).and_then(|traces| traces.reserve(slot, task.id));
+            match reserved {
+                Ok(true) => Ok(plan),
+                Ok(false) => Err(Unplanned::NoPlace(std::io::ErrorKind::ResourceBusy.into())),
+                Err(e) => Err(Unplanned::NoPlace(e)),
+            }
+        };
+        cx.offload(make, |plan| Msg::Planned(Some(plan)));
     }
 
-    fn planned(&mut self, plan: Result<Box<Plan>, Box<Failed>>, cx: &mut Cx<Self>) {
+    fn planned(&mut self, plan: Result<Box<Plan>, Unplanned>, cx: &mut Cx<Self>) {
         match plan {
-            _ if self.cancelled => self.revoke(cx),
+            Ok(_) if self.cancelled => self.revoke(cx),
             Ok(plan) => {
                 self.at = At::Ordered;
+                self.ordered = true;
                 let (shims, gate) = (self.shared.shims.clone(), cx.gate().clone());
                 // There is a place for each that runs; one that finds none was counted wrong, and waits.
                 if let Err(full) = shims.work(shims::Msg::Start(Some(plan), gate)) {
                     cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
                 }
             }
-            Err(failure) => self.end(Ending::Failed(*failure), None, cx),
+            Err(_) if self.cancelled => self.end(Ending::Cancelled, None, cx),
+            Err(Unplanned::Failed(failure)) => self.end(Ending::Failed(*failure), None, cx),
+            Err(Unplanned::NoPlace(e)) => self.not_started(e.raw_os_error().unwrap_or(libc::EBUSY), cx),
         }
     }
 
     /// Looks at what it left; when it has ended, what it printed is read on the same way.
     fn look(&mut self, cx: &mut Cx<Self>) {
         self.at = At::Finding;
+        let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
+        let ordered = self.ordered;
         let look = move || {
-            let found = files::look(&folder, task.id)?;
+            let traces = Traces::find(&shared.traces)?;
+            let found = traces.map(|traces| traces.look(slot, task.id)).transpose()?.unwrap_or_default();
             let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
-            Ok(match recover(task.id, found, &task.started_in, &shared.boot_id) {
+            let known = Known { id: task.id, started_in: &task.started_in, ordered };
+            Ok(match recover(known, found, &shared.boot_id) {
                 Recovery::Collect(record) => {
                     Seen::Ended(Box::new(collect::read(&shared, &task, &folder, *record)))
                 }
                 Recovery::Adopt => Seen::Runs(shim),
                 Recovery::Interrupted(why) => Seen::Lost(why),
+                // Whatever became of its traces, what runs with its mark was begun.
+                Recovery::Start if !ordered && stray::any(task.id) => {
+                    Seen::Lost("its traces are gone, and it runs")
+                }
                 Recovery::Start => Seen::Nothing,
             })
         };
@@ -195,6 +243,8 @@ impl JobActor {
     fn adopt(&mut self, shim: ProcId, cx: &mut Cx<Self>) {
         self.at = At::Adopted(shim);
         let gate = cx.gate().clone();
+        // Where the server of now runs it, that tells of the end; its shim goes on to other attempts.
+        let _ = self.shared.shims.control(shims::Msg::Follow(self.task.id, gate.clone()));
         // A script may have written another process into its claim: then the lock says more than that one's end.
         let again = self.adopted.replace(shim) == Some(shim);
         cx.spawn(async move {
@@ -205,7 +255,7 @@ impl JobActor {
             gate.insist(Lane::Control, Msg::ShimEnded).await;
         });
         if self.cancelled {
-            place::terminate(shim);
+            place::terminate(shim, self.task.id);
         }
     }
 
@@ -219,8 +269,14 @@ impl JobActor {
     /// Makes the claim in a shim's place, so that none can begin any more.
     fn revoke(&mut self, cx: &mut Cx<Self>) {
         self.at = At::Finding;
-        let (folder, id, boot_id) = (self.folder(), self.task.id, Arc::clone(&self.shared.boot_id));
-        cx.offload(move || files::revoke(&folder, id, &boot_id).unwrap_or(false), Msg::Revoked);
+        let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
+        let (shared, id) = (self.shared.clone(), self.task.id);
+        let revoke = move || {
+            let Some(traces) = Traces::find(&shared.traces)? else { return Ok(true) };
+            // Where nothing is reserved for it, no shim can claim it.
+            Ok(!traces.look(slot, id)?.reserved || traces.revoke(slot, id, &shared.boot_id)?)
+        };
+        cx.offload(revoke, |done: std::io::Result<bool>| Msg::Revoked(done.unwrap_or(false)));
     }
 
     fn cancel(&mut self, cx: &mut Cx<Self>) {
@@ -234,7 +290,7 @@ impl JobActor {
                     cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
                 }
             }
-            At::Adopted(shim) => place::terminate(shim),
+            At::Adopted(shim) => place::terminate(shim, self.task.id),
         }
     }
 

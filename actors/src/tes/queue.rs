@@ -8,6 +8,7 @@
 //! - `queue/card.rs`: what is known of a job besides its place in the queue
 //! - `queue/keep.rs`: writes on their way, and what follows when they are durable
 //! - `queue/load.rs`: the beginning: what the store had
+//! - `queue/left.rs`: which attempts have left traces
 //! - `queue/run.rs`: starts and ends of attempts
 //! - `queue/ask.rs`: what people ask
 //! - `queue/forget.rs`: jobs that are forgotten, with their files
@@ -22,6 +23,7 @@ use tsup_core::limits;
 use tsup_core::supervision::backoff::Jitter;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::queue::{Effect, Event, Queue};
+use tsup_core::tes::slots::Slots;
 
 use super::Shared;
 use crate::actor::{Actor, Cx, Failure, Timer};
@@ -33,6 +35,7 @@ mod ask;
 mod card;
 mod forget;
 mod keep;
+mod left;
 mod load;
 #[cfg(feature = "planted")]
 mod planted;
@@ -85,6 +88,8 @@ pub(super) struct QueueActor {
     again_timer: Option<Timer>,
     retention: Option<Timer>,
     jitter: Jitter,
+    /// Where each attempt under way leaves its traces.
+    slots: Slots,
     ids: RandomState,
     drawn: u64,
 }
@@ -93,7 +98,9 @@ impl QueueActor {
     pub(super) fn new(shared: Shared, jobs: Handle) -> Self {
         let ids = RandomState::new();
         let seed = ids.hash_one(now_mono());
-        let queue = Queue::new(shared.caps());
+        let mut queue = Queue::new(shared.caps());
+        // Nothing starts before all that runs is counted.
+        let _ = queue.step(Event::Open(false), now_mono());
         let drain = *shared.draining.borrow();
         QueueActor {
             shared,
@@ -122,6 +129,7 @@ impl QueueActor {
             again_timer: None,
             retention: None,
             jitter: Jitter::seeded(seed),
+            slots: Slots::default(),
             ids,
             drawn: 0,
         }

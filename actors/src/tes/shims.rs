@@ -35,6 +35,8 @@ pub(super) struct Waiting(HashMap<AttemptId, Gate<job::Msg>>);
 pub(super) enum Msg {
     /// Run an attempt, and tell its actor of the end. The plan is `None` once taken.
     Start(Option<Box<Plan>>, Gate<job::Msg>),
+    /// Tell another actor of an attempt's end: the one that ordered it crashed.
+    Follow(AttemptId, Gate<job::Msg>),
     /// End one.
     Stop(AttemptId),
     /// What the server of that number told.
@@ -126,6 +128,12 @@ impl Actor for Shims {
                 self.waiting.0.insert(id, gate.clone());
                 if !self.order(&Order::Start(plan)) {
                     self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
+                }
+            }
+            Msg::Follow(id, gate) => {
+                // What no server runs for this one is watched by its shim.
+                if let Some(told) = self.waiting.0.get_mut(id) {
+                    *told = gate.clone();
                 }
             }
             Msg::Stop(id) => {

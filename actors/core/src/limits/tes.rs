@@ -75,10 +75,18 @@ pub const KILL_AGAIN: Duration = Duration::from_millis(20);
 pub const TRACE_BYTES_MAX: usize = 16 * 1024;
 /// Characters of a script's own words in an error.
 pub const FAILURE_WORDS_CHARS: usize = 500;
-/// Bytes of a claim or a record that are read; they take a few hundred.
-pub const ATTEMPT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Attempts that may be under way at the same time, each with a page among the traces: more than
+/// [`TES_SLOTS`](super::TES_SLOTS) allows to run, since some have ended whose end is not durable yet.
+pub const ATTEMPT_SLOTS_MAX: u32 = 16_384;
 /// Bytes of an order to a shim server: inputs as arguments and once more as JSON.
 pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Bytes of an order that is handed to a shim that waits: a socket takes them at once. A larger one gets a shim of its
+/// own, which has it from its birth.
+pub const ORDER_HANDED_BYTES_MAX: usize = 64 * 1024;
+/// How long a shim waits for another attempt before it ends: a burst of short jobs is over by then.
+pub const SHIM_IDLE: Duration = Duration::from_secs(10);
+/// Attempts that one shim runs: what it may have gathered by a defect goes with it.
+pub const SHIM_ATTEMPTS_MAX: u32 = 1000;
 /// Bytes of orders that are read at a time.
 pub const ORDER_READ_BYTES: usize = 16 * 1024;
 /// Bytes of a stream that are kept when nobody says.
@@ -98,6 +106,9 @@ pub const TREE_LOOK_FIRST: Duration = Duration::from_millis(20);
 pub const TREE_LOOK_LAST: Duration = Duration::from_secs(1);
 /// A shim that finds the disk full tries again to write its record after this time.
 pub const RECORD_RETRY: Duration = Duration::from_millis(500);
+/// How often it tries where something else than space is missing, [`RECORD_RETRY`] apart: a disk that fails for five
+/// minutes does not come back by itself.
+pub const RECORD_TRIES: u32 = 600;
 /// How long what is known of an attempt is waited for where its shim cannot be watched yet: it has its lock and
 /// has not made its claim.
 pub const CLAIM_LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -1,9 +1,9 @@
 //! One run of a job: what it leaves on disk, what that means after a restart, and how it ended.
 //!
-//! An attempt belongs to its *shim*, a small process that outlives the supervisor. The two speak by files in
-//! the attempt's folder only: the *claim*, made by the shim before anything runs, and the *record*, made
-//! when everything has ended. Both are JSON with a version, since a shim may be older or newer than the
-//! supervisor that reads them.
+//! An attempt belongs to its *shim*, a small process that outlives the supervisor. The two speak by its traces
+//! only: the *reservation*, made by the supervisor before it orders anything, the *claim*, made by the shim before
+//! anything runs, and the *record*, made when everything has ended. All are JSON with a version, since a shim may be
+//! older or newer than the supervisor that reads them.
 //!
 //! - `attempt/plan.rs`: what a shim is given
 //! - `attempt/watch.rs`: the shim's decisions: timeouts, limits, the end of the whole tree
@@ -21,7 +21,7 @@ pub mod plan;
 pub mod trace;
 pub mod watch;
 
-/// The version of claims and records that this build writes. It reads all up to it.
+/// The version of reservations, claims and records that this build writes. It reads all up to it.
 pub const FILES_VERSION: u32 = 1;
 
 /// Which attempt: files and late answers of another one are not about this one.
@@ -33,6 +33,22 @@ pub struct AttemptId {
     pub attempt: u32,
     /// Counts who may run it: a node that lost its lease has an older one.
     pub epoch: u64,
+}
+
+impl AttemptId {
+    /// A number that tells it from every other attempt that runs on this machine.
+    pub const fn key(&self) -> u64 {
+        self.job.number() << 16 | (self.attempt as u64 & 0xffff)
+    }
+}
+
+/// What a supervisor writes before it orders an attempt. A shim that comes for another one claims nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// [`FILES_VERSION`] of its writer.
+    pub version: u32,
+    /// For which attempt.
+    pub id: AttemptId,
 }
 
 /// What a shim writes before anything runs. Whoever finds one starts no other.
@@ -81,6 +97,8 @@ pub enum Cause {
     Memory,
     /// There were more of them than there may be.
     Processes,
+    /// Its shim was told to end, as all processes are when a machine goes down.
+    Terminated,
 }
 
 /// What the processes of an attempt used together.
@@ -154,8 +172,10 @@ pub struct Record {
 /// The order of looking matters: the claim first, then the lock, then the record. A shim makes its claim under its
 /// lock, and holds that until its record is in place: a claim, a lock that is free and a record that is not there mean
 /// that there will be none.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
+    /// Whether its place is reserved for it. Where it is not, the rest is not there either.
+    pub reserved: bool,
     /// Whether somebody holds the attempt's lock.
     pub locked: bool,
     /// The record, looked for after the lock.
@@ -177,9 +197,21 @@ pub enum Recovery {
     Start,
 }
 
-/// Decides about an attempt that was written down as starting in boot `started_in`; this is boot `boot_id`. What
-/// a shim leaves is not synced: of another boot only a whole record says anything.
-pub fn recover(id: AttemptId, found: Found, started_in: &str, boot_id: &str) -> Recovery {
+/// What is known of an attempt by whoever looks for its traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// Which.
+    pub id: AttemptId,
+    /// In which boot of the machine it was written down as starting.
+    pub started_in: &'a str,
+    /// Whether it was ordered, and so reserved before.
+    pub ordered: bool,
+}
+
+/// Decides about an attempt that was written down as starting; this is boot `boot_id`. What a shim leaves is not
+/// synced: of another boot only a whole record says anything.
+pub fn recover(known: Known<'_>, found: Found, boot_id: &str) -> Recovery {
+    let Known { id, started_in, ordered } = known;
     let ours = |claim: &Claim| claim.id.job == id.job && claim.id.attempt == id.attempt;
     // A record beside a lock that is held is a shim's that is about to end, or nothing that a shim wrote.
     if found.locked {
@@ -194,6 +226,7 @@ pub fn recover(id: AttemptId, found: Found, started_in: &str, boot_id: &str) -> 
         }
         Some(_) => Recovery::Interrupted("its shim was killed while it ran"),
         None if started_in != boot_id => Recovery::Interrupted("the machine went down when it was to start"),
+        None if ordered && !found.reserved => Recovery::Interrupted("somebody removed its traces"),
         None => Recovery::Start,
     }
 }
@@ -229,10 +262,14 @@ mod tests {
 
     #[test]
     fn every_trace_of_an_attempt_means_one_thing() {
-        let found = |locked, record: Option<Record>, claim| Found { locked, record, claim };
-        let of = |f| recover(ID, f, "b1", "b1");
+        let found = |locked, record: Option<Record>, claim| Found { reserved: true, locked, record, claim };
+        let known = |started_in| Known { id: ID, started_in, ordered: false };
+        let of = |f| recover(known("b1"), f, "b1");
         assert_eq!(of(found(false, None, None)), Recovery::Start);
-        let before = recover(ID, found(false, None, None), "b0", "b1");
+        assert_eq!(of(Found::default()), Recovery::Start, "it was not ordered yet");
+        let removed = recover(Known { ordered: true, ..known("b1") }, Found::default(), "b1");
+        assert!(matches!(removed, Recovery::Interrupted(_)), "it was, and may have run");
+        let before = recover(known("b0"), found(false, None, None), "b1");
         assert!(matches!(before, Recovery::Interrupted(_)), "its claim may be lost");
         assert_eq!(of(found(true, None, None)), Recovery::Adopt, "it has its lock and no claim yet");
         assert_eq!(of(found(true, None, Some(claim("b1")))), Recovery::Adopt);
@@ -241,7 +278,7 @@ mod tests {
         assert!(matches!(of(found(false, Some(record(ID)), Some(claim("b1")))), Recovery::Collect(_)));
         let early = found(true, Some(record(ID)), Some(claim("b1")));
         assert_eq!(of(early), Recovery::Adopt, "a record counts when its shim lets go of the lock");
-        // A folder that was left from another job says nothing about this one.
+        // What was left of another job says nothing about this one.
         let other = record(AttemptId { attempt: 1, ..ID });
         assert_eq!(of(found(false, Some(other), None)), Recovery::Start);
     }

@@ -144,6 +144,16 @@ pub enum Sockets {
 }
 
 impl Fence {
+    /// Whether it only bounds what a script uses: nothing is hidden from it, and nothing refused.
+    pub fn is_bounds_only(&self) -> bool {
+        !self.unprivileged
+            && self.files.is_none()
+            && matches!(self.network, Network::Open | Network::Unfenced)
+            && self.sockets == Sockets::Unfenced
+            && !self.filter
+            && !self.user_namespace
+    }
+
     /// Where control groups are made for it.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.memory.iter().chain(&self.processes).filter_map(|bound| bound.group.as_ref())

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tsup_core::ids::ProcId;
+use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::failure::{Category, Failure};
 use tsup_core::tes::script::Runtime;
 
-use crate::os::proc;
+use crate::os::{fork, proc};
 use crate::tes::Entry;
 
 /// The script's file, without links. It must be in the registry's folder, unless the registry and the
@@ -76,12 +77,12 @@ pub(super) fn unusable(folder: &Path, errno: i32) -> Option<Failure> {
     Some(failure.fact("folder", shown.to_string()))
 }
 
-/// Asks a shim to end its attempt. Nothing happens when it has ended.
-pub(super) fn terminate(shim: ProcId) {
+/// Asks a shim to end an attempt. Nothing happens when that has ended.
+pub(super) fn terminate(shim: ProcId, id: AttemptId) {
     let Some(pid) = Pid::from_raw(shim.pid.cast_signed()) else { return };
     let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
     // Only after opening is it certain who is held.
     if proc::identify(shim.pid).is_ok_and(|id| id == shim) {
-        let _ = pidfd_send_signal(&fd, Signal::TERM);
+        let _ = fork::ask(&fd, id.key());
     }
 }

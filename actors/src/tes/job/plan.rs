@@ -18,11 +18,8 @@ use crate::tes::registry::program;
 use crate::tes::shim::fence::{Around, Ground};
 use crate::tes::shim::files;
 
-/// The folder below an attempt's own that is its TMPDIR.
-const TMP: &str = "tmp";
-
-/// Makes the plan of an attempt, or says why it cannot run.
-pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Plan>, Box<Failure>> {
+/// Makes the plan of an attempt that has `slot`, or says why it cannot run.
+pub(super) fn make(shared: &Shared, task: &Task, slot: u32, inputs: &str) -> Result<Box<Plan>, Box<Failure>> {
     let entry = shared.entry(&task.script).ok_or_else(|| Box::new(gone(&task.script)))?;
     let settings = shared.settings.borrow().tes.clone();
     let script = with_settings(&entry.script, task, settings.strict);
@@ -33,7 +30,8 @@ pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Pla
     let inputs = Inputs(inputs);
     let laid = input::lay_out(&script, &inputs);
     let folder = files::folder(&shared.jobs_folder, task.id);
-    let tmp = text(&folder.join(TMP))?;
+    let tmp_folder = shared.home.join("tmp").join(slot.to_string());
+    let tmp = text(&tmp_folder)?;
     let from = Surroundings { own: &shared.own_env, inputs: &laid.env, tmp: &tmp, id: task.id };
     let env = sandbox::environment(&script, from)?;
     let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
@@ -48,7 +46,7 @@ pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Pla
             return Err(Box::new(no_program(needed)));
         }
     }
-    let around = Around { root: &entry.root, file: &found, path, inputs: &[], folder: &folder };
+    let around = Around { root: &entry.root, file: &found, path, inputs: &[], tmp: &tmp_folder };
     let places = places(shared, &script, &inputs, around)?;
     let fence = sandbox::decide(&script, &places, shared.host())?;
     let script_path = text(&found)?;
@@ -63,7 +61,10 @@ pub(super) fn make(shared: &Shared, task: &Task, inputs: &str) -> Result<Box<Pla
     Ok(Box::new(Plan {
         id: task.id,
         boot_id: shared.boot_id.to_string(),
+        traces: text(&shared.traces)?,
+        slot,
         folder: text(&folder)?,
+        tmp,
         program,
         argv,
         env,

@@ -9,16 +9,11 @@ use crate::os::proc;
 /// Kills every process that carries the attempt's mark in its environment, those that come meanwhile too; answers
 /// how many there were. It ends when none is left, or after [`limits::STRAY_ROUNDS`] rounds.
 pub(super) fn end(id: AttemptId) -> u32 {
-    let marks = [format!("TSUP_JOB={}", id.job), format!("TSUP_ATTEMPT={}", id.attempt)];
+    let marks = marks(id);
     let mut ended = 0;
     for _ in 0..limits::STRAY_ROUNDS {
-        let found = proc::scan()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|stat| stat.id.pid)
-            .filter(|pid| bears(*pid, &marks));
         let mut any = false;
-        for pid in found {
+        for pid in bearers(&marks) {
             let Some(held) = Pid::from_raw(pid.cast_signed()) else { continue };
             let Ok(fd) = pidfd_open(held, PidfdFlags::empty()) else { continue };
             // Only after opening is it certain who is held.
@@ -34,6 +29,20 @@ pub(super) fn end(id: AttemptId) -> u32 {
         std::thread::park_timeout(limits::KILL_AGAIN);
     }
     ended
+}
+
+/// Whether a process carries the attempt's mark.
+pub(super) fn any(id: AttemptId) -> bool {
+    bearers(&marks(id)).next().is_some()
+}
+
+fn marks(id: AttemptId) -> [String; 2] {
+    [format!("TSUP_JOB={}", id.job), format!("TSUP_ATTEMPT={}", id.attempt)]
+}
+
+fn bearers(marks: &[String; 2]) -> impl Iterator<Item = u32> {
+    let all = proc::scan().unwrap_or_default().into_iter().map(|stat| stat.id.pid);
+    all.filter(move |pid| bears(*pid, marks))
 }
 
 /// Whether a process that runs was started with these variables.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tsup_core::clock::{Mono, Wall};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
+use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{NewJob, Write};
 use tsup_core::tes::queue::Ticket;
@@ -49,6 +50,18 @@ pub(in crate::tes) struct Running {
     pub(super) started_in: Arc<str>,
     /// Kept for as long as its actor is wanted; whoever starts it looks.
     pub(super) wanted: Option<Arc<()>>,
+    /// Where its traces are.
+    pub(super) traces: job::Place,
+}
+
+impl Running {
+    /// Its slot among the traces, to be given back.
+    pub(super) fn slot(&self) -> Option<u32> {
+        match self.traces {
+            job::Place::Slot(slot) => Some(slot),
+            job::Place::Gone => None,
+        }
+    }
 }
 
 impl Card {
@@ -95,6 +108,11 @@ pub(super) fn ticket(job: &NewJob, since: Option<Wall>, not_before: Option<Wall>
 /// What a job counts for admission.
 pub(super) fn bytes(job: &NewJob) -> u32 {
     u32::try_from(job.inputs.len()).unwrap_or(u32::MAX)
+}
+
+/// An attempt of a job. There is one node, so nobody else may run it.
+pub(super) fn attempt_id(job: JobId, attempt: u32) -> AttemptId {
+    AttemptId { job, attempt, epoch: 0 }
 }
 
 /// The name of an attempt's actor.

@@ -21,8 +21,9 @@ pub(super) enum Then {
     Submitted(Box<NewJob>, Vec<Parent>, Reply<Result<Accepted, UserError>>),
     /// Its attempt may begin.
     Start(JobId, u32),
-    /// Its attempt's end may be told. Kept whole: it is written again when it could not be.
-    Ended(Box<AttemptEnd>),
+    /// Its attempt's end may be told, and its slot among the traces given to another one. Kept whole: it is written
+    /// again when it could not be.
+    Ended(Box<AttemptEnd>, Option<u32>),
     /// The end of a job that had no attempt under way may be told.
     Finished(Box<Write>, JobId, JobState),
     /// It is held back, or released.
@@ -54,11 +55,11 @@ impl QueueActor {
     }
 
     /// The end of an attempt goes to the store.
-    pub(super) fn write_end(&mut self, end: AttemptEnd, cx: &mut Cx<Self>) {
+    pub(super) fn write_end(&mut self, end: AttemptEnd, slot: Option<u32>, cx: &mut Cx<Self>) {
         if let Some(card) = self.cards.get_mut(&end.job) {
             card.ending = true;
         }
-        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end)), cx);
+        self.write(Write::Ended(Box::new(end.clone())), Then::Ended(Box::new(end), slot), cx);
     }
 
     /// A write that must not overtake the end of the attempt before: that one may fail, and be made again later.
@@ -114,11 +115,16 @@ impl QueueActor {
         match then {
             Then::Submitted(job, parents, reply) => self.submitted(job, parents, reply, wrote, cx),
             Then::Start(job, attempt) => self.begin(job, attempt, wrote, cx),
-            Then::Ended(_) | Then::Finished(..) if wrote != Wrote::Done => {
+            Then::Ended(..) | Then::Finished(..) if wrote != Wrote::Done => {
                 tracing::error!(?wrote, "an end could not be written down");
                 self.doubted = true;
             }
-            Then::Ended(end) => self.end_kept(&end, cx),
+            Then::Ended(end, slot) => {
+                if let Some(slot) = slot {
+                    self.slots.put(slot);
+                }
+                self.end_kept(&end, cx);
+            }
             Then::Finished(write, job, state) => {
                 if let Write::Finish { failure, .. } = &*write {
                     self.tell_unstarted(job, state, failure.as_deref(), cx);
@@ -174,7 +180,7 @@ impl QueueActor {
                     reply.send(Err(not_kept(e)));
                 }
             }
-            Then::Ended(_) | Then::Finished(..) => self.again.push(then),
+            Then::Ended(..) | Then::Finished(..) => self.again.push(then),
         }
     }
 
@@ -199,7 +205,7 @@ impl QueueActor {
         }
         for then in again {
             let write = match &then {
-                Then::Ended(end) => Write::Ended(end.clone()),
+                Then::Ended(end, _) => Write::Ended(end.clone()),
                 Then::Finished(write, ..) => Write::clone(write),
                 _ => continue,
             };
@@ -292,6 +298,9 @@ impl QueueActor {
         if let Some(card) = self.cards.get_mut(&job) {
             card.attempt = card.attempt.saturating_sub(1);
             let running = card.running.take();
+            if let Some(slot) = running.as_ref().and_then(|running| running.slot()) {
+                self.slots.put(slot);
+            }
             // Whoever cancels wins over a further attempt: the job ends, and the store is told until it takes it.
             if running.is_some_and(|running| running.stopping) {
                 let state = JobState::Cancelled;

@@ -4,17 +4,20 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
+use tsup_core::tes::queue::Event;
 
-use super::QueueActor;
+use super::left::Left;
 use super::words::{Msg, Waiter};
+use super::{QueueActor, card};
 use crate::actor::Cx;
 use crate::gate::Lane;
-use crate::store::{LoadedJobs, StoreError};
+use crate::store::LoadedJobs;
 
 impl QueueActor {
     pub(super) fn load(&self, cx: &mut Cx<Self>) {
         let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
         let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
+        let traces = self.shared.traces.clone();
         cx.spawn(async move {
             // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
             for left in jobs.members() {
@@ -23,16 +26,20 @@ impl QueueActor {
             }
             // What an attempt gave is read by what its script declares, so these have to be known first.
             let _ = shelf.wait_for(Option::is_some).await;
-            let loaded = loaded.await;
-            gate.insist(Lane::Control, Msg::Loaded(Some(loaded))).await;
+            let loaded = loaded.await.map_err(|e| e.to_string());
+            let found = traces.clone();
+            let left = crate::actor::blocking(move || Left::read(&found)).await;
+            let left = left.transpose().map_err(|e| format!("{}: {e}", traces.display()));
+            let all = loaded.and_then(|loaded| Ok((loaded, left?.unwrap_or_default())));
+            gate.insist(Lane::Control, Msg::Loaded(Some(all))).await;
         });
     }
 
-    pub(super) fn loaded(&mut self, loaded: Result<LoadedJobs, StoreError>, cx: &mut Cx<Self>) {
-        let loaded = match loaded {
+    pub(super) fn loaded(&mut self, loaded: Result<(LoadedJobs, Left), String>, cx: &mut Cx<Self>) {
+        let (loaded, left) = match loaded {
             Ok(loaded) => loaded,
             Err(e) => {
-                self.closed.store = Some(e.to_string());
+                self.closed.store = Some(e);
                 self.reconsider(cx);
                 self.again_timer = Some(cx.after(limits::JOBS_KEEP_AGAIN, Lane::Control, Msg::KeepAgain));
                 return;
@@ -44,14 +51,20 @@ impl QueueActor {
             self.counts[at] = n;
         }
         let (mut adopted, live) = (0, loaded.live.len());
+        // What somebody has comes before what is given out anew.
+        for live in loaded.live.iter().filter(|live| live.starting_in.is_some()) {
+            left.slot(card::attempt_id(live.job.id, live.attempt)).map(|slot| self.slots.claim(slot));
+        }
         for live in loaded.live {
-            adopted += usize::from(self.recovered(live, cx));
+            adopted += usize::from(self.recovered(live, &left, cx));
         }
         if live > 0 {
             tracing::info!(jobs = live, running = adopted, "jobs were found again");
         }
         self.closed.loading = false;
         self.closed.store = None;
+        // The scripts are known by now, and so are their bounds.
+        self.step(Event::Caps(self.shared.caps()), None, cx);
         let ended: Vec<JobId> =
             self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
         ended.iter().filter_map(|job| self.waiters.remove(job)).flatten().for_each(Waiter::tell);

@@ -16,6 +16,7 @@ use tsup_core::tes::retry::{self, Ending, Next};
 
 use super::card::{self, Card, Running};
 use super::keep::Then;
+use super::left::Left;
 use super::{Ended, Msg, QueueActor};
 use crate::actor::Cx;
 use crate::clock::now_wall;
@@ -29,6 +30,8 @@ impl QueueActor {
         let Some(card) = self.cards.get_mut(&job) else { return };
         card.attempt += 1;
         card.again_at = None;
+        // There is one for each that may run and a margin; where the margin is used up, ends are being written.
+        let Some(slot) = self.slots.take() else { return self.put_back(job, limits::JOBS_KEEP_AGAIN, cx) };
         let (attempt, at) = (card.attempt, now_wall());
         let boot_id = Arc::clone(&self.shared.boot_id);
         let started_in = Arc::clone(&boot_id);
@@ -39,6 +42,7 @@ impl QueueActor {
             stopping: false,
             started_in,
             wanted: None,
+            traces: job::Place::Slot(slot),
         }));
         let then = Then::Start(job, attempt);
         #[cfg(feature = "planted")]
@@ -74,13 +78,14 @@ impl QueueActor {
     fn run(&mut self, job: JobId, started_in: Arc<str>, fresh: bool, cx: &mut Cx<Self>) {
         let Some(card) = self.cards.get_mut(&job) else { return };
         let Some(running) = card.running.as_mut() else { return };
-        let id = AttemptId { job, attempt: card.attempt, epoch: 0 };
+        let id = card::attempt_id(job, card.attempt);
         let task = Arc::new(Task {
             id,
             script: Arc::clone(&card.job.script),
             inputs: card.has_inputs.then(|| card.job.inputs.as_str().into()),
             timeout: card.job.timeout,
             started_in,
+            traces: running.traces,
         });
         let name = card::child_id(job);
         let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
@@ -182,7 +187,7 @@ impl QueueActor {
             || cx.now().since(running.since),
             |r| Duration::try_from_secs_f64(r.wall_seconds).unwrap_or_default(),
         );
-        let stopping = running.stopping;
+        let (stopping, slot) = (running.stopping, running.slot());
         let mut policy = self.shared.script(&card.job.script).retry.clone();
         policy.max_attempts = card.job.max_attempts;
         let (next, retry) = retry::next(&policy, id.attempt, &ending, &mut self.jitter);
@@ -201,7 +206,7 @@ impl QueueActor {
         }
         let end =
             AttemptEnd { job, attempt: id.attempt, at: now_wall(), record, failure, retry, outputs, next };
-        self.write_end(end, cx);
+        self.write_end(end, slot, cx);
         self.step(Event::Ended { job, took, next: after }, Some(job), cx);
     }
 
@@ -215,6 +220,10 @@ impl QueueActor {
         let e = std::io::Error::from_raw_os_error(errno);
         tracing::warn!(%job, error = %e, "an attempt could not begin and is tried again");
         let stopping = card.running.as_ref().is_some_and(|r| r.stopping);
+        // Nothing of it is there that anybody will look for.
+        if let Some(slot) = card.running.as_ref().and_then(|r| r.slot()) {
+            self.slots.put(slot);
+        }
         let pause = limits::ATTEMPT_BEGIN_AGAIN;
         card.attempt = card.attempt.saturating_sub(1);
         let (next, after) = if stopping {
@@ -233,12 +242,12 @@ impl QueueActor {
             outputs: None,
             next,
         };
-        self.write_end(end, cx);
+        self.write_end(end, None, cx);
         self.step(Event::Ended { job, took: Duration::ZERO, next: after }, Some(job), cx);
     }
 
     /// A job that the store had. Answers whether an attempt of it is under way.
-    pub(super) fn recovered(&mut self, live: Live, cx: &mut Cx<Self>) -> bool {
+    pub(super) fn recovered(&mut self, live: Live, left: &Left, cx: &mut Cx<Self>) -> bool {
         let Live { mut job, attempt, starting_in, again_at, mut parents } = live;
         let id = job.id;
         if attempt > 0 || again_at.is_some() {
@@ -264,6 +273,12 @@ impl QueueActor {
         let at: Wall = again_at.unwrap_or(job.submitted_at);
         let started_in: Arc<str> = boot.into();
         let boot = Arc::clone(&started_in);
+        let traces = match left.slot(card::attempt_id(id, attempt)) {
+            Some(slot) => job::Place::Slot(slot),
+            // It was written down and not reserved yet, or all that was is gone with the file.
+            None if left.is_new() && started_in == self.shared.boot_id => job::Place::Gone,
+            None => self.slots.take().map_or(job::Place::Gone, job::Place::Slot),
+        };
         card.running = Some(Box::new(Running {
             at,
             since: cx.now(),
@@ -271,6 +286,7 @@ impl QueueActor {
             stopping: false,
             started_in,
             wanted: None,
+            traces,
         }));
         self.cards.insert(id, card);
         self.step(Event::Adopted(ticket), None, cx);

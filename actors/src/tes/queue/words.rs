@@ -12,6 +12,7 @@ use tsup_core::tes::retry::Ending;
 use tsup_core::tes::show::Now;
 use tsup_core::wire::doc::jobs::GroupsDoc;
 
+use super::left::Left;
 use crate::gate::{Capacity, Reply};
 use crate::store::{LoadedJobs, StoreError};
 
@@ -47,8 +48,8 @@ pub(in crate::tes) enum Accepted {
 
 /// What the queue receives.
 pub(in crate::tes) enum Msg {
-    /// What the store had. `None` once taken.
-    Loaded(Option<Result<LoadedJobs, StoreError>>),
+    /// What the store had, with the attempts that have left traces. `None` once taken.
+    Loaded(Option<Result<(LoadedJobs, Left), String>>),
     /// A job comes in, with how those that it waits for ended. `None` once taken.
     Submit(Option<Box<NewJob>>, Vec<Parent>, Reply<Result<Accepted, UserError>>),
     /// Writes that gathered are handed over.
@@ -110,8 +111,8 @@ impl Closed {
 
     pub(super) fn why(&self) -> Option<String> {
         match (self.loading, &self.store, self.drain) {
-            (true, ..) => Some("jobs are being read from the store".into()),
             (_, Some(why), _) => Some(format!("no jobs are started: {why}")),
+            (true, ..) => Some("jobs are being read from the store".into()),
             (.., true) => Some("no jobs are started: it drains; `tsup ctl drain --end` ends that".into()),
             _ => None,
         }

@@ -15,17 +15,13 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
@@ -33,8 +29,9 @@ use seccompiler::{
 use tsup_core::tes::attempt::plan::Plan;
 use tsup_core::tes::sandbox::{Fence, Files, Hidden, Network, Sockets};
 
-use crate::os::child;
+use crate::os::exec::{self, Limit};
 use crate::os::namespace::{self, Leave};
+use crate::os::{child, fork};
 
 mod ground;
 mod groups;
@@ -44,9 +41,6 @@ pub use ground::{Around, Ground};
 pub(super) use groups::{Groups, sweep};
 pub use host::host;
 
-/// The attempt's own temporary folder, below its folder.
-pub(super) const TMP: &str = "tmp";
-
 /// Why a script was not started: at which step, and the system's error.
 pub(super) struct NotStarted {
     pub(super) step: &'static str,
@@ -54,8 +48,8 @@ pub(super) struct NotStarted {
 }
 
 impl NotStarted {
-    fn at(step: Step) -> impl FnOnce(io::Error) -> Self {
-        move |error| NotStarted { step: step.name(), error }
+    pub(super) fn at(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| NotStarted { step, error }
     }
 }
 
@@ -101,26 +95,6 @@ impl Step {
     }
 }
 
-/// Makes the attempt's temporary folder.
-pub(super) fn make_tmp(folder: &Path) -> Result<(), NotStarted> {
-    let made = fs::DirBuilder::new().mode(0o700).create(folder.join(TMP));
-    made.or_else(|e| if e.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })
-        .map_err(NotStarted::at(Step::Files))
-}
-
-/// Takes the temporary folder away, with all that was left there.
-pub(super) fn remove_tmp(folder: &Path) {
-    let tmp = folder.join(TMP);
-    if fs::remove_dir(&tmp).is_err() {
-        let _ = fs::remove_dir_all(&tmp);
-    }
-}
-
-/// Whether a plan asks for anything between fork and execution.
-pub(super) fn is_wanted(plan: &Plan) -> bool {
-    plan.fence != Fence::default() || plan.cpu.is_some() || plan.file_bytes.is_some()
-}
-
 /// Whether an attempt can go into an empty network that others are in too: nothing in it leads from one to another,
 /// since it has no interface, and sockets without a path are kept apart by Landlock. Making one takes longer than
 /// most scripts.
@@ -140,18 +114,16 @@ pub(super) fn spawn(
 ) -> Result<Child, NotStarted> {
     let fence = &plan.fence;
     let network = network.filter(|_| may_share_network(fence)).map(OwnedFd::try_clone).transpose();
-    let network = network.map_err(NotStarted::at(Step::Namespaces))?;
+    let network = network.map_err(NotStarted::at(Step::Namespaces.name()))?;
     let rules = fence.files.as_ref().map(|files| rules(files, fence)).transpose();
-    let rules = rules.map_err(|e| NotStarted::at(Step::Files)(io::Error::other(e)))?;
-    let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls)(io::Error::other(e)))?;
-    let doors = groups.doors().map_err(NotStarted::at(Step::Group))?;
+    let rules = rules.map_err(|e| NotStarted::at(Step::Files.name())(io::Error::other(e)))?;
+    let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls.name())(io::Error::other(e)))?;
+    let doors = groups.doors().map_err(NotStarted::at(Step::Group.name()))?;
     let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|e| NotStarted::at(Step::Start)(e.into()))?;
+        .map_err(|e| NotStarted::at(Step::Start.name())(e.into()))?;
     let mut child = Inside {
         doors,
-        cpu: plan.cpu,
-        file_bytes: plan.file_bytes,
-        open_files: fence.open_files,
+        limits: limits_of(plan),
         leave: Leave {
             users: fence.user_namespace,
             mounts: matches!(fence.sockets, Sockets::Hidden(_)),
@@ -166,13 +138,14 @@ pub(super) fn spawn(
         step: Step::Start,
     };
     let into_fence = move || {
+        fork::let_go()?;
         child.enter().inspect_err(|_| {
             let step = Step::ALL.iter().position(|s| *s == child.step).unwrap_or(0);
             let _ = rustix::io::write(tell.as_fd(), &[step as u8]);
         })
     };
     command.process_group(0);
-    child::before_exec(&mut command, into_fence).map_err(NotStarted::at(Step::Start))?;
+    child::before_exec(&mut command, into_fence).map_err(NotStarted::at(Step::Start.name()))?;
     let started = command.spawn();
     // Its copy of the pipe's end goes with it.
     drop(command);
@@ -191,9 +164,7 @@ fn said(told: &OwnedFd) -> Step {
 /// The child, on its way in.
 struct Inside {
     doors: Vec<fs::File>,
-    cpu: Option<Duration>,
-    file_bytes: Option<u64>,
-    open_files: Option<u64>,
+    limits: Vec<(Limit, u64, u64)>,
     leave: Leave,
     network: Option<OwnedFd>,
     hidden: Option<Hidden>,
@@ -212,7 +183,7 @@ impl Inside {
             rustix::io::write(door, b"0")?;
         }
         self.step = Step::Limits;
-        self.limit()?;
+        exec::lower(&self.limits)?;
         self.step = Step::Namespaces;
         if self.leave.users || self.leave.mounts || self.leave.network {
             namespace::leave(self.leave)?;
@@ -241,28 +212,16 @@ impl Inside {
         self.step = Step::Exec;
         Ok(())
     }
-
-    fn limit(&self) -> io::Result<()> {
-        if let Some(cpu) = self.cpu {
-            // It is told first, and killed when it goes on.
-            lower(Resource::Cpu, cpu.as_secs().max(1), cpu.as_secs().max(1) + 1)?;
-        }
-        if let Some(bytes) = self.file_bytes {
-            lower(Resource::Fsize, bytes, bytes)?;
-        }
-        if let Some(files) = self.open_files {
-            lower(Resource::Nofile, files, files)?;
-        }
-        lower(Resource::Core, 0, 0)
-    }
 }
 
-/// Lowers a limit; one that is lower stays.
-fn lower(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
-    let old = getrlimit(resource);
-    let hard = old.maximum.map_or(hard, |old| old.min(hard));
-    let soft = old.current.map_or(soft, |old| old.min(soft)).min(hard);
-    Ok(setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })?)
+/// The limits that each process of a script gets: which, soft, hard.
+pub(super) fn limits_of(plan: &Plan) -> Vec<(Limit, u64, u64)> {
+    // A script is told first, and killed when it goes on.
+    let cpu = plan.cpu.map(|cpu| (Limit::Cpu, cpu.as_secs().max(1), cpu.as_secs().max(1) + 1));
+    let bytes = plan.file_bytes.map(|bytes| (Limit::FileBytes, bytes, bytes));
+    let files = plan.fence.open_files.map(|files| (Limit::OpenFiles, files, files));
+    let core = cpu.or(bytes).or(files).map(|_| (Limit::Core, 0, 0));
+    [cpu, bytes, files, core].into_iter().flatten().collect()
 }
 
 fn hide(hidden: &Hidden) -> io::Result<()> {

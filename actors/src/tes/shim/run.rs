@@ -1,16 +1,17 @@
-//! The life of one shim, from its fork to its record.
+//! The life of one shim, from its fork through the attempts that it runs, one after the other.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal};
 use tsup_core::clock::{Mono, Wall};
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
@@ -19,88 +20,143 @@ use tsup_core::tes::attempt::watch::{Bounds, Effect, Event, Finish, Watch};
 use tsup_core::tes::attempt::{Claim, End, Enforced, FILES_VERSION, Record, Used};
 use tsup_core::untrusted::Untrusted;
 
+use super::desk::{Desk, Report};
 use super::fence::{self, Groups, NotStarted};
 use super::keep::Keeper;
+use super::traces::{Claimed, Traces};
 use super::{files, tree};
-use crate::os::child;
 use crate::os::fork::{self, Seen, Signals};
 use crate::os::proc;
 
-/// Runs an attempt to its end. Called in a process that was forked for it; returns its exit code.
+/// What a shim has besides its attempts.
+pub(super) struct Tools {
+    /// Signals, held.
+    pub(super) signals: Signals,
+    /// An empty network that attempts may share, where there is one.
+    pub(super) network: Option<OwnedFd>,
+}
+
+/// Runs attempts, `first` before those that come over `desk`, until the server wants no more of them. Called in a
+/// process that was forked for it; returns its exit code.
 ///
-/// What counts is in the files. The code is that of an error before there is a claim: then nothing ran. `network` is
-/// an empty one that attempts may share.
-pub(super) fn run(plan: &Plan, signals: &Signals, network: Option<&OwnedFd>) -> u8 {
-    let claimed = match claim(plan) {
-        Ok(claimed) => claimed,
-        Err(e) => return e.raw_os_error().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX),
+/// What counts is in the traces. What is reported says when to look at them. A shim that ends without a report was
+/// killed, as far as anybody can tell, and the server ends what it leaves behind.
+pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
+    let me = match settle() {
+        Ok(me) => me,
+        Err(e) => {
+            desk.report(Report::NotBegun(e.raw_os_error().unwrap_or(libc::EIO)));
+            return 1;
+        }
     };
-    if let Some((shim, _lock)) = claimed {
-        // An error here leaves a claim without a record, which says all that can be known.
-        let _ = attempt(plan, shim, signals, network);
+    let mut shim = Shim { me, tools, traces: None, buffer: vec![0; limits::OUTPUT_READ_BYTES] };
+    let mut next = Some(first);
+    while let Some(plan) = next {
+        // A defect in here is this attempt's alone: the server does the rest.
+        let Ok(Some(report)) = catch_unwind(AssertUnwindSafe(|| shim.run(&plan))) else { return 1 };
+        desk.report(report);
+        next = desk.next(&tools.signals);
     }
     0
 }
 
-/// Makes the attempt this process's own. The lock is held until this process ends, so that its record is there
-/// when the lock is free. `None` when another one claimed it before.
-fn claim(plan: &Plan) -> io::Result<Option<(ProcId, File)>> {
+/// Makes this process a reaper with a session of its own.
+fn settle() -> io::Result<ProcId> {
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let folder = Path::new(&plan.folder);
-    let shim = proc::identify(std::process::id())?;
-    let lock = files::lock(folder)?;
-    let claim = Claim { version: FILES_VERSION, id: plan.id, shim, boot_id: plan.boot_id.clone() };
-    Ok(files::claim(folder, &claim)?.then_some((shim, lock)))
+    proc::identify(std::process::id())
 }
 
-fn attempt(plan: &Plan, shim: ProcId, signals: &Signals, network: Option<&OwnedFd>) -> io::Result<()> {
-    let folder = Path::new(&plan.folder);
-    let started_at = wall();
-    let clock = Instant::now();
-    let mut life = Life::begin(plan, shim, clock, network)?;
-    let finish = life.watch(signals)?;
-    let used = life.used();
-    life.groups.remove();
-    for stream in &mut life.streams {
-        stream.keeper.finish();
-    }
-    let [out, err] = &life.streams;
-    let record = Record {
-        version: FILES_VERSION,
-        id: plan.id,
-        boot_id: plan.boot_id.clone(),
-        started_at,
-        ended_at: wall(),
-        wall_seconds: clock.elapsed().as_secs_f64(),
-        end: finish.end,
-        cause: finish.cause,
-        left_behind: finish.left_behind,
-        stdout_bytes: out.keeper.came,
-        stderr_bytes: err.keeper.came,
-        truncated: out.keeper.is_cut() || err.keeper.is_cut(),
-        used,
-        enforced: life.enforced(plan),
-    };
-    store(folder, &record)?;
-    if fence::is_wanted(plan) {
-        fence::remove_tmp(folder);
-    }
-    Ok(())
+struct Shim<'a> {
+    me: ProcId,
+    tools: &'a Tools,
+    /// The file with the traces, and its name.
+    traces: Option<(String, Traces)>,
+    buffer: Vec<u8>,
 }
 
-/// Writes the record. While the disk is full the shim holds it: the attempt has ended, and must be told so.
-fn store(folder: &Path, record: &Record) -> io::Result<()> {
-    loop {
-        match files::record(folder, record) {
-            Err(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                // Nothing tells of space on a disk: looking again is all there is.
-                let pause = Timespec::try_from(limits::RECORD_RETRY).unwrap_or_default();
-                let _ = poll(&mut [], Some(&pause));
+impl Shim<'_> {
+    /// Runs an attempt to its end. `None` when something is left of it that this process cannot end.
+    fn run(&mut self, plan: &Plan) -> Option<Report> {
+        match self.claim(plan) {
+            Ok(Claimed::Now) => {}
+            Ok(Claimed::Before) => return Some(Report::Ended),
+            Err(e) => return Some(Report::NotBegun(e.raw_os_error().unwrap_or(libc::EIO))),
+        }
+        // An error here leaves a claim without a record, which says all that can be known.
+        let done = self.attempt(plan);
+        let (_, traces) = self.traces.as_ref()?;
+        done.ok()?;
+        traces.release(plan.slot);
+        Some(Report::Ended)
+    }
+
+    /// Makes the attempt this process's own. Its slot is locked until the attempt has ended, so that its record is
+    /// there when the lock is free.
+    fn claim(&mut self, plan: &Plan) -> io::Result<Claimed> {
+        files::may_be_made(Path::new(&plan.folder))?;
+        let path = Path::new(&plan.traces);
+        // Another file may have taken its place: what is reserved stands in that.
+        if self.traces.as_ref().is_none_or(|(name, open)| *name != plan.traces || !open.is_at(path)) {
+            self.traces = Some((plan.traces.clone(), Traces::make(path)?));
+        }
+        let Some((_, traces)) = &self.traces else { return Ok(Claimed::Before) };
+        let claim =
+            Claim { version: FILES_VERSION, id: plan.id, shim: self.me, boot_id: plan.boot_id.clone() };
+        traces.claim(plan.slot, &claim)
+    }
+
+    fn attempt(&mut self, plan: &Plan) -> io::Result<()> {
+        let started_at = wall();
+        let clock = Instant::now();
+        let mut life = Life::begin(plan, self.me, clock, self.tools.network.as_ref())?;
+        let finish = life.watch(&self.tools.signals, plan.id.key(), &mut self.buffer);
+        let used = life.used();
+        life.groups.remove();
+        for stream in &mut life.streams {
+            stream.keeper.finish();
+        }
+        let [out, err] = &life.streams;
+        let record = Record {
+            version: FILES_VERSION,
+            id: plan.id,
+            boot_id: plan.boot_id.clone(),
+            started_at,
+            ended_at: wall(),
+            wall_seconds: clock.elapsed().as_secs_f64(),
+            end: finish.end,
+            cause: finish.cause,
+            left_behind: finish.left_behind,
+            stdout_bytes: out.keeper.came,
+            stderr_bytes: err.keeper.came,
+            truncated: out.keeper.is_cut() || err.keeper.is_cut(),
+            used,
+            enforced: life.enforced(plan),
+        };
+        // What cannot be taken away now is when the next one comes.
+        let _ = files::empty_tmp(Path::new(&plan.tmp));
+        self.store(plan.slot, &record)
+    }
+
+    /// Writes the record. While that cannot be done the shim holds it: the attempt has ended, and must be told so.
+    /// Nothing tells that it can be done again, so it is tried from time to time.
+    fn store(&self, slot: u32, record: &Record) -> io::Result<()> {
+        let Some((_, traces)) = &self.traces else { return Ok(()) };
+        let mut tries = 0;
+        loop {
+            match traces.record(slot, record) {
+                // The record itself has no place.
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => return Err(e),
+                Err(e) if is_disk_full(&e) || tries < limits::RECORD_TRIES => tries += 1,
+                other => return other,
             }
-            other => return other,
+            std::thread::park_timeout(limits::RECORD_RETRY);
         }
     }
+}
+
+fn is_disk_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A stream of the script.
@@ -120,6 +176,8 @@ struct Life {
     /// Whether there ever was one.
     started: bool,
     groups: Groups,
+    /// CPU and largest memory of those that were waited for.
+    reaped: (f64, u64),
     looks: u32,
     first: u64,
     last: u64,
@@ -138,13 +196,11 @@ impl Life {
         };
         let mut watch = Watch::new(bounds(plan, &groups), now);
         let (script, pipes) = match started {
-            Ok(mut child) => {
-                let out = child.stdout.take().map(OwnedFd::from);
-                let err = child.stderr.take().map(OwnedFd::from);
-                for pipe in [&out, &err].into_iter().flatten() {
+            Ok((script, pipes)) => {
+                for pipe in &pipes {
                     rustix::io::ioctl_fionbio(pipe, true)?;
                 }
-                (Pid::from_raw(child.id().cast_signed()), [out, err])
+                (Some(script), pipes.map(Some))
             }
             Err(NotStarted { step, error }) => {
                 let end = End::NotStarted {
@@ -167,6 +223,7 @@ impl Life {
             script,
             started: script.is_some(),
             groups,
+            reaped: (0.0, 0),
             looks: 0,
             first: 0,
             last: 0,
@@ -179,21 +236,22 @@ impl Life {
         Mono::from_origin(self.clock.elapsed())
     }
 
-    /// Watches until nobody is left.
-    fn watch(&mut self, signals: &Signals) -> io::Result<Finish> {
-        let mut buffer = vec![0; limits::OUTPUT_READ_BYTES];
+    /// Watches until nobody is left. A wish to end counts when it bears this attempt's `key`.
+    fn watch(&mut self, signals: &Signals, key: u64, buffer: &mut [u8]) -> Finish {
         loop {
             self.reap();
-            self.drain(&mut buffer);
+            self.drain(buffer);
             if let Some(finish) = self.watch.finish() {
                 // What was written before the end is in the pipes still.
-                self.drain(&mut buffer);
-                return Ok(finish);
+                self.drain(buffer);
+                return finish;
             }
-            self.wait(signals)?;
+            self.wait(signals);
             while let Some(seen) = signals.next() {
-                if seen == Seen::Terminate {
-                    self.step(Event::Cancel);
+                match seen {
+                    Seen::Asked(of) if of == key => self.step(Event::Cancel),
+                    Seen::Terminate => self.step(Event::Terminate),
+                    Seen::Asked(_) | Seen::Child => {}
                 }
             }
             if self.now() >= self.look_at {
@@ -217,7 +275,7 @@ impl Life {
     }
 
     /// Waits for output, a signal, or the next thing that is due.
-    fn wait(&self, signals: &Signals) -> io::Result<()> {
+    fn wait(&self, signals: &Signals) {
         let due = self.watch.next_due().into_iter().chain([self.look_at]).min().unwrap_or(self.look_at);
         let timeout = Timespec::try_from(due.since(self.now())).unwrap_or_default();
         let signals = signals.as_fd();
@@ -225,8 +283,9 @@ impl Life {
         let pipes = self.streams.iter().filter_map(|s| s.pipe.as_ref());
         fds.extend(pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(e) => Err(e.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // The kernel has no memory for it now; the tree is watched all the same.
+            Err(_) => std::thread::park_timeout(limits::TREE_LOOK_FIRST),
         }
     }
 
@@ -256,13 +315,17 @@ impl Life {
     fn reap(&mut self) {
         let mut ended = None;
         let empty = loop {
-            match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if Some(pid) == self.script => {
-                    self.script = None;
-                    ended = Some(end(ExitStatus::from_raw(status.as_raw())));
+            match fork::reap() {
+                Ok(Some(one)) => {
+                    self.reaped.0 += one.cpu_seconds;
+                    self.reaped.1 = self.reaped.1.max(one.largest);
+                    if Some(one.pid) == self.script {
+                        self.script = None;
+                        ended = Some(end(ExitStatus::from_raw(one.status)));
+                    }
                 }
-                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
                 Ok(None) => break false,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // No child is left, so nobody of the tree is: whoever loses its parent becomes one.
                 Err(_) => break true,
             }
@@ -301,7 +364,7 @@ impl Life {
     }
 
     fn used(&self) -> Used {
-        let (cpu_seconds, largest) = fork::children_used();
+        let (cpu_seconds, largest) = self.reaped;
         let cpu_seconds = self.groups.cpu_seconds().unwrap_or(cpu_seconds);
         let sampled = self.looks > 0;
         let peak = if sampled { self.peak.max(largest) } else { largest };
@@ -351,22 +414,72 @@ fn pause(looks: u32) -> Duration {
     (limits::TREE_LOOK_FIRST * looks.min(50)).min(limits::TREE_LOOK_LAST)
 }
 
-fn start(plan: &Plan, groups: &Groups, network: Option<&OwnedFd>) -> Result<Child, NotStarted> {
-    let exec = |error| NotStarted { step: "exec", error };
+/// Starts the script: its process, and where its two streams are read.
+fn start(plan: &Plan, groups: &Groups, network: Option<&OwnedFd>) -> Result<(Pid, [OwnedFd; 2]), NotStarted> {
+    files::make_tmp(Path::new(&plan.tmp)).map_err(NotStarted::at("sandbox: files"))?;
+    if plan.fence.is_bounds_only()
+        && plan.program.starts_with('/')
+        && let Some(started) = quick(plan, groups)?
+    {
+        return Ok(started);
+    }
+    let exec = NotStarted::at("exec");
     let stdin = match &plan.stdin {
         None => Stdio::null(),
-        Some(text) => Stdio::from(in_memory(text).map_err(exec)?),
+        Some(text) => Stdio::from(in_memory(text).map_err(NotStarted::at("exec"))?),
     };
     let mut command = Command::new(OsStr::new(&plan.program));
     command.args(&plan.argv).env_clear().envs(plan.env.iter().map(|(k, v)| (k, v))).current_dir(&plan.cwd);
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    child::before_exec(&mut command, fork::let_go).map_err(exec)?;
-    if fence::is_wanted(plan) {
-        fence::make_tmp(Path::new(&plan.folder))?;
-        return fence::spawn(command, plan, groups, network);
+    let mut child = fence::spawn(command, plan, groups, network)?;
+    let pipes = child.stdout.take().map(OwnedFd::from).zip(child.stderr.take().map(OwnedFd::from));
+    match (Pid::from_raw(child.id().cast_signed()), pipes) {
+        (Some(pid), Some((out, err))) => Ok((pid, [out, err])),
+        _ => Err(exec(io::ErrorKind::BrokenPipe.into())),
     }
-    command.process_group(0);
-    command.spawn().map_err(exec)
+}
+
+/// The same for a script that is bounded and not shut in, at less cost. `None` when its file is no program by itself,
+/// which the shell may take.
+fn quick(plan: &Plan, groups: &Groups) -> Result<Option<(Pid, [OwnedFd; 2])>, NotStarted> {
+    let exec = NotStarted::at("exec");
+    let text = |text: &str| CString::new(text).map_err(|e| NotStarted::at("exec")(e.into()));
+    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+    let argv: Vec<CString> =
+        std::iter::once(&plan.program).chain(&plan.argv).map(|a| text(a)).collect::<Result<_, _>>()?;
+    let env: Vec<CString> =
+        plan.env.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect::<Result<_, _>>()?;
+    let stdin = match &plan.stdin {
+        None => File::open("/dev/null"),
+        Some(text) => in_memory(text),
+    };
+    let (path, cwd) = (text(&plan.program)?, text(&plan.cwd)?);
+    let (stdin, (out, to_out), (err, to_err)) = match (stdin, pipe(), pipe()) {
+        (Ok(stdin), Ok(out), Ok(err)) => (stdin, out, err),
+        (Err(e), ..) => return Err(exec(e)),
+        (_, Err(e), _) | (.., Err(e)) => return Err(exec(e.into())),
+    };
+    let doors = groups.doors().map_err(NotStarted::at("sandbox: control group"))?;
+    let doors: Vec<BorrowedFd<'_>> = doors.iter().map(File::as_fd).collect();
+    let program = crate::os::exec::Program {
+        path: &path,
+        argv: &argv,
+        env: &env,
+        cwd: &cwd,
+        streams: [stdin.as_fd(), to_out.as_fd(), to_err.as_fd()],
+        limits: &fence::limits_of(plan),
+        doors: &doors,
+    };
+    match crate::os::exec::spawn(&program) {
+        Ok(pid) => Ok(Some((pid, [out, err]))),
+        Err((crate::os::exec::Step::Exec, e)) if e.raw_os_error() == Some(libc::ENOEXEC) => Ok(None),
+        Err((step, e)) => Err(NotStarted::at(match step {
+            crate::os::exec::Step::Start => "sandbox: start",
+            crate::os::exec::Step::Group => "sandbox: control group",
+            crate::os::exec::Step::Limits => "sandbox: limits",
+            crate::os::exec::Step::Exec => "exec",
+        })(e)),
+    }
 }
 
 /// A file without a name that holds `text`: whoever reads it need not keep up with a writer.

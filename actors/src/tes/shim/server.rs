@@ -1,22 +1,26 @@
-//! The shim server: forks shims by order, and tells of their ends.
+//! The shim server: forks shims, gives them orders, and tells of the ends of attempts.
 //!
-//! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. When the other
-//! end goes, its shims go on, and it ends with the last of them: whoever comes then watches their locks.
+//! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. A shim that has run its
+//! attempt waits for the next one for a while, since a fork costs as much as a small script. When the other end of the
+//! stream goes, shims end with the attempts that they run, and the server ends with the last of them: whoever comes
+//! then watches the locks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
 use tsup_core::tes::sandbox::Group;
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 
-use super::{fence, files, run, tree};
+use super::desk::{self, Desk, Heard, Report};
+use super::{fence, run, tree};
 use crate::os::fork::{self, Fork, Signals};
 use crate::os::{namespace, proc};
 
@@ -27,19 +31,26 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
     // What a killed shim leaves behind comes here.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     rustix::io::ioctl_fionbio(&stream, true)?;
+    let signals = Signals::hold()?;
+    let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&ready, &stream, STREAM, epoll::EventFlags::IN)?;
+    epoll::add(&ready, signals.as_fd(), SIGNALS, epoll::EventFlags::IN)?;
     let mut server = Server {
+        ready,
         stream: Some(stream),
-        signals: Signals::hold()?,
+        tools: run::Tools { signals, network: None },
         read: Vec::new(),
         write: Vec::new(),
+        waits_to_write: false,
         shims: HashMap::new(),
+        idle: VecDeque::new(),
         orphans: false,
         groups: Vec::new(),
-        network: None,
     };
     loop {
-        if let Turn::Shim(code) = server.turn()? {
-            return Ok(code);
+        if let Turn::Shim(plan, desk) = server.turn()? {
+            let tools = server.into_tools();
+            return Ok(run::live(plan, &desk, &tools));
         }
         if server.stream.is_none() && server.shims.is_empty() {
             return Ok(0);
@@ -47,71 +58,143 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
     }
 }
 
+/// What the stream and the signals are known by; a shim is by its pid.
+const STREAM: epoll::EventData = epoll::EventData::new_u64(u64::MAX);
+const SIGNALS: epoll::EventData = epoll::EventData::new_u64(u64::MAX - 1);
+
 /// Which process goes on.
 enum Turn {
     /// The server.
     Server,
-    /// A shim that came to its end.
-    Shim(u8),
+    /// A shim, with its first attempt.
+    Shim(Box<Plan>, Desk),
+}
+
+/// A shim, as the server knows it.
+struct Shim {
+    /// `None` when nothing more is wanted of it.
+    desk: Option<Desk>,
+    /// The attempt that it runs.
+    runs: Option<AttemptId>,
+    /// How many it was given.
+    given: u32,
+    /// Whether it has an empty network to share.
+    network: bool,
 }
 
 struct Server {
+    ready: OwnedFd,
     stream: Option<OwnedFd>,
-    signals: Signals,
+    tools: run::Tools,
     read: Vec<u8>,
     write: Vec<u8>,
-    shims: HashMap<Pid, AttemptId>,
+    /// Whether it is told when the stream takes more.
+    waits_to_write: bool,
+    shims: HashMap<Pid, Shim>,
+    /// Shims that wait for an attempt, since when; the one that waits longest first.
+    idle: VecDeque<(Pid, Instant)>,
     /// Whether orphans are being ended: a process that forks while it is killed leaves another one.
     orphans: bool,
     /// Where shims make control groups: those of killed ones are taken away from there.
     groups: Vec<Group>,
-    /// An empty network, once an attempt wants one.
-    network: Option<OwnedFd>,
 }
 
 impl Server {
+    /// What a shim needs of it. The rest is closed: whoever is at the other ends must see when the server is gone.
+    fn into_tools(self) -> run::Tools {
+        self.tools
+    }
+
     fn turn(&mut self) -> io::Result<Turn> {
-        self.wait()?;
-        while self.signals.next().is_some() {}
+        for pid in self.wait()? {
+            self.hear(pid);
+        }
+        while self.tools.signals.next().is_some() {}
         self.reap();
         self.receive();
         while let Some(order) = self.order() {
             match order {
-                Ok(Order::Start(plan)) => {
-                    if let Turn::Shim(code) = self.start(&plan) {
-                        return Ok(Turn::Shim(code));
+                Ok((Order::Start(plan), frame)) => {
+                    if let Turn::Shim(plan, desk) = self.start(plan, &frame) {
+                        return Ok(Turn::Shim(plan, desk));
                     }
                 }
-                Ok(Order::Stop(id)) => self.stop(id),
+                Ok((Order::Stop(id), _)) => self.stop(id),
                 // Another program, or another version: there is nothing to say to it.
                 Err(_) => self.stream = None,
             }
         }
         self.send();
+        self.dismiss();
         Ok(Turn::Server)
     }
 
-    fn wait(&self) -> io::Result<()> {
-        let signals = self.signals.as_fd();
-        let mut fds = vec![PollFd::from_borrowed_fd(signals, PollFlags::IN)];
-        if let Some(stream) = &self.stream {
-            let out = if self.write.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-            fds.push(PollFd::new(stream, PollFlags::IN | out));
+    /// Waits until there is something to do, and says which shims told something.
+    fn wait(&mut self) -> io::Result<Vec<Pid>> {
+        if let Some(stream) = &self.stream
+            && self.waits_to_write == self.write.is_empty()
+        {
+            self.waits_to_write = !self.write.is_empty();
+            let out = if self.waits_to_write { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
+            epoll::modify(&self.ready, stream, STREAM, epoll::EventFlags::IN | out)?;
         }
-        match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(e) => Err(e.into()),
+        let until = self.idle.front().map(|(_, since)| limits::SHIM_IDLE.saturating_sub(since.elapsed()));
+        let until = until.and_then(|left| Timespec::try_from(left).ok());
+        let mut events = Vec::with_capacity(64);
+        match epoll::wait(&self.ready, spare_capacity(&mut events), until.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let pid = |event: &epoll::Event| Pid::from_raw(i32::try_from(event.data.u64()).ok()?);
+        Ok(events.iter().filter_map(pid).collect())
+    }
+
+    /// Takes what a shim tells.
+    fn hear(&mut self, pid: Pid) {
+        let Some(shim) = self.shims.get_mut(&pid) else { return };
+        let Some(desk) = &shim.desk else { return };
+        match desk.hear() {
+            Heard::Report(report) => {
+                let Some(id) = shim.runs.take() else { return };
+                if shim.given < limits::SHIM_ATTEMPTS_MAX && self.stream.is_some() {
+                    self.idle.push_back((pid, Instant::now()));
+                } else {
+                    shim.desk = None;
+                }
+                self.tell(match report {
+                    Report::Ended => News::Ended(id),
+                    Report::NotBegun(errno) => News::NotStarted(id, errno),
+                });
+            }
+            Heard::Nothing => {}
+            // Its end is taken when the signal tells of it.
+            Heard::Gone => shim.desk = None,
+        }
+    }
+
+    /// Lets go of shims that have waited for long, and of all that wait once nobody gives orders any more.
+    fn dismiss(&mut self) {
+        while let Some((pid, since)) = self.idle.front().copied()
+            && (self.stream.is_none() || since.elapsed() >= limits::SHIM_IDLE)
+        {
+            self.idle.pop_front();
+            // It ends when it sees that.
+            if let Some(shim) = self.shims.get_mut(&pid) {
+                shim.desk = None;
+            }
         }
     }
 
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if let Some(id) = self.shims.remove(&pid) {
-                self.orphans |= status.signaled();
-                self.tell(match status.exit_status() {
-                    Some(code) if code != 0 => News::NotStarted(id, code),
-                    _ => News::Ended(id),
-                });
+            // What it told before counts.
+            self.hear(pid);
+            let Some(shim) = self.shims.remove(&pid) else { continue };
+            self.idle.retain(|(idle, _)| *idle != pid);
+            // One that ended in order has nothing under way and leaves nobody behind.
+            self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
+            if let Some(id) = shim.runs {
+                self.tell(News::Ended(id));
             }
         }
         if self.orphans {
@@ -150,8 +233,8 @@ impl Server {
         }
     }
 
-    /// The next whole order that was read.
-    fn order(&mut self) -> Option<Result<Order, FrameError>> {
+    /// The next whole order that was read, with its frame.
+    fn order(&mut self) -> Option<Result<(Order, Vec<u8>), FrameError>> {
         let header: &[u8; HEADER_BYTES] = self.read.get(..HEADER_BYTES)?.try_into().ok()?;
         let header = match Header::parse(header, limits::ORDER_BYTES_MAX) {
             Ok(header) => header,
@@ -162,11 +245,12 @@ impl Server {
         };
         let end = HEADER_BYTES + header.len as usize;
         let order = frame::decode(header, Kind::Request, self.read.get(HEADER_BYTES..end)?);
-        self.read.drain(..end);
-        Some(order)
+        let frame = self.read.drain(..end).collect();
+        Some(order.map(|order| (order, frame)))
     }
 
-    fn start(&mut self, plan: &Plan) -> Turn {
+    /// Gives an attempt to a shim that waits, or to a new one.
+    fn start(&mut self, plan: Box<Plan>, frame: &[u8]) -> Turn {
         let id = plan.id;
         for group in plan.fence.groups() {
             if !self.groups.contains(group) {
@@ -175,32 +259,49 @@ impl Server {
                 self.groups.push(group.clone());
             }
         }
-        if self.network.is_none() && fence::may_share_network(&plan.fence) {
-            // Where it cannot be made the shim says why, when it fails to make its own.
-            self.network = namespace::empty_network().ok();
+        let wants_network = fence::may_share_network(&plan.fence);
+        if wants_network && self.tools.network.is_none() {
+            self.tools.network = namespace::empty_network().ok();
         }
-        let forked = files::make(Path::new(&plan.folder)).and_then(|()| fork::fork());
-        match forked {
-            Ok(Fork::Child) => {
-                // The stream is the server's: its other end must see that the server is gone.
-                self.stream = None;
-                return Turn::Shim(run::run(plan, &self.signals, self.network.as_ref()));
+        let network = self.tools.network.is_some();
+        // The one that waits for the shortest time has the most in the processor's caches.
+        let fits = |shims: &HashMap<Pid, Shim>, pid: &Pid| {
+            frame.len() <= limits::ORDER_HANDED_BYTES_MAX
+                && shims.get(pid).is_some_and(|shim| !wants_network || shim.network == network)
+        };
+        while let Some(at) = self.idle.iter().rposition(|(pid, _)| fits(&self.shims, pid)) {
+            let shim = self.idle.remove(at).and_then(|(pid, _)| self.shims.get_mut(&pid));
+            // One that takes nothing is on its way out.
+            if let Some(shim) = shim
+                && shim.desk.as_ref().is_some_and(|desk| desk.hand(frame))
+            {
+                shim.runs = Some(id);
+                shim.given += 1;
+                return Turn::Server;
             }
-            Ok(Fork::Parent { child }) => {
-                if let Some(pid) = Pid::from_raw(child.cast_signed()) {
-                    self.shims.insert(pid, id);
-                }
+        }
+        match desk::pair().and_then(|desks| Ok((desks, fork::fork()?))) {
+            Ok(((_, desk), Fork::Child)) => return Turn::Shim(plan, desk),
+            Ok(((desk, _), Fork::Parent { child })) => {
+                let Some(pid) = Pid::from_raw(child.cast_signed()) else { return Turn::Server };
+                let known = epoll::EventData::new_u64(child.into());
+                let heard = epoll::add(&self.ready, &desk, known, epoll::EventFlags::IN).is_ok();
+                // One that cannot be heard is closed: it ends with this attempt, and a signal tells of that.
+                let desk = heard.then_some(desk);
+                self.shims.insert(pid, Shim { desk, runs: Some(id), given: 1, network });
             }
             Err(e) => self.tell(News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
         }
         Turn::Server
     }
 
-    /// A shim that is asked to end ends its tree first.
+    /// A shim that is asked to end an attempt ends its tree first.
     fn stop(&mut self, id: AttemptId) {
-        // It was not waited for, so its number is its own.
-        for (pid, _) in self.shims.iter().filter(|(_, of)| **of == id) {
-            let _ = kill_process(*pid, Signal::TERM);
+        for (pid, _) in self.shims.iter().filter(|(_, shim)| shim.runs == Some(id)) {
+            // It was not waited for, so its number is its own.
+            if let Ok(process) = pidfd_open(*pid, PidfdFlags::empty()) {
+                let _ = fork::ask(&process, id.key());
+            }
         }
     }
 

@@ -102,6 +102,12 @@ fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
     let size = |bytes: Option<u64>| format!("{} MB", bytes.unwrap_or_default() >> 20);
     let failure = match cause {
         Cause::Cancel => return Ending::Cancelled,
+        Cause::Terminated => {
+            return Ending::Interrupted(
+                Failure::new(Category::Unknown, "its shim was told to end, as when the machine goes down")
+                    .suggest("`tsup ctl retry` it; say `execution.idempotent` in its registry where running it twice does no harm"),
+            );
+        }
         Cause::Timeout => {
             let limit = seconds(script.times.run);
             Failure::new(

@@ -15,8 +15,14 @@ pub struct Plan {
     pub id: AttemptId,
     /// In which boot of the machine.
     pub boot_id: String,
-    /// The attempt's folder; absolute. The shim makes it.
+    /// The file with the traces of attempts; absolute.
+    pub traces: String,
+    /// Its slot in there, which is reserved for it.
+    pub slot: u32,
+    /// The attempt's folder; absolute. The shim makes it when there is something to put there.
     pub folder: String,
+    /// The folder for its temporary files; absolute. The shim makes it, or empties it, before and after.
+    pub tmp: String,
     /// What is executed: an absolute path, or a name that is looked for on the attempt's own PATH.
     pub program: String,
     /// Its arguments, the program itself apart. They are literal.

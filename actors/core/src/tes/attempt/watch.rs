@@ -43,6 +43,8 @@ pub enum Event {
     Empty,
     /// Somebody cancels it.
     Cancel,
+    /// Its shim is told to end.
+    Terminate,
     /// A look at its tree.
     Sampled {
         /// Bytes of memory.
@@ -124,6 +126,7 @@ impl Watch {
             }
             Event::Empty => self.empty = true,
             Event::Cancel => return self.end_because(Cause::Cancel, self.bounds.grace, now),
+            Event::Terminate => return self.end_because(Cause::Terminated, self.bounds.grace, now),
             Event::Sampled { memory_bytes, processes } => {
                 // Memory cannot wait for a grace: it is for the whole machine.
                 if self.bounds.memory_bytes.is_some_and(|max| memory_bytes > max) {

@@ -9,8 +9,6 @@ use tsup_core::limits;
 use tsup_core::tes::sandbox::{self, Places};
 use tsup_core::tes::script::Script;
 
-use super::TMP;
-
 /// Sockets of services that run something for whoever may ask them, outside of every fence.
 const WAYS_OUT: [&str; 5] = [
     "/run/docker.sock",
@@ -44,8 +42,8 @@ pub struct Around<'a> {
     pub path: &'a str,
     /// The files among the inputs.
     pub inputs: &'a [String],
-    /// The attempt's folder.
-    pub folder: &'a Path,
+    /// The folder for its temporary files.
+    pub tmp: &'a Path,
 }
 
 impl Ground {
@@ -63,7 +61,7 @@ impl Ground {
             script: real(around.file),
             programs: self.programs(script, around),
             inputs: around.inputs.iter().map(|input| real(&around.root.join(input))).collect(),
-            tmp: format!("{}/{TMP}", real(around.folder)),
+            tmp: real(around.tmp),
             home: real(&self.home),
             user_home: real(&self.user_home),
             tmux: self.tmux.iter().map(PathBuf::as_path).chain([&*runtime()]).map(real).collect(),
@@ -186,7 +184,7 @@ mod tests {
         let ground = Ground { user_home: home.clone(), ..Ground::default() };
         let (root, file) = (home.join("tools"), home.join("tools/x"));
         let path = [at("own/bin"), at(".pyenv/shims"), at(".tool/bin"), at(""), "relative".into()].join(":");
-        let around = Around { root: &root, file: &file, path: &path, inputs: &[], folder: &root };
+        let around = Around { root: &root, file: &file, path: &path, inputs: &[], tmp: &root };
         let programs = ground.places(&script.scripts[0], around).programs;
         for program in
             ["own/bin/python3", "versions/3.12/bin/python3", "versions/3.12", ".pyenv", ".tool/bin"]
@@ -202,7 +200,7 @@ mod tests {
     fn what_runs_something_for_others_is_hidden_too() {
         let script = parse_json(r#"{"scripts": [{"id": "a/x", "path": "x.sh"}]}"#);
         let here = Path::new("/");
-        let around = Around { root: here, file: here, path: "", inputs: &[], folder: here };
+        let around = Around { root: here, file: here, path: "", inputs: &[], tmp: here };
         let places = Ground::default().places(&script.scripts[0], around);
         assert!(places.sockets.contains(&"/run/docker.sock".to_owned()));
         assert!(places.tmux.iter().any(|f| f.starts_with("/run/user/")));

@@ -59,7 +59,7 @@ impl Groups {
     }
 
     /// The files by which the script's process joins.
-    pub(super) fn doors(&self) -> io::Result<Vec<File>> {
+    pub(in crate::tes::shim) fn doors(&self) -> io::Result<Vec<File>> {
         self.made.iter().map(Group::door).collect()
     }
 
@@ -126,7 +126,7 @@ fn remove(group: &Group) {
 
 fn or_look(fence: &Fence, made: io::Result<Option<usize>>) -> Result<Option<usize>, NotStarted> {
     match made {
-        Err(e) if fence.strict => Err(NotStarted::at(Step::Group)(e)),
+        Err(e) if fence.strict => Err(NotStarted::at(Step::Group.name())(e)),
         made => Ok(made.unwrap_or(None)),
     }
 }

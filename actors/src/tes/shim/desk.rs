@@ -1,0 +1,152 @@
+//! The way between the shim server and one of its shims: orders go one way, a report of each comes back.
+//!
+//! It keeps messages apart, so that an order is taken whole or not at all. Either side sees that the other is gone.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use tsup_core::limits;
+use tsup_core::tes::attempt::plan::{Order, Plan};
+use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
+
+use crate::os::fork::{Seen, Signals};
+
+/// One end of the way.
+#[derive(Debug)]
+pub(super) struct Desk(OwnedFd);
+
+/// What a shim tells of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Report {
+    /// It has ended, or somebody else has it: its traces say which.
+    Ended,
+    /// Nothing of it ran, for this error of the system.
+    NotBegun(i32),
+}
+
+impl Report {
+    const BYTES: usize = 5;
+
+    fn bytes(self) -> [u8; Self::BYTES] {
+        let (tag, [a, b, c, d]) = match self {
+            Report::Ended => (0, [0; 4]),
+            Report::NotBegun(errno) => (1, errno.to_le_bytes()),
+        };
+        [tag, a, b, c, d]
+    }
+
+    fn read([tag, a, b, c, d]: [u8; Self::BYTES]) -> Self {
+        if tag == 0 { Report::Ended } else { Report::NotBegun(i32::from_le_bytes([a, b, c, d])) }
+    }
+}
+
+/// Both ends of a way: the server's, and the shim's.
+pub(super) fn pair() -> io::Result<(Desk, Desk)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (server, shim) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    Ok((Desk(server), Desk(shim)))
+}
+
+/// What is at the server's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A report.
+    Report(Report),
+    /// Nothing yet.
+    Nothing,
+    /// The shim is gone.
+    Gone,
+}
+
+impl Desk {
+    /// Hands over the frame of an order. `false` when the shim cannot take it.
+    pub(super) fn hand(&self, frame: &[u8]) -> bool {
+        frame.len() <= limits::ORDER_HANDED_BYTES_MAX
+            && send(&self.0, frame, SendFlags::NOSIGNAL).is_ok_and(|sent| sent == frame.len())
+    }
+
+    /// The next thing at the server's end.
+    pub(super) fn hear(&self) -> Heard {
+        let mut bytes = [0; Report::BYTES];
+        loop {
+            return match recv(&self.0, &mut bytes, RecvFlags::empty()) {
+                Ok((Report::BYTES, _)) => Heard::Report(Report::read(bytes)),
+                // It went with an order unread, which is told before what it said itself.
+                Err(Errno::INTR | Errno::CONNRESET) => continue,
+                Err(Errno::AGAIN) => Heard::Nothing,
+                Ok(_) | Err(_) => Heard::Gone,
+            };
+        }
+    }
+
+    /// Tells the server. Where it is gone nobody has to know.
+    pub(super) fn report(&self, report: Report) {
+        let _ = send(&self.0, &report.bytes(), SendFlags::NOSIGNAL);
+    }
+
+    /// Waits for the next attempt; `None` when there is none any more, or this process is told to end.
+    pub(super) fn next(&self, signals: &Signals) -> Option<Box<Plan>> {
+        let mut buffer = vec![0; limits::ORDER_HANDED_BYTES_MAX];
+        loop {
+            match recv(&self.0, &mut buffer, RecvFlags::empty()) {
+                Ok((n, _)) => return plan(buffer.get(..n)?),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let mut fds = [
+                        PollFd::new(&self.0, PollFlags::IN),
+                        PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
+                    ];
+                    match poll(&mut fds, None) {
+                        Ok(_) | Err(Errno::INTR) => {}
+                        Err(_) => return None,
+                    }
+                    while let Some(seen) = signals.next() {
+                        if seen == Seen::Terminate {
+                            return None;
+                        }
+                    }
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl AsFd for Desk {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The plan in the frame of an order.
+fn plan(frame: &[u8]) -> Option<Box<Plan>> {
+    let (header, payload) = frame.split_at_checked(HEADER_BYTES)?;
+    let header = Header::parse(header.try_into().ok()?, limits::ORDER_BYTES_MAX).ok()?;
+    match frame::decode(header, Kind::Request, payload) {
+        Ok(Order::Start(plan)) => Some(plan),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_and_ends_are_heard() {
+        let (server, shim) = pair().unwrap();
+        assert_eq!(server.hear(), Heard::Nothing);
+        shim.report(Report::NotBegun(-7));
+        shim.report(Report::Ended);
+        assert_eq!(server.hear(), Heard::Report(Report::NotBegun(-7)));
+        assert!(!server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX + 1]));
+        assert!(server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX]), "the largest fits");
+        drop(shim);
+        assert_eq!(server.hear(), Heard::Report(Report::Ended), "what it told before counts");
+        assert_eq!(server.hear(), Heard::Gone);
+        assert!(!server.hand(&[0]));
+    }
+}
