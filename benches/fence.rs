@@ -43,7 +43,7 @@ impl Server {
         let id = AttemptId { job: JobId::drawn(self.count), attempt: 1, epoch: 0 };
         let folder = files::folder(self.jobs.path(), id);
         let traces = Traces::make(&self.jobs.path().join("attempts")).unwrap();
-        assert!(traces.reserve(0, id).unwrap());
+        traces.reserve(0, id, self.count).unwrap();
         let tmp = self.jobs.path().join("tmp");
         let fence = kind.fence(self.jobs.path(), &tmp);
         let plan = Plan {

@@ -256,7 +256,7 @@ fn verify(key: &str, doc: &JobDoc, ran: &Effects) -> Result<(), String> {
 /// The attempts whose traces somebody has locked.
 fn held(world: &World) -> Vec<AttemptId> {
     let Ok(Some(traces)) = Traces::find(&world.home().join("attempts")) else { return Vec::new() };
-    let all = traces.scan().unwrap_or_default().into_iter();
+    let all = traces.scan().unwrap_or_default().slots.into_iter();
     let held = all.filter(|(slot, id)| traces.look(*slot, *id).is_ok_and(|found| found.locked));
     held.map(|(_, id)| id).collect()
 }

@@ -35,7 +35,7 @@ pub(crate) fn servers(supervisor: u32) -> Vec<ProcId> {
 pub(crate) fn shim(home: &Path, job: &str, attempt: u32) -> Option<ProcId> {
     let traces = Traces::find(&home.join("attempts")).ok()??;
     let wanted = |id: &AttemptId| id.job.to_string() == job && id.attempt == attempt;
-    let (slot, id) = traces.scan().ok()?.into_iter().find(|(_, id)| wanted(id))?;
+    let (slot, id) = traces.scan().ok()?.slots.into_iter().find(|(_, id)| wanted(id))?;
     let claim = traces.look(slot, id).ok()?.claim?;
     Some(claim.shim).filter(|shim| shim.pid != 0 && is_alive(*shim))
 }

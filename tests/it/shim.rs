@@ -99,7 +99,7 @@ impl Server {
         if let Order::Start(plan) = order
             && !self.found(plan.id).reserved
         {
-            assert!(self.traces().reserve(plan.slot, plan.id).unwrap());
+            self.traces().reserve(plan.slot, plan.id, 1).unwrap();
         }
         self.stream.write_all(&frame::encode(Kind::Request, order).unwrap()).unwrap();
     }

@@ -124,7 +124,7 @@ impl Jobs {
     pub(crate) fn slot(&self, job: JobId, attempt: u32) -> u32 {
         let id = AttemptId { job, attempt, epoch: 0 };
         eventually("its traces have a slot", || {
-            self.traces().scan().unwrap().into_iter().find(|(_, of)| *of == id).map(|(slot, _)| slot)
+            self.traces().scan().unwrap().slots.into_iter().find(|(_, of)| *of == id).map(|(slot, _)| slot)
         })
     }
 

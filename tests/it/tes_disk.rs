@@ -172,7 +172,7 @@ fn on_a_full_disk_a_result_has_its_place_and_nothing_else_is_started() {
     fs::write(j.w.dir.join("scripts/go"), "").unwrap();
     eventually("the script ends", || (!alive(pid)).then_some(()));
     let traces = Traces::find(&small.file("attempts")).unwrap().unwrap();
-    let (slot, id) = traces.scan().unwrap().into_iter().find(|(_, id)| id.job == long).unwrap();
+    let (slot, id) = traces.scan().unwrap().slots.into_iter().find(|(_, id)| id.job == long).unwrap();
     eventually("the record is in its place", || traces.look(slot, id).unwrap().record);
     assert_eq!(j.job(long).state, JobState::Running);
     let status = small.status().unwrap();

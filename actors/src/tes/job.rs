@@ -20,7 +20,7 @@ use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Capacity, Lane};
 use crate::os::pidfd;
 use crate::tes::shim::files;
-use crate::tes::shim::traces::Traces;
+use crate::tes::shim::traces::{Reserved, Traces};
 
 mod collect;
 pub(super) mod place;
@@ -48,6 +48,8 @@ pub(super) struct Task {
     pub(super) started_in: Arc<str>,
     /// Where its traces are.
     pub(super) traces: Place,
+    /// The number by which that place is reserved.
+    pub(super) reserves: u64,
 }
 
 /// Where an attempt's traces are.
@@ -93,6 +95,8 @@ pub(super) enum Unplanned {
     Failed(Box<Failed>),
     /// There is no place for its traces now.
     NoPlace(std::io::Error),
+    /// A shim that was ordered before has it, or had it.
+    Claimed,
 }
 
 /// What an attempt left on disk.
@@ -166,11 +170,13 @@ impl JobActor {
         let make = move || {
             let plan = plan::make(&shared, &task, slot, &inputs).map_err(Unplanned::Failed)?;
             // Before anything is ordered: a shim that comes late for another attempt finds this one's name.
-            let reserved = Traces::make(&shared.traces).and_then(|traces| traces.reserve(slot, task.id));
+            let reserved = Traces::make(&shared.traces)
+                .and_then(|traces| traces.reserve(slot, task.id, task.reserves))
+                .map_err(Unplanned::NoPlace)?;
             match reserved {
-                Ok(true) => Ok(plan),
-                Ok(false) => Err(Unplanned::NoPlace(std::io::ErrorKind::ResourceBusy.into())),
-                Err(e) => Err(Unplanned::NoPlace(e)),
+                Reserved::Now => Ok(plan),
+                Reserved::Claimed => Err(Unplanned::Claimed),
+                Reserved::Taken => Err(Unplanned::NoPlace(rustix::io::Errno::BUSY.into())),
             }
         };
         cx.offload(make, |plan| Msg::Planned(Some(plan)));
@@ -188,7 +194,8 @@ impl JobActor {
                     cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
                 }
             }
-            Err(_) if self.cancelled => self.end(Ending::Cancelled, None, cx),
+            Err(Unplanned::Claimed) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
+            Err(_) if self.cancelled => self.revoke(cx),
             Err(Unplanned::Failed(failure)) => self.end(Ending::Failed(*failure), None, cx),
             Err(Unplanned::NoPlace(e)) => self.not_started(e.raw_os_error().unwrap_or(libc::EBUSY), cx),
         }

@@ -49,6 +49,9 @@ pub struct Reservation {
     pub version: u32,
     /// For which attempt.
     pub id: AttemptId,
+    /// Counts whose reservation it is: a queue that begins anew has a larger number than all before it, so that what
+    /// is late from one of these takes nothing away.
+    pub by: u64,
 }
 
 /// What a shim writes before anything runs. Whoever finds one starts no other.

@@ -12,6 +12,8 @@ use crate::tes::shim::traces::Traces;
 #[derive(Debug, Default)]
 pub(in crate::tes) struct Left {
     slots: HashMap<AttemptId, u32>,
+    /// The largest number by which one was reserved.
+    pub(super) newest: u64,
     /// Whether there was no file at all: whatever ran has left nothing that tells of it.
     is_new: bool,
 }
@@ -21,10 +23,11 @@ impl Left {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         match Traces::find(path)? {
             Some(traces) => {
-                let slots = traces.scan()?.into_iter().map(|(slot, id)| (id, slot)).collect();
-                Ok(Left { slots, is_new: false })
+                let scan = traces.scan()?;
+                let slots = scan.slots.into_iter().map(|(slot, id)| (id, slot)).collect();
+                Ok(Left { slots, newest: scan.newest, is_new: false })
             }
-            None => Traces::make(path).map(|_| Left { slots: HashMap::new(), is_new: true }),
+            None => Traces::make(path).map(|_| Left { is_new: true, ..Left::default() }),
         }
     }
 

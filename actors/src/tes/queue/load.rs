@@ -51,6 +51,7 @@ impl QueueActor {
             self.counts[at] = n;
         }
         let (mut adopted, live) = (0, loaded.live.len());
+        self.reserves = left.newest + 1;
         // What somebody has comes before what is given out anew.
         for live in loaded.live.iter().filter(|live| live.starting_in.is_some()) {
             left.slot(card::attempt_id(live.job.id, live.attempt)).map(|slot| self.slots.claim(slot));

@@ -86,6 +86,7 @@ impl QueueActor {
             timeout: card.job.timeout,
             started_in,
             traces: running.traces,
+            reserves: self.reserves,
         });
         let name = card::child_id(job);
         let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
@@ -220,8 +221,9 @@ impl QueueActor {
         let e = std::io::Error::from_raw_os_error(errno);
         tracing::warn!(%job, error = %e, "an attempt could not begin and is tried again");
         let stopping = card.running.as_ref().is_some_and(|r| r.stopping);
-        // Nothing of it is there that anybody will look for.
-        if let Some(slot) = card.running.as_ref().and_then(|r| r.slot()) {
+        // Nothing of it is there that anybody will look for. A slot that is somebody else's stays so.
+        let slot = card.running.as_ref().and_then(|r| r.slot()).filter(|_| errno != libc::EBUSY);
+        if let Some(slot) = slot {
             self.slots.put(slot);
         }
         let pause = limits::ATTEMPT_BEGIN_AGAIN;

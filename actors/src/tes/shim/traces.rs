@@ -46,6 +46,26 @@ impl Line {
 #[derive(Debug)]
 pub struct Traces(File);
 
+/// What came of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// The slot is the attempt's, and nobody has claimed it.
+    Now,
+    /// A shim has it, or had it, for this very attempt.
+    Claimed,
+    /// It is another attempt's.
+    Taken,
+}
+
+/// What is known of all slots.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// Which attempts have one. Where one has two, the one that somebody claimed.
+    pub slots: Vec<(u32, AttemptId)>,
+    /// The largest number by which one was reserved.
+    pub newest: u64,
+}
+
 /// What came of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
@@ -93,18 +113,32 @@ impl Traces {
         own(open) == own(named)
     }
 
-    /// Reserves a slot for an attempt; what was there is gone. `false` while somebody holds it.
+    /// Reserves a slot for an attempt; what was there of another one is gone.
     ///
     /// # Errors
     /// Whatever the system says, a full disk among it.
-    pub fn reserve(&self, slot: u32, id: AttemptId) -> io::Result<bool> {
-        self.locked(slot, || {
+    pub fn reserve(&self, slot: u32, id: AttemptId, by: u64) -> io::Result<Reserved> {
+        let same = |page: &[u8; SLOT]| whose(page) == Some(id);
+        let done = self.locked(slot, || {
+            let page = self.page(slot)?;
+            // What ran must not be wiped out by somebody who did not see it.
+            if same(&page) && page[Line::Claim.bytes().start] != 0 {
+                return Ok(Reserved::Claimed);
+            }
+            if read::<Reservation>(&page, Line::Reservation).flatten().is_some_and(|r| r.by > by) {
+                return Ok(Reserved::Taken);
+            }
             let mut page = [0; SLOT];
-            let line = line(&Reservation { version: FILES_VERSION, id }, Line::Reservation)?;
+            let line = line(&Reservation { version: FILES_VERSION, id, by }, Line::Reservation)?;
             page[..line.len()].copy_from_slice(&line);
-            self.0.write_all_at(&page, bytes(slot).start)
+            self.0.write_all_at(&page, bytes(slot).start)?;
+            Ok(Reserved::Now)
+        })?;
+        Ok(match done {
+            Some(done) => done,
+            None if same(&self.page(slot)?) => Reserved::Claimed,
+            None => Reserved::Taken,
         })
-        .map(|done| done.is_some())
     }
 
     /// Claims a slot and keeps its lock.
@@ -176,16 +210,19 @@ impl Traces {
         Ok(Found { reserved: true, locked, record, claim })
     }
 
-    /// Which attempts have a slot. Where one has two, the one that somebody claimed.
+    /// What stands in all slots.
     ///
     /// # Errors
     /// Whatever the system says.
-    pub fn scan(&self) -> io::Result<Vec<(u32, AttemptId)>> {
+    pub fn scan(&self) -> io::Result<Scan> {
         let slots = self.0.metadata()?.len().div_ceil(SLOT as u64);
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).min(limits::ATTEMPT_SLOTS_MAX);
         let mut found: Vec<(bool, u32, AttemptId)> = Vec::new();
+        let mut newest = 0;
         for slot in 0..slots {
             let page = self.page(slot)?;
+            let reservation = read::<Reservation>(&page, Line::Reservation).flatten();
+            newest = reservation.map_or(newest, |r| r.by.max(newest));
             if let Some(id) = whose(&page) {
                 found.push((read::<Claim>(&page, Line::Claim).is_none(), slot, id));
             }
@@ -193,7 +230,7 @@ impl Traces {
         found.sort_by_key(|(unclaimed, slot, _)| (*unclaimed, *slot));
         let mut seen = std::collections::HashSet::new();
         found.retain(|(_, _, id)| seen.insert(*id));
-        Ok(found.into_iter().map(|(_, slot, id)| (slot, id)).collect())
+        Ok(Scan { slots: found.into_iter().map(|(_, slot, id)| (slot, id)).collect(), newest })
     }
 
     /// Does something under a slot's lock; `None` while somebody else has it.
@@ -294,7 +331,8 @@ mod tests {
         let supervisor = open();
         assert_eq!(supervisor.look(3, id(1)).unwrap(), Found::default());
         assert_eq!(open().claim(3, &claim(id(1))).unwrap(), Claimed::Before, "nobody reserved it");
-        assert!(supervisor.reserve(3, id(1)).unwrap());
+        assert_eq!(supervisor.reserve(3, id(1), 5).unwrap(), Reserved::Now);
+        assert_eq!(supervisor.reserve(3, id(2), 4).unwrap(), Reserved::Taken, "of one that is late");
         assert_eq!(open().claim(3, &claim(id(2))).unwrap(), Claimed::Before);
         let found = supervisor.look(3, id(1)).unwrap();
         assert_eq!((found.reserved, found.locked, found.claim), (true, false, None));
@@ -303,7 +341,8 @@ mod tests {
         assert_eq!(shim.claim(3, &claim(id(1))).unwrap(), Claimed::Now);
         assert_eq!(open().claim(3, &claim(id(1))).unwrap(), Claimed::Before);
         assert!(!supervisor.revoke(3, id(1), "b1").unwrap());
-        assert!(!supervisor.reserve(3, id(2)).unwrap(), "it is held");
+        assert_eq!(supervisor.reserve(3, id(2), 6).unwrap(), Reserved::Taken, "it is held");
+        assert_eq!(supervisor.reserve(3, id(1), 6).unwrap(), Reserved::Claimed);
         let found = supervisor.look(3, id(1)).unwrap();
         assert_eq!((found.locked, found.claim), (true, Some(claim(id(1)))));
         assert_eq!(supervisor.look(3, id(2)).unwrap(), Found::default(), "of another nothing is found");
@@ -311,13 +350,15 @@ mod tests {
         let found = supervisor.look(3, id(1)).unwrap();
         assert_eq!((found.locked, found.record.is_some()), (false, false));
         assert!(!supervisor.revoke(3, id(1), "b1").unwrap(), "it was claimed");
+        assert_eq!(supervisor.reserve(3, id(1), 7).unwrap(), Reserved::Claimed, "what ran is not wiped out");
 
-        assert!(supervisor.reserve(3, id(2)).unwrap());
+        assert_eq!(supervisor.reserve(3, id(2), 7).unwrap(), Reserved::Now);
         assert!(supervisor.revoke(3, id(2), "b1").unwrap());
         assert_eq!(open().claim(3, &claim(id(2))).unwrap(), Claimed::Before);
-        assert!(supervisor.reserve(0, id(3)).unwrap());
-        assert!(supervisor.reserve(5, id(2)).unwrap());
-        assert_eq!(supervisor.scan().unwrap(), [(3, id(2)), (0, id(3))], "the claimed one of two");
+        assert_eq!(supervisor.reserve(0, id(3), 9).unwrap(), Reserved::Now);
+        assert_eq!(supervisor.reserve(5, id(2), 8).unwrap(), Reserved::Now);
+        let scan = Scan { slots: vec![(3, id(2)), (0, id(3))], newest: 9 };
+        assert_eq!(supervisor.scan().unwrap(), scan, "the claimed one of two");
     }
 
     /// However little of the file is left, and whatever stands in it.
@@ -326,7 +367,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts");
         let traces = Traces::make(&path).unwrap();
-        traces.reserve(1, id(1)).unwrap();
+        traces.reserve(1, id(1), 1).unwrap();
         assert_eq!(traces.claim(1, &claim(id(1))).unwrap(), Claimed::Now);
         drop(traces);
         let whole = std::fs::read(&path).unwrap();
@@ -355,7 +396,7 @@ mod tests {
         let rounds = 300;
         let at = AtomicU32::new(0);
         for n in 0..rounds {
-            supervisor.reserve(n, id(n.into())).unwrap();
+            supervisor.reserve(n, id(n.into()), 1).unwrap();
         }
         std::thread::scope(|scope| {
             scope.spawn(|| {
