@@ -10,7 +10,8 @@ use tsup_core::wire::doc::NodeState;
 
 use super::*;
 use crate::supervisor::spawn;
-use crate::telemetry::statsd::Lines;
+use crate::telemetry::registry::RegistryPlan;
+use crate::telemetry::statsd::{self, Lines, StatsdPlan};
 
 /// Waits for something to be true.
 async fn until(what: &str, mut is_true: impl FnMut() -> bool) {

@@ -3,7 +3,7 @@
 //! An entry that cannot be used is reported with its place and costs nobody else anything. What is unknown
 //! is told and passed over, so that a registry of another version still works.
 //!
-//! - `registry/entry.rs`: one entry
+//! - `registry/entry.rs`: one entry; `registry/rights.rs`: what it may do
 //! - `registry/fields.rs`: reads fields of a JSON object, and says by name what is wrong with them
 
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use crate::limits;
 
 mod entry;
 mod fields;
+mod rights;
 #[cfg(test)]
 mod tests;
 
