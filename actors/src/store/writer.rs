@@ -45,6 +45,10 @@ pub(super) type Health = Arc<watch::Sender<Option<StoreError>>>;
 
 /// Held by the one thread that writes. The thread of an incarnation that crashed may still have writes in hand;
 /// its successor waits for them, so that what it loads has them.
+///
+/// This is no state that is shared: there is nothing behind the lock. It is the turn of a thread, given back by whatever
+/// end the thread takes. The thread's handle would do for an orderly end; it goes with the actor that crashed, and a lock is
+/// what is left to wait on. Only threads wait here, never a handler.
 pub(super) type Turn = Arc<Mutex<()>>;
 
 /// What a writer needs beside the file.
