@@ -22,9 +22,6 @@ const AGENT_TIMEOUT: Duration = START_WAIT.saturating_add(ANSWER_TIMEOUT);
 /// The same for a submission, which is answered when it is durable, however slow the disk.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The same for the end of a job, which has as long as its script's grace says.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// A connection. Requests on it are asked one after the other.
 #[derive(Debug)]
 pub struct Client {
@@ -127,7 +124,8 @@ fn patience(verb: &Verb) -> Option<Duration> {
     match verb {
         Verb::Spawn(_) | Verb::Kill { .. } | Verb::Restart { .. } => Some(AGENT_TIMEOUT),
         Verb::Submit(_) => Some(SUBMIT_TIMEOUT),
-        Verb::Cancel { .. } => Some(CANCEL_TIMEOUT),
+        // A job has as long for its end as its script's grace says, which may be hours.
+        Verb::Cancel { .. } => None,
         Verb::Wait { for_ms, .. } | Verb::Drain { for_ms } => {
             for_ms.map(|ms| ANSWER_TIMEOUT.saturating_add(Duration::from_millis(ms)))
         }

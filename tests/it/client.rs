@@ -9,8 +9,12 @@ use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::{Event, Stamped};
 use tsup_core::fleet::state::AgentState;
-use tsup_core::ids::{AgentId, SocketName};
+use tsup_core::ids::{AgentId, JobId, SocketName};
 use tsup_core::limits::FRAME_BYTES_MAX;
+use tsup_core::tes::job::{JobState, Priority};
+use tsup_core::tes::kept::{JobRow, NewJob};
+use tsup_core::tes::show;
+use tsup_core::wire::doc::jobs::{JobAnswer, JobDoc, JobsDoc};
 use tsup_core::wire::doc::{AgentDoc, AgentsDoc, VERSION};
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 use tsup_core::wire::verb::{Body, Request, Response, Verb};
@@ -166,4 +170,68 @@ fn a_watch_ends_with_its_reader_and_with_its_supervisor() {
         send(stream, request.id, Body::Event(Box::new(last))).unwrap();
     });
     assert_eq!(place.tsup(&["ctl", "watch"]).code, 0);
+}
+
+fn job(state: JobState) -> JobDoc {
+    let job = NewJob {
+        id: JobId::drawn(7),
+        seq: 1,
+        script: "t/x".into(),
+        priority: Priority::Normal,
+        session: "".into(),
+        agent: None,
+        specialist: None,
+        user: None,
+        correlation_id: None,
+        key: None,
+        print: 0,
+        group: None,
+        slots: 1,
+        max_attempts: 1,
+        timeout: None,
+        submitted_at: Wall::from_unix_ms(0),
+        not_before: None,
+        start_by: None,
+        held: false,
+        after: Vec::new(),
+        inputs: "{}".into(),
+    };
+    show::doc(JobRow { state, ..JobRow::new(job) }, None)
+}
+
+#[test]
+fn a_job_is_waited_for_though_its_supervisor_goes_as_soon_as_it_took_it_in() {
+    let place = Place::new();
+    let (socket, away) = (place.home().join("ctl.sock"), place.home().join("ctl.away"));
+    let paths = (socket.clone(), away.clone());
+    supervisor(&place, move |request, stream| {
+        let body = match request.verb {
+            Verb::Submit(_) => {
+                std::fs::rename(&paths.0, &paths.1).unwrap();
+                Body::Job(Box::new(JobAnswer { version: VERSION, job: job(JobState::Queued) }))
+            }
+            Verb::Wait { .. } => {
+                Body::Jobs(JobsDoc { version: VERSION, jobs: vec![job(JobState::Succeeded)] })
+            }
+            other => panic!("{other:?}"),
+        };
+        send(stream, request.id, body).unwrap();
+    });
+    for how in ["--wait", "--follow"] {
+        let mut submit = place.command(&["ctl", "submit", "t/x", how]);
+        submit.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut submit = submit.spawn().unwrap();
+        let lines = BufReader::new(submit.stderr.take().unwrap()).lines();
+        let told: Vec<String> = lines
+            .map(Result::unwrap)
+            .inspect(|line| {
+                // It comes back once it is missed.
+                if line.contains("went away") {
+                    let _ = std::fs::rename(&away, &socket);
+                }
+            })
+            .collect();
+        assert!(submit.wait().unwrap().success(), "{how}: {told:?}");
+        assert!(told.iter().any(|line| line.contains("went away")), "{how}: {told:?}");
+    }
 }

@@ -48,6 +48,11 @@ fn what_starts_or_ends_an_agent_is_waited_for_as_long_as_the_supervisor_waits() 
     let slow = Verb::Restart { agent: "x".into() };
     assert!(patience(&slow) > Some(START_WAIT + CALL_TIMEOUT));
     assert_eq!(patience(&Verb::Drain { for_ms: None }), None);
+    assert_eq!(patience(&Verb::Cancel { job: "x".into() }), None);
+    let day = 24 * 3_600_000;
+    assert!(patience(&Verb::Wait { jobs: Vec::new(), for_ms: Some(day) }) > Some(Duration::from_millis(day)));
+    // Longer than a clock can count is still no panic.
+    assert!(patience(&Verb::Drain { for_ms: Some(u64::MAX) }) > Some(Duration::from_millis(day)));
     assert!(patience(&Verb::Tree) < patience(&slow));
 }
 

@@ -49,7 +49,7 @@ pub fn output(cx: &Cx, job: String, stderr: bool, attempt: Option<u32>) -> Outco
 pub fn job(cx: &Cx, job: &JobDoc) -> Outcome {
     let id = job.id.to_string();
     cx.out.say(&format!("tsup: job {id}"));
-    let mut vigil = Vigil::new(cx, vec![id.clone()], None)?;
+    let mut vigil = Vigil::of_taken(cx, id.clone())?;
     vigil.heed_interrupt()?;
     let followed = Follower::new(id.clone(), vec![Which::Stdout, Which::Stderr], 1).run(cx, &mut vigil);
     if let Err(Fail::Code(_)) = &followed {

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::{JobDoc, OutputDoc};
 use tsup_core::wire::verb::{Body, Verb};
 
 use crate::cli::{Cx, Fail, Outcome};
-use crate::config::{paths::open_plain, plain};
+use crate::config::plain;
 use crate::ctl::client::Client;
 use crate::ctl::unexpected;
 
@@ -135,11 +136,25 @@ fn open(path: &str) -> Result<Option<File>, UserError> {
     if path.is_empty() {
         return Ok(None);
     }
-    match open_plain(Path::new(path), "") {
+    match open_itself(path) {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(unreadable(path, &e)),
     }
+}
+
+/// Opens a plain file that stands there itself. A script can write where its output is kept: a link would show another
+/// file for it, and a pipe would be waited for.
+fn open_itself(path: &str) -> std::io::Result<File> {
+    let refused = |what: &str| Err(std::io::Error::other(what));
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file: File = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => file.into(),
+        Err(Errno::LOOP) => return refused("it is a link, and must be a plain file"),
+        Err(Errno::NXIO) => return refused("it is not a plain file"),
+        Err(e) => return Err(e.into()),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { refused("it is not a plain file") }
 }
 
 fn copy(file: &mut File, path: &str, to: &mut Sink<'_>) -> Result<u64, Fail> {
@@ -159,4 +174,27 @@ fn copy(file: &mut File, path: &str, to: &mut Sink<'_>) -> Result<u64, Fail> {
 
 fn unreadable(path: &str, e: &std::io::Error) -> UserError {
     UserError::new(Exit::Failed, format!("cannot read {}: {}", Untrusted::new(path), plain(e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_file_is_shown_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(at("stdout"), "x").unwrap();
+        std::os::unix::fs::symlink(at("stdout"), at("link")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert!(open(&at("stdout")).unwrap().is_some());
+        assert!(open(&at("none")).unwrap().is_none());
+        let refused = |name: &str| open(&at(name)).unwrap_err().to_string();
+        assert!(refused("link").ends_with("it is a link, and must be a plain file"), "{}", refused("link"));
+        for name in ["pipe", "socket", "."] {
+            assert!(refused(name).ends_with("it is not a plain file"), "{}", refused(name));
+        }
+    }
 }

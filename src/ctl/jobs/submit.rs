@@ -9,9 +9,10 @@ use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, RefusedDoc};
 use tsup_core::wire::frame::{self, HEADER_BYTES, Kind};
 use tsup_core::wire::verb::{Body, Request, Submit, Verb};
 
+use super::vigil::Vigil;
 use super::{exit, follow, wait};
 use crate::cli::ctl::submit::{NoSubmit, SubmitArgs, too_large};
-use crate::cli::{Cx, Outcome};
+use crate::cli::{Cx, Fail, Outcome};
 use crate::ctl::client::Client;
 use crate::ctl::{now, unexpected};
 use crate::render::jobs;
@@ -67,7 +68,13 @@ fn taken_in(job: &JobDoc) -> String {
 }
 
 fn show_end(cx: &Cx, job: &JobDoc, json: bool) -> Outcome {
-    let ended = wait::until_ended(cx, &[job.id.to_string()], None)?;
+    let id = job.id.to_string();
+    let ended = wait::until_ended(cx, std::slice::from_ref(&id), Vigil::of_taken(cx, id.clone())?);
+    // Without its id nobody could ask for it again.
+    if let Err(Fail::User(_)) = &ended {
+        cx.out.say(&format!("tsup: the job was taken in; `tsup ctl wait {id}` waits for it again"));
+    }
+    let ended = ended?;
     for job in &ended {
         if json {
             cx.out.json(&JobAnswer { version: VERSION, job: job.clone() })?;

@@ -47,12 +47,23 @@ struct Line {
 impl Vigil {
     /// Begins to wait for jobs, at most so long.
     pub fn new(cx: &Cx, jobs: Vec<String>, at_most: Option<Duration>) -> Result<Vigil, UserError> {
-        let socket = cx.global.paths()?.socket;
-        let deadline = at_most.and_then(|d| Instant::now().checked_add(d));
-        let mut vigil =
-            Vigil { socket, jobs, deadline, line: None, ended: None, away: None, interrupted: None };
+        let mut vigil = Vigil::of(cx.global.paths()?.socket, jobs, at_most);
         vigil.connect()?;
         Ok(vigil)
+    }
+
+    /// Begins to wait for a job that a supervisor took in just now: one that has gone since is sought, as one that goes later.
+    pub fn of_taken(cx: &Cx, job: String) -> Result<Vigil, UserError> {
+        let mut vigil = Vigil::of(cx.global.paths()?.socket, vec![job], None);
+        if vigil.connect().is_err() {
+            vigil.lose(cx);
+        }
+        Ok(vigil)
+    }
+
+    fn of(socket: PathBuf, jobs: Vec<String>, at_most: Option<Duration>) -> Vigil {
+        let deadline = at_most.and_then(|d| Instant::now().checked_add(d));
+        Vigil { socket, jobs, deadline, line: None, ended: None, away: None, interrupted: None }
     }
 
     /// Ctrl-C ends the waiting from now on.

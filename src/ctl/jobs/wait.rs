@@ -22,7 +22,7 @@ const LOOKED_EVERY: Duration = Duration::from_millis(100);
 
 /// `wait`: until all have ended, in the order of the question.
 pub fn run(cx: &Cx, ids: &[String], at_most: Option<Duration>, json: bool) -> Outcome {
-    let ended = until_ended(cx, ids, at_most)?;
+    let ended = until_ended(cx, ids, Vigil::new(cx, ids.to_vec(), at_most)?)?;
     if json {
         cx.out.json(&JobsDoc { version: VERSION, jobs: ended.clone() })?;
     } else {
@@ -32,8 +32,7 @@ pub fn run(cx: &Cx, ids: &[String], at_most: Option<Duration>, json: bool) -> Ou
 }
 
 /// Waits until all have ended; shows how it goes, and says what goes on when it is interrupted.
-pub fn until_ended(cx: &Cx, ids: &[String], at_most: Option<Duration>) -> Result<Vec<JobDoc>, Fail> {
-    let mut vigil = Vigil::new(cx, ids.to_vec(), at_most)?;
+pub fn until_ended(cx: &Cx, ids: &[String], mut vigil: Vigil) -> Result<Vec<JobDoc>, Fail> {
     vigil.heed_interrupt()?;
     let mut progress = Progress::new();
     let (mut next, mut pace) = (0, LOOKED_EVERY);
