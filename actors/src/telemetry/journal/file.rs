@@ -58,6 +58,7 @@ impl Files {
         if self.cleaned.as_deref() != Some(names::name(now).as_str()) {
             self.cleaned = Some(names::name(now));
             self.remove_old(now);
+            self.remove_surplus(now);
         }
         (done, Ok(mended))
     }
@@ -106,7 +107,29 @@ impl Files {
             }
             at = at.plus(std::time::Duration::from_millis(1));
         };
-        std::fs::rename(self.folder.join(name), aside)
+        std::fs::rename(self.folder.join(name), aside)?;
+        self.remove_surplus(now);
+        Ok(())
+    }
+
+    /// Removes the oldest files when all together are too large. Called when one is set aside, and with each day: between
+    /// two of these the log grows by one file.
+    fn remove_surplus(&self, now: Wall) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        let files = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok().filter(|name| names::is_log(name))?;
+            // Of the link itself, where somebody put one there.
+            let facts = entry.metadata().ok()?;
+            Some((facts.modified().ok()?, name, facts.len()))
+        });
+        let most = self.rotate_bytes.saturating_mul(limits::JOURNAL_FILES);
+        for name in names::too_many(files.collect(), now, most) {
+            if let Err(e) = std::fs::remove_file(self.folder.join(&name)) {
+                tracing::warn!(%name, error = %e, "an old execution log stays");
+                continue;
+            }
+            tracing::warn!(%name, "an execution log went before its time: all took too much room");
+        }
     }
 
     /// Removes what is older than it is to be kept. A file that cannot be removed stays until tomorrow.
@@ -269,5 +292,26 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&precious).unwrap(), "");
         std::fs::remove_file(&tomorrow).unwrap();
         assert_eq!(append(&mut files, &entries[1..]), 0);
+    }
+
+    #[test]
+    fn all_files_together_stay_within_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Files::new(dir.path().to_owned(), 1_000, 30);
+        let other = dir.path().join("daemon.jsonl");
+        std::fs::write(&other, "x".repeat(200_000)).unwrap();
+        for n in 0..3 * limits::JOURNAL_FILES {
+            append(&mut files, &[entry(&format!("{n:0600}"), NOW)]);
+        }
+        let total: u64 = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap())
+            .filter(|e| e.path() != other)
+            .map(|e| e.metadata().unwrap().len())
+            .sum();
+        assert!(other.exists());
+        assert!(total > 10_000 && total <= 1_000 * (limits::JOURNAL_FILES + 1), "{total}");
+        let last = std::fs::read_to_string(dir.path().join("executions-2026-11-21.jsonl")).unwrap();
+        assert!(last.contains(&format!("{:0600}", 3 * limits::JOURNAL_FILES - 1)));
     }
 }

@@ -43,6 +43,28 @@ pub fn has_expired(name: &str, now: Wall, days: u64) -> bool {
     is_log && of.is_some_and(|of| of < first.as_str())
 }
 
+/// Whether a file is one of the log's, by its name.
+pub fn is_log(name: &str) -> bool {
+    let rest = name.strip_prefix(STEM).unwrap_or_default();
+    let is_log = rest.strip_suffix(".gz").unwrap_or(rest).strip_suffix(".jsonl").is_some();
+    is_log && rest.get(..DAY_CHARS).is_some_and(is_day)
+}
+
+/// The files of the log that have to go so that the rest takes at most `most` bytes, those first that were written to
+/// first. `files` are names, last writes and lengths; the file of `now` stays whatever it takes.
+pub fn too_many<T: Ord>(mut files: Vec<(T, String, u64)>, now: Wall, most: u64) -> Vec<String> {
+    let mut total: u64 = files.iter().map(|(_, _, bytes)| bytes).sum();
+    let current = name(now);
+    files.retain(|(_, name, _)| *name != current);
+    files.sort();
+    let gone = files.into_iter().take_while(|(_, _, bytes)| {
+        let is_over = total > most;
+        total = total.saturating_sub(*bytes);
+        is_over
+    });
+    gone.map(|(_, name, _)| name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +79,24 @@ mod tests {
         assert_eq!(aside, "executions-2026-11-21T013922-138.jsonl");
         assert!(name < aside);
         assert_eq!(super::name(Wall::from_unix_ms(i64::MAX)), "executions-1970-01-01.jsonl");
+    }
+
+    #[test]
+    fn the_oldest_files_go_first_and_the_one_of_today_stays() {
+        let files = || {
+            let of = |at: u32, name: &str, bytes| (at, name.to_owned(), bytes);
+            vec![of(3, &name(NOW), 50), of(2, "b", 30), of(1, "c", 20), of(4, "a", 10)]
+        };
+        let gone = |most| too_many(files(), NOW, most).join(" ");
+        assert_eq!(gone(110), "");
+        assert_eq!(gone(109), "c");
+        assert_eq!(gone(90), "c");
+        assert_eq!(gone(89), "c b");
+        assert_eq!(gone(0), "c b a");
+        assert!(is_log("executions-2026-11-21.jsonl") && is_log("executions-2026-11-21T013922-138.jsonl.gz"));
+        assert!(
+            !is_log("executions-x.jsonl") && !is_log("executions-2026-11-21.txt") && !is_log("daemon.jsonl")
+        );
     }
 
     #[test]
