@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tsup_core::limits;
 use tsup_core::telemetry::metric;
 use tsup_core::telemetry::record::{Entry, Moment};
 use tsup_core::tes::failure::Category;
@@ -24,6 +25,8 @@ pub struct JobMetrics {
     /// One a class, in the order of [`Priority::ALL`].
     depth: [Gauge; Priority::ALL.len()],
     wait: [Timer; Priority::ALL.len()],
+    /// Where scripts have series of their own.
+    table: Metrics,
 }
 
 impl JobMetrics {
@@ -45,6 +48,7 @@ impl JobMetrics {
             memory: metrics.gauge(metric::RESOURCE_MEMORY_PEAK, &[]),
             depth,
             wait: Priority::ALL.map(|p| metrics.timer(metric::QUEUE_WAIT, &[("priority", p.as_str())])),
+            table: metrics.clone(),
         }
     }
 
@@ -57,6 +61,7 @@ impl JobMetrics {
             self.cpu.record(seconds(used.cpu_time_seconds));
             self.memory.set(used.peak_memory_mb);
         }
+        self.count_script(entry);
         match entry.event {
             Moment::Started => return,
             Moment::Retry => self.retries.inc(),
@@ -68,6 +73,26 @@ impl JobMetrics {
         let category = entry.failure.as_ref().map(|f| f.category);
         if let Some(at) = Category::ALL.iter().position(|c| Some(*c) == category) {
             self.errors[at].inc();
+        }
+    }
+
+    /// The same for its script alone. All of a script's series are made at once, so that each has the same scripts.
+    fn count_script(&self, entry: &Entry) {
+        if entry.event == Moment::Started {
+            return;
+        }
+        let (most, labels) = (limits::SCRIPTS_MEASURED, [("script", &*entry.script_id)]);
+        let ended = self.table.counter_of(most, metric::SCRIPT_EXECUTIONS.name, &labels);
+        let failed = self.table.counter_of(most, metric::SCRIPT_FAILURES.name, &labels);
+        let duration = self.table.timer_of(most, metric::SCRIPT_DURATION.name, &labels);
+        if let Some(took) = entry.duration_seconds {
+            duration.record(seconds(took));
+        }
+        if entry.event == Moment::Finished {
+            ended.inc();
+            if entry.success != Some(true) {
+                failed.inc();
+            }
         }
     }
 
@@ -141,5 +166,38 @@ mod tests {
         assert_eq!(doc.gauges["resource.memory_peak_mb"].to_string(), "12.5");
         assert_eq!(doc.gauges["queue.depth;priority=high"].to_string(), "7");
         assert_eq!(doc.gauges["queue.depth;priority=low"].to_string(), "0");
+    }
+
+    #[test]
+    fn each_script_is_counted_for_itself_up_to_a_bound() {
+        let metrics = Metrics::new(Wall::from_unix_ms(0));
+        let jobs = JobMetrics::new(&metrics);
+        let entry = |script: &str, event, success| Entry {
+            event,
+            success,
+            script_id: script.into(),
+            duration_seconds: success.map(|_| 2.0),
+            ..Entry::default()
+        };
+        jobs.count(&entry("a/x", Moment::Started, None));
+        assert!(!metrics.doc().counters.keys().any(|name| name.starts_with("script.")));
+        jobs.count(&entry("a/x", Moment::Retry, Some(false)));
+        jobs.count(&entry("a/x", Moment::Finished, Some(true)));
+        jobs.count(&entry("a/x", Moment::Finished, None));
+        let many = limits::SCRIPTS_MEASURED + 10;
+        for n in 1..many {
+            jobs.count(&entry(&format!("s/{n}"), Moment::Finished, Some(true)));
+        }
+        let doc = metrics.doc();
+        assert_eq!(doc.counters["script.executions;script=a/x"], 2);
+        assert_eq!(doc.counters["script.failures;script=a/x"], 1);
+        assert_eq!(doc.timers["script.duration_seconds;script=a/x"].count, 2);
+        for name in ["script.executions", "script.failures", "script.duration_seconds"] {
+            let of = doc.counters.keys().chain(doc.timers.keys()).filter(|key| key.starts_with(name)).count();
+            assert_eq!(of, limits::SCRIPTS_MEASURED + 1, "{name}");
+        }
+        let rest = doc.counters.iter().find(|(name, _)| name.contains("executions;overflow"));
+        assert_eq!(rest.map(|(_, n)| *n), Some(10));
+        assert_eq!(doc.counters["metrics.refused"], 0);
     }
 }

@@ -135,7 +135,7 @@ impl Metrics {
         let refused = Arc::new(CounterCell::default());
         let table = Table { since, series: RwLock::default(), mailboxes: Mutex::default(), refused };
         let metrics = Metrics { table: Arc::new(table) };
-        metrics.series(metric::METRICS_REFUSED.name, &[], Kind::Counter, &|| {
+        metrics.series(metric::METRICS_REFUSED.name, &[], Kind::Counter, 1, &|| {
             Cell::Counter(Arc::clone(&metrics.table.refused))
         });
         metrics
@@ -147,7 +147,12 @@ impl Metrics {
     /// another kind already) is counted in `metrics.refused`, and its handle counts for nobody; series
     /// beyond their metric's share are one, with the label `overflow=true`.
     pub fn counter(&self, name: impl AsRef<str>, labels: &[(&str, &str)]) -> Counter {
-        match self.series(name.as_ref(), labels, Kind::Counter, &|| Cell::Counter(Arc::default())) {
+        self.counter_of(limits::SERIES_PER_METRIC_MAX, name.as_ref(), labels)
+    }
+
+    /// The same, of a metric that has at most so many series.
+    pub fn counter_of(&self, most: usize, name: &str, labels: &[(&str, &str)]) -> Counter {
+        match self.series(name, labels, Kind::Counter, most, &|| Cell::Counter(Arc::default())) {
             Some(Cell::Counter(cell)) => Counter(cell),
             _ => Counter(Arc::default()),
         }
@@ -155,16 +160,23 @@ impl Metrics {
 
     /// The gauge of this name and these labels; see [`Metrics::counter`].
     pub fn gauge(&self, name: impl AsRef<str>, labels: &[(&str, &str)]) -> Gauge {
-        let cell = match self.series(name.as_ref(), labels, Kind::Gauge, &|| Cell::Gauge(Arc::default())) {
-            Some(Cell::Gauge(cell)) => cell,
-            _ => Arc::default(),
-        };
+        let most = limits::SERIES_PER_METRIC_MAX;
+        let cell =
+            match self.series(name.as_ref(), labels, Kind::Gauge, most, &|| Cell::Gauge(Arc::default())) {
+                Some(Cell::Gauge(cell)) => cell,
+                _ => Arc::default(),
+            };
         Gauge { cell, refused: Arc::clone(&self.table.refused) }
     }
 
     /// The timer of this name and these labels; see [`Metrics::counter`]. Names end in `_seconds`.
     pub fn timer(&self, name: impl AsRef<str>, labels: &[(&str, &str)]) -> Timer {
-        match self.series(name.as_ref(), labels, Kind::Timer, &|| Cell::Timer(Arc::default())) {
+        self.timer_of(limits::SERIES_PER_METRIC_MAX, name.as_ref(), labels)
+    }
+
+    /// The same, of a metric that has at most so many series.
+    pub fn timer_of(&self, most: usize, name: &str, labels: &[(&str, &str)]) -> Timer {
+        match self.series(name, labels, Kind::Timer, most, &|| Cell::Timer(Arc::default())) {
             Some(Cell::Timer(cell)) => Timer(cell),
             _ => Timer(Arc::default()),
         }
@@ -183,12 +195,13 @@ impl Metrics {
         name: &str,
         labels: &[(&str, &str)],
         kind: Kind,
+        most: usize,
         make: &dyn Fn() -> Cell,
     ) -> Option<Cell> {
         let cell = SeriesKey::new(name, labels).ok().and_then(|key| {
             let known = self.table.series.read().find(&key, kind);
             match known {
-                Ok(None) => self.table.series.write().add(key, kind, make),
+                Ok(None) => self.table.series.write().add(key, kind, most, make),
                 Ok(found) => found,
                 Err(OtherKind) => None,
             }
@@ -248,7 +261,7 @@ impl Series {
         Ok(self.places.get(key).map(|place| self.slots[*place].cell.clone()))
     }
 
-    fn add(&mut self, key: SeriesKey, kind: Kind, make: &dyn Fn() -> Cell) -> Option<Cell> {
+    fn add(&mut self, key: SeriesKey, kind: Kind, most: usize, make: &dyn Fn() -> Cell) -> Option<Cell> {
         // Somebody else may have been quicker between the two locks.
         match self.find(&key, kind) {
             Ok(None) => {}
@@ -256,7 +269,7 @@ impl Series {
             Err(OtherKind) => return None,
         }
         let of_name = self.names.get(key.name()).map_or(0, |(_, n)| *n);
-        if of_name >= limits::SERIES_PER_METRIC_MAX {
+        if of_name >= most {
             let overflow = key.overflow_of();
             if overflow == key || self.places.contains_key(&overflow) {
                 return self.places.get(&overflow).map(|place| self.slots[*place].cell.clone());

@@ -246,7 +246,7 @@ impl Tes {
                 }
             },
         }
-        Ok("nothing runs, and nothing is started until `tsup ctl drain --end`".to_owned())
+        Ok("nothing runs, and nothing is started until `tsup ctl drain --end` or a restart".to_owned())
     }
 
     /// Ends a drain.

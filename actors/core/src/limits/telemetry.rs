@@ -11,6 +11,9 @@ pub const METRIC_LABELS_MAX: usize = 4;
 pub const METRIC_LABEL_BYTES_MAX: usize = 128;
 /// Series of one metric before the rest share its `overflow=true` series.
 pub const SERIES_PER_METRIC_MAX: usize = 2_048;
+/// Scripts that are measured each for itself; the rest share a series. A receiver keeps some thirty files for a timer, and a
+/// registry may have ten thousand scripts.
+pub const SCRIPTS_MEASURED: usize = 128;
 /// Series in all. A counter takes about 0.5 KiB, a timer 1 to 20 KiB.
 pub const SERIES_MAX: usize = 8_192;
 /// Bytes in one UDP datagram: what an Ethernet frame takes without fragments, headers apart.
@@ -46,6 +49,9 @@ pub const STATSD_LAST_FLUSH: Duration = Duration::from_secs(1);
 pub const JOURNAL_QUEUE: usize = 16_384;
 /// Bytes of entries that wait for the disk: some 20,000 of the usual kind, or 15 with all the inputs there may be.
 pub const JOURNAL_PENDING_BYTES: usize = 16 * 1024 * 1024;
+/// The execution log's files may together be so many times as large as one may grow, 6.4 GB unless configured otherwise: some
+/// ten million jobs. Beyond that the oldest go before their time, because a log must not fill the disk that jobs need.
+pub const JOURNAL_FILES: u64 = 64;
 /// Bytes of lines that are written at a time, a line's own length apart.
 pub const JOURNAL_WRITE_BYTES: usize = 1024 * 1024;
 /// After a failure the log is tried again after this time.

@@ -99,6 +99,9 @@ catalogue! {
     EXECUTIONS_ERRORS = Counter "executions.errors" ["category"] "errors"
         "failures of jobs and of attempts that are made again, by their category";
     EXECUTION_DURATION = Timer "execution.duration_seconds" [] "seconds" "how long attempts took";
+    SCRIPT_EXECUTIONS = Counter "script.executions" ["script"] "jobs" "jobs of a script that ended";
+    SCRIPT_FAILURES = Counter "script.failures" ["script"] "jobs" "of those, jobs that did not succeed";
+    SCRIPT_DURATION = Timer "script.duration_seconds" ["script"] "seconds" "how long attempts of a script took";
     RESOURCE_MEMORY_PEAK = Gauge "resource.memory_peak_mb" [] "MB"
         "most memory that the processes of the last attempt used together";
     RESOURCE_CPU = Timer "resource.cpu_time_seconds" [] "seconds" "CPU that attempts used, all processes together";
