@@ -114,7 +114,12 @@ impl World {
 
     /// The command line with this world's home, configuration and a clean environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(TSUP);
+        self.command_of(Path::new(TSUP), args)
+    }
+
+    /// The same of another copy of the product.
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env("TSUP_HOME", self.home())

@@ -45,3 +45,4 @@ mod trace;
 mod transcript;
 mod transcript_attacks;
 mod transcript_codex;
+mod upgrade;

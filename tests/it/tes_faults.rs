@@ -18,13 +18,13 @@
 //! | 30 one key, many clients | `tes_drills.rs`: `one_key_from_many_at_once_is_one_job` |
 //! | 31, 32 a full disk | `tes_disk.rs`: `on_a_full_disk_…` |
 //! | 33 a sync that fails | `tes_disk.rs`: `a_disk_that_does_not_confirm_…`; `store/tests/faults.rs` |
-//! | 34–36, 39 the database | `tes_disk.rs`: `a_torn_log_…`, `a_damaged_database_…`, `a_newer_database_…`; `store/tests/torn.rs` |
+//! | 34–36, 39 the database | `tes_disk.rs`: `a_torn_log_…`, `a_damaged_database_…`; a home that is read only in `hostile.rs`; `store/tests/torn.rs` |
 //! | 37, 38 the execution log | `tes_disk.rs`: `the_execution_log_…`; `telemetry/journal/file.rs`, `actors/tests/all/journal.rs` |
 //! | 40 a million jobs | a bench, not a test |
 //! | 41, 42, 45 submissions on the socket | `tes_limits.rs`; with other verbs `control.rs` |
 //! | 43, 44, 46, 47 the socket | `control.rs` |
 //! | 48 a client that goes | `tes_drills.rs`: `a_client_that_goes_while_it_submits_…` |
-//! | 65, 66 stop and upgrade with jobs | `tes.rs`: `a_job_outlives_its_supervisor_and_is_recorded_once` |
+//! | 65, 66 stop and upgrade with jobs | `tes.rs`: `a_job_outlives_its_supervisor_and_is_recorded_once`; `upgrade.rs` |
 //! | 68 no descriptors, no processes | `tes_limits.rs` |
 //! | 69, 70 actors that crash | `tes_drills.rs`: `actors_that_crash_…` |
 //!

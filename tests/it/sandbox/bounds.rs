@@ -8,6 +8,7 @@ use tsup_core::tes::sandbox;
 
 use super::{BASH, Tool, Yard};
 use crate::harness::{alive, eventually};
+use crate::shim::Server;
 
 #[test]
 fn memory_is_bounded_for_the_whole_tree() {
@@ -143,4 +144,44 @@ fn cpu_and_files_have_limits() {
     y.server.run(plan);
     let out = String::from_utf8(y.server.printed(y.jobs, "stdout")).unwrap();
     assert!(out.starts_with("0\n") && out.ends_with("after\n"), "{out}");
+}
+
+/// Where this process may make groups of the second version, whatever controllers it has there.
+fn second_version() -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?.to_owned();
+    let folder = Path::new(mount.split(' ').nth(4)?).join(own);
+    let name = folder.join(format!("tsup-trial-{}", std::process::id()));
+    std::fs::create_dir(&name).ok()?;
+    std::fs::remove_dir(&name).ok()?;
+    folder.into_os_string().into_string().ok()
+}
+
+#[test]
+fn a_group_of_the_second_version_without_controllers_ends_its_tree_and_counts_it() {
+    let mut y = Yard::new();
+    let Some(folder) = second_version() else {
+        println!("skipped: this process may make no control groups of the second version");
+        return;
+    };
+    let group = sandbox::Group { version: 2, folder: folder.clone() };
+    y.host.processes = Some(group);
+    y.host.memory = None;
+    let text = "cat /proc/self/cgroup > groups; setsid bash -c 'trap \"\" TERM HUP; sleep 300' & echo $! > deep; \
+                for n in $(seq 20000); do :; done";
+    let permissions: &[&str] = &["read_file", "write_file"];
+    let done = y.run(Tool { text, permissions, ..BASH });
+    assert_eq!(done.record.end, End::Exited(0), "{}", done.err);
+    assert_eq!(done.enforced()[4], "sampled");
+    let id = Server::id(y.jobs);
+    let shim = y.server.found(id).claim.unwrap().shim.pid;
+    let name = format!("tsup-{}-1-{shim}", id.job);
+    let groups = std::fs::read_to_string(y.root("groups")).unwrap();
+    assert!(groups.lines().any(|l| l.starts_with("0::") && l.ends_with(&name)), "it joined: {groups}");
+    let deep = std::fs::read_to_string(y.root("deep")).unwrap().trim().parse().unwrap();
+    assert!(!alive(deep), "who is in the group ends with it");
+    assert!(done.record.used.cpu_seconds > 0.0, "{:?}", done.record.used);
+    assert!(!Path::new(&folder).join(&name).exists(), "the group is taken away");
 }
