@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tsup_core::error::UserError;
 use tsup_core::ids::ActorPath;
+use tsup_core::limits;
 use tsup_core::settings::Settings;
 use tsup_core::supervision::{Notice, Strategy};
 use tsup_core::tes::failure::Failure;
@@ -96,6 +97,8 @@ struct Common {
     boot_id: Arc<str>,
     settings: watch::Receiver<Arc<Settings>>,
     store: Arc<dyn JobStore>,
+    /// Turns of people who ask the store.
+    asking: Semaphore,
     bus: Bus,
     metrics: JobMetrics,
     journal: Gate<JournalMsg>,
@@ -224,6 +227,7 @@ impl Tes {
                 boot_id: boot_id().unwrap_or_default().into(),
                 settings: plan.settings,
                 store: plan.store,
+                asking: Semaphore::new(limits::JOB_ASKS),
                 bus: plan.bus,
                 metrics: plan.metrics,
                 journal: plan.journal,

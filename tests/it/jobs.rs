@@ -352,3 +352,28 @@ fn an_agents_pane_is_known_to_its_jobs() {
     let doc = w.json(&["ctl", "submit", "t/ok", "--json"]);
     assert!(doc["job"]["session"].is_null() && doc["job"]["agent"].is_null());
 }
+
+#[test]
+fn a_batch_of_thousands_is_taken_in_whole_and_takes_little_memory() {
+    const LINES: usize = 20_000;
+    let w = world();
+    let status = w.json(&["ctl", "status", "--json"]);
+    let supervisor = u32::try_from(status["pid"].as_u64().unwrap()).unwrap();
+    let before = crate::control::rss_kib(supervisor);
+    let lines: String =
+        (0..LINES).map(|n| format!("{{\"script\":\"t/ok\",\"hold\":true,\"key\":\"k{n}\"}}\n")).collect();
+    fs::write(w.dir.join("many.jsonl"), lines).unwrap();
+    let out = w.tsup(&["ctl", "submit", "--batch", "many.jsonl"]);
+    code(&out, 0);
+    let first = text(&out.stdout);
+    let ids: std::collections::HashSet<&str> = first.lines().collect();
+    assert_eq!((first.lines().count(), ids.len()), (LINES, LINES), "each line is a job of its own");
+    assert_eq!(w.json(&["ctl", "status", "--json"])["jobs"]["held"], LINES);
+    let grown = crate::control::rss_kib(supervisor).saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB for {LINES} jobs");
+    // Whoever is not sure hands the same in once more.
+    let again = w.tsup(&["ctl", "submit", "--batch", "many.jsonl"]);
+    code(&again, 0);
+    assert_eq!(text(&again.stdout), first, "the same keys are the same jobs, in the same order");
+    assert_eq!(w.json(&["ctl", "status", "--json"])["jobs"]["held"], LINES);
+}

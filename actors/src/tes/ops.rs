@@ -23,7 +23,7 @@ use super::{NotSubmitted, Tes};
 use crate::actor::blocking;
 use crate::clock::{now_mono, now_wall};
 use crate::gate::{CallError, Lane, Reply};
-use crate::store::StoreError;
+use crate::store::{Answer, JobStore, StoreError};
 
 /// Which jobs are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,12 +93,12 @@ impl Tes {
         let mut rows = Vec::new();
         if listing.states.is_empty() || !ended.is_empty() {
             let filter = Filter { states: ended, script: listing.script.clone(), limit };
-            rows.extend(self.shared.store.jobs(filter).await.map_err(|e| unread(&e))?);
+            rows.extend(self.read(|store| store.jobs(filter)).await?);
         }
         if !live.is_empty() {
             let here = self.ask(|reply| Msg::In(live, listing.script, limit, reply)).await?;
             for id in here {
-                rows.extend(self.shared.store.job(id).await.map_err(|e| unread(&e))?);
+                rows.extend(self.read(|store| store.job(id)).await?);
             }
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.job.seq));
@@ -291,8 +291,8 @@ impl Tes {
             return Err(none().hint("a job's id is 12 digits of 0-9 and a-f; `tsup ctl jobs` lists them"));
         }
         let prefix = asked.to_ascii_lowercase();
-        let found = self.shared.store.find(&prefix, limits::JOB_PREFIX_MATCHES).await;
-        match found.map_err(|e| unread(&e))?[..] {
+        let found = self.read(|store| store.find(&prefix, limits::JOB_PREFIX_MATCHES)).await?;
+        match found[..] {
             [] => Err(none()),
             [one] => Ok(one),
             ref several => {
@@ -303,8 +303,18 @@ impl Tes {
         }
     }
 
+    /// Asks the store when it is this question's turn.
+    async fn read<T>(
+        &self,
+        question: impl FnOnce(&dyn JobStore) -> Answer<T> + Send,
+    ) -> Result<T, UserError> {
+        // It is never closed, so there is always a turn.
+        let _turn = self.shared.asking.acquire().await;
+        question(&*self.shared.store).await.map_err(|e| unread(&e))
+    }
+
     async fn row(&self, id: JobId) -> Result<JobRow, UserError> {
-        let row = self.shared.store.job(id).await.map_err(|e| unread(&e))?;
+        let row = self.read(|store| store.job(id)).await?;
         row.ok_or_else(|| UserError::new(Exit::NotFound, format!("no job \"{id}\"")))
     }
 

@@ -135,6 +135,9 @@ pub const ATTEMPT_BEGIN_AGAIN: Duration = Duration::from_secs(1);
 pub const RECENT_ENDS: usize = 65_536;
 /// Inputs of a waiting job that are kept in memory, in bytes; larger ones are read again when it starts.
 pub const INPUTS_IN_MEMORY_BYTES: usize = 256;
+/// Questions of people about jobs that are with the store at the same time; others wait for their turn. A quarter of
+/// what its reader takes: whatever is asked, there is room for what the queue must know.
+pub const JOB_ASKS: usize = 64;
 /// Between two looks for finished jobs that are to be forgotten.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 /// Finished jobs that are forgotten at a time.
