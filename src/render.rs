@@ -7,6 +7,7 @@ pub mod agents;
 pub mod detect;
 pub mod event;
 pub mod explain;
+mod fold;
 pub mod jobs;
 pub mod metrics;
 pub mod replay;

@@ -152,6 +152,8 @@ pub fn groups(doc: &GroupsDoc, look: Look) -> String {
     let mut text = table.draw(look);
     if !doc.open {
         let why = doc.closed_because.as_deref().unwrap_or("nobody says why");
+        // The status says it in the same words.
+        let why = why.strip_prefix("no jobs are started: ").unwrap_or(why);
         text.extend([format!("no job is started: {}\n", Untrusted::new(why))]);
     }
     text

@@ -360,8 +360,10 @@ fn a_batch_of_thousands_is_taken_in_whole_and_takes_little_memory() {
     let status = w.json(&["ctl", "status", "--json"]);
     let supervisor = u32::try_from(status["pid"].as_u64().unwrap()).unwrap();
     let before = crate::control::rss_kib(supervisor);
-    let lines: String =
-        (0..LINES).map(|n| format!("{{\"script\":\"t/ok\",\"hold\":true,\"key\":\"k{n}\"}}\n")).collect();
+    let mut lines = String::new();
+    for n in 0..LINES {
+        lines.extend(["{\"script\":\"t/ok\",\"hold\":true,\"key\":\"k", &n.to_string(), "\"}\n"]);
+    }
     fs::write(w.dir.join("many.jsonl"), lines).unwrap();
     let out = w.tsup(&["ctl", "submit", "--batch", "many.jsonl"]);
     code(&out, 0);

@@ -240,6 +240,15 @@ fn a_disk_that_does_not_confirm_ends_the_store_and_a_clean_start_has_everything(
     assert!(refused.is_err(), "it was taken in, and nothing confirmed it: {refused:?}");
     eventually("it is fatal to the store", || j.w.log().contains("did not confirm").then_some(()));
     drop(tracer);
+    // Nobody knows what the disk holds: whoever wrote goes, and what comes after it reads everything anew.
+    eventually("the store was ended, or the supervisor with it", || {
+        let out = j.w.tsup(&["ctl", "tree", "--json"]);
+        let tree: Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
+        let store =
+            tree["root"]["children"].as_array().and_then(|c| c.iter().find(|c| c["path"] == "root/store"));
+        let restarted = store.is_some_and(|store| store["restarts"].as_u64() > Some(0));
+        (restarted || !alive(pid)).then_some(())
+    });
     // It came back by itself, or ended for whoever started it to start it again.
     eventually("it works, or has ended", || {
         let works =

@@ -10,6 +10,7 @@ use tsup_core::tes::job::{Edge, JobState};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::{AttemptDoc, ErrorDoc, JobDoc, JsonText, ResourcesDoc};
 
+use super::super::fold::fold;
 use super::{Look, state_style, words};
 
 /// Columns of a line's name.
@@ -18,6 +19,9 @@ const NAME: usize = 12;
 const TRACE_LINES: usize = 30;
 /// Characters of an input or output that are shown.
 const VALUE_CHARS: usize = 200;
+
+/// A fact that is shorter may stand in a message by chance.
+const FACT_BYTES: usize = 8;
 
 /// Draws a job.
 pub fn draw(job: &JobDoc, now: Wall, look: Look) -> String {
@@ -37,7 +41,7 @@ pub fn draw(job: &JobDoc, now: Wall, look: Look) -> String {
     values("outputs", job.outputs.as_ref(), &mut out);
     used(job, &mut out);
     attempts(job, &mut out);
-    out
+    fold(&out, look.width, NAME + 1)
 }
 
 /// How a job ended that did not succeed, for whoever saw its output.
@@ -58,7 +62,10 @@ pub fn refusal(error: &ErrorDoc) -> String {
 fn failure(error: &ErrorDoc, look: Look) -> String {
     let category = look.paint(AnsiColor::Red.on_default().bold(), error.category.as_str());
     let mut out = format!("{category}: {}\n", error.message);
-    for (name, fact) in &error.context {
+    let message = error.message.to_string();
+    // What the message says already is not said again.
+    let is_told = |fact: &str| fact.len() >= FACT_BYTES && message.contains(fact);
+    for (name, fact) in error.context.iter().filter(|(_, fact)| !is_told(&fact.to_string())) {
         let _ = writeln!(out, "  {}: {fact}", Untrusted::new(name.as_str()));
     }
     for suggestion in &error.suggestions {
@@ -87,6 +94,7 @@ fn retry_words(retry: &RetryInfo) -> String {
     match (retry.is_retryable, retry.next_retry_delay_seconds) {
         (true, Some(delay)) => format!("tried again after {}; {reason}; {made}", words::short_seconds(delay)),
         (true, None) => format!("tried again; {reason}; {made}"),
+        (false, _) if retry.attempts_made >= retry.max_attempts => format!("not tried again; {reason}"),
         (false, _) => format!("not tried again; {reason}; {made}"),
     }
 }

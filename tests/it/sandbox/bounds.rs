@@ -172,7 +172,7 @@ fn a_group_of_the_second_version_without_controllers_ends_its_tree_and_counts_it
     let text = "cat /proc/self/cgroup > groups; setsid bash -c 'trap \"\" TERM HUP; sleep 300' & echo $! > deep; \
                 for n in $(seq 20000); do :; done";
     let permissions: &[&str] = &["read_file", "write_file"];
-    let done = y.run(Tool { text, permissions, ..BASH });
+    let done = y.run(Tool { permissions, text, ..BASH });
     assert_eq!(done.record.end, End::Exited(0), "{}", done.err);
     assert_eq!(done.enforced()[4], "sampled");
     let id = Server::id(y.jobs);
