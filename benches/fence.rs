@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use tsup_actors::tes::shim::fence::{Around, Ground, host};
 use tsup_actors::tes::shim::files;
-use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
@@ -42,8 +41,6 @@ impl Server {
         self.count += 1;
         let id = AttemptId { job: JobId::drawn(self.count), attempt: 1, epoch: 0 };
         let folder = files::folder(self.jobs.path(), id);
-        let traces = Traces::make(&self.jobs.path().join("attempts")).unwrap();
-        traces.reserve(0, id, self.count).unwrap();
         let tmp = self.jobs.path().join("tmp");
         let fence = kind.fence(self.jobs.path(), &tmp);
         let plan = Plan {
@@ -51,6 +48,7 @@ impl Server {
             boot_id: "bench".into(),
             traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
             slot: 0,
+            order: self.count,
             folder: folder.to_str().unwrap().into(),
             tmp: tmp.to_str().unwrap().into(),
             program: "/bin/true".into(),
@@ -75,12 +73,14 @@ impl Server {
         self.stream.write_all(&order).unwrap();
         let mut header = [0; HEADER_BYTES];
         self.stream.read_exact(&mut header).unwrap();
-        let header = Header::parse(&header, 1024).unwrap();
+        let header = Header::parse(&header, 16 * 1024).unwrap();
         let mut payload = vec![0; header.len as usize];
         self.stream.read_exact(&mut payload).unwrap();
         let took = begun.elapsed().as_secs_f64() * 1e3;
-        assert_eq!(frame::decode::<News>(header, Kind::Response, &payload).unwrap(), News::Ended(id));
-        let record = traces.look(0, id).unwrap().record.unwrap();
+        let News::Done(record) = frame::decode(header, Kind::Response, &payload).unwrap() else {
+            panic!("it has not ended")
+        };
+        assert_eq!(record.id, id);
         assert_eq!(record.end, tsup_core::tes::attempt::End::Exited(0));
         took
     }

@@ -69,6 +69,7 @@ impl Server {
             boot_id: BOOT.into(),
             traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
             slot: job as u32,
+            order: 1,
             folder: self.folder(id).to_str().unwrap().into(),
             tmp: self.jobs.path().join(format!("tmp/{job}")).to_str().unwrap().into(),
             program: "sh".into(),
@@ -94,20 +95,14 @@ impl Server {
         Traces::make(&self.jobs.path().join("attempts")).unwrap()
     }
 
-    /// Gives an order, with its slot reserved as a supervisor does.
     pub(crate) fn order(&mut self, order: &Order) {
-        if let Order::Start(plan) = order
-            && !self.found(plan.id).reserved
-        {
-            self.traces().reserve(plan.slot, plan.id, 1).unwrap();
-        }
         self.stream.write_all(&frame::encode(Kind::Request, order).unwrap()).unwrap();
     }
 
     pub(crate) fn news(&mut self) -> News {
         let mut header = [0; HEADER_BYTES];
         self.stream.read_exact(&mut header).unwrap();
-        let header = Header::parse(&header, 1024).unwrap();
+        let header = Header::parse(&header, 16 * 1024).unwrap();
         let mut payload = vec![0; header.len as usize];
         self.stream.read_exact(&mut payload).unwrap();
         frame::decode(header, Kind::Response, &payload).unwrap()
@@ -121,8 +116,9 @@ impl Server {
     pub(crate) fn run(&mut self, plan: Plan) -> Record {
         let id = plan.id;
         self.order(&Order::Start(Box::new(plan)));
-        assert_eq!(self.news(), News::Ended(id));
-        self.found(id).record.expect("an attempt that ended has its record")
+        let News::Done(record) = self.news() else { panic!("it has not ended") };
+        assert_eq!((record.id, Some(&*record)), (id, self.found(id).record.as_ref()));
+        *record
     }
 
     pub(crate) fn printed(&self, job: u64, name: &str) -> Vec<u8> {
@@ -131,7 +127,7 @@ impl Server {
 
     /// What a supervisor makes of what is found.
     pub(crate) fn recovery(&self, id: AttemptId) -> Recovery {
-        recover(Known { id, started_in: BOOT, ordered: true }, self.found(id), BOOT)
+        recover(Known { id, started_in: BOOT, begun: true }, self.found(id), BOOT)
     }
 
     /// The pid that a script wrote into a file of the jobs' folder.
@@ -198,8 +194,7 @@ fn a_timeout_ends_the_whole_tree() {
     plan.bounds.run = Some(Duration::from_secs(1));
     s.order(&Order::Start(Box::new(plan)));
     let deep = s.pid("deep");
-    assert_eq!(s.news(), News::Ended(Server::id(1)));
-    let record = s.found(Server::id(1)).record.unwrap();
+    let News::Done(record) = s.news() else { panic!("it has not ended") };
     assert_eq!((record.cause, record.end), (Some(Cause::Timeout), End::Signalled(9)));
     assert!(!alive(deep), "a process of the tree outlived its attempt");
 }
@@ -262,8 +257,7 @@ fn an_order_to_stop_cancels_once() {
     let pid = s.pid("pid");
     s.order(&Order::Stop(Server::id(1)));
     s.order(&Order::Stop(Server::id(2)));
-    assert_eq!(s.news(), News::Ended(Server::id(1)));
-    let record = s.found(Server::id(1)).record.unwrap();
+    let News::Done(record) = s.news() else { panic!("it has not ended") };
     assert_eq!((record.cause, record.end), (Some(Cause::Cancel), End::Signalled(15)));
     assert!(!alive(pid));
 }
@@ -313,7 +307,7 @@ fn a_killed_shim_is_an_interrupted_attempt() {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     };
     kill(shim.pid);
-    assert_eq!(s.news(), News::Ended(id));
+    assert_eq!(s.news(), News::Died(id));
     assert!(matches!(s.recovery(id), Recovery::Interrupted(_)));
     eventually("what it left behind is ended", || (!alive(pid)).then_some(()));
 }
@@ -332,8 +326,8 @@ fn two_hundred_at_once_are_each_told_once() {
     }
     let mut ended: Vec<AttemptId> = (0..200)
         .map(|_| match s.news() {
-            News::Ended(id) => id,
-            other @ News::NotStarted(..) => panic!("{other:?}"),
+            News::Done(record) => record.id,
+            other => panic!("{other:?}"),
         })
         .collect();
     ended.sort_by_key(|id| id.job);

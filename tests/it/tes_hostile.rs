@@ -247,19 +247,18 @@ fn a_script_that_forges_its_own_traces_lies_about_itself_at_most() {
     };
     let claim = |pid: u32| {
         let text = format!(
-            "printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\"attempt\":1,\"epoch\":0}},\
+            "printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\"attempt\":1,\"epoch\":0}},\"order\":1,\
              \"shim\":{{\"pid\":{pid},\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB"
         );
-        line(512, &text)
+        line(0, &text)
     };
     let folder = "mkdir -p $H/jobs/$TSUP_JOB/1; cd $H/jobs/$TSUP_JOB/1";
     let tricks = [
         ("early", record("$TSUP_JOB")),
         ("foreign", record("000000000001")),
-        ("nobody", line(512, "echo '{\"version\":1}'")),
+        ("nobody", line(0, "echo '{\"version\":1}'")),
         ("claimed", claim(1)),
-        ("unclaimed", line(512, "true")),
-        ("unreserved", line(0, "true")),
+        ("unclaimed", line(0, "true")),
         ("linked", format!("{folder}; mv ../1 ../9; ln -s 9 ../1")),
         ("piped", format!("{folder}; mv ../1 ../9; mkfifo ../1")),
         ("drained", format!("{folder}; mkfifo stdout stderr")),
@@ -379,8 +378,8 @@ fn a_folder_that_is_no_folder_ends_its_job_with_words() {
 fn a_claim_that_names_another_process_holds_nothing_up() {
     let script = format!(
         "echo $$ > own.pid; H=$(dirname $(dirname $TMPDIR)); printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\
-         \"attempt\":1,\"epoch\":0}},\"shim\":{{\"pid\":1,\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB \
-         | dd bs=512 conv=notrunc,sync status=none of=$H/attempts seek=$(( $(basename $TMPDIR) * 8 + 1 )); \
+         \"attempt\":1,\"epoch\":0}},\"order\":1,\"shim\":{{\"pid\":1,\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB \
+         | dd bs=512 conv=notrunc,sync status=none of=$H/attempts seek=$(( $(basename $TMPDIR) * 8 )); \
          touch done; {UNTIL_GO}"
     );
     let mut j = Jobs::new().script("liar", &script, "security.sandbox = \"minimal\"");

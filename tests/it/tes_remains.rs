@@ -12,9 +12,9 @@ use tsup_core::wire::verb::{Body, Verb};
 use crate::harness::{alive, eventually};
 use crate::tes::{Jobs, ask, kill9};
 
-/// Bytes of a slot, and where its three lines begin.
+/// Bytes of a slot, and where its two lines begin.
 const SLOT: usize = 4096;
-const LINES: [usize; 4] = [0, 512, 1024, SLOT];
+const LINES: [usize; 3] = [0, 1024, SLOT];
 
 /// What is found in the place of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,26 +49,20 @@ impl Rest {
 
 #[derive(Debug, Clone, Copy)]
 struct Remains {
-    reservation: Rest,
     claim: Rest,
     record: Rest,
 }
 
 impl Remains {
     fn all() -> Vec<Remains> {
-        let each = |claim| ALL.map(|record| Remains { reservation: Whole, claim, record });
-        let mut all: Vec<Remains> = ALL.into_iter().flat_map(each).collect();
-        all.extend(ALL.map(|reservation| Remains { reservation, claim: Whole, record: Whole }));
-        all.extend(ALL.map(|reservation| Remains { reservation, claim: Whole, record: Missing }));
-        all.push(Remains { reservation: Missing, claim: Missing, record: Missing });
-        all
+        ALL.into_iter().flat_map(|claim| ALL.map(|record| Remains { claim, record })).collect()
     }
 
     /// The state that the job ends in, and whether its script has to run again for that.
     fn end(self) -> (JobState, bool) {
         match self {
             // The slot is another one's: of this one nothing is known to have run.
-            Remains { reservation: Foreign, .. } => (JobState::Succeeded, true),
+            Remains { claim: Foreign, .. } => (JobState::Succeeded, true),
             Remains { record: Whole, .. } => (JobState::Succeeded, false),
             Remains { claim: Missing, .. } => (JobState::Succeeded, true),
             _ => (JobState::Interrupted, false),
@@ -84,7 +78,7 @@ fn killed(j: &mut Jobs, n: usize) -> (Vec<JobId>, String) {
     let slots = fs::read(j.w.home().join("attempts")).unwrap();
     let line =
         |at: usize| String::from_utf8(slots[at..].split(|b| *b == b'\n').next().unwrap().to_vec()).unwrap();
-    let record = line(LINES[2]).replace(&model.to_string(), "JOB") + "\n";
+    let record = line(LINES[1]).replace(&model.to_string(), "JOB") + "\n";
     let ids: Vec<JobId> = (0..n).map(|_| j.submit(ask("left")).id).collect();
     let shims: Vec<u32> = ids.iter().map(|id| j.shim(*id, 1)).collect();
     let pids: Vec<u32> = ids.iter().map(|id| j.pid(&format!("{id}.pid"))).collect();
@@ -127,8 +121,8 @@ fn every_state_of_an_attempts_traces_is_one_end() {
             let place = &page[LINES[n]..LINES[n + 1]];
             String::from_utf8(place.split_inclusive(|b| *b == b'\n').next().unwrap().to_vec()).unwrap()
         };
-        let texts = [line(0), line(1), record.replace("JOB", &id.to_string())];
-        for (n, rest) in [remains.reservation, remains.claim, remains.record].into_iter().enumerate() {
+        let texts = [line(0), record.replace("JOB", &id.to_string())];
+        for (n, rest) in [remains.claim, remains.record].into_iter().enumerate() {
             rest.put(&mut page[LINES[n]..LINES[n + 1]], &texts[n]);
         }
         file.write_all_at(&page, at).unwrap();

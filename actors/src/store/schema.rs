@@ -1,10 +1,10 @@
 //! The tables, and the steps that lead from one version of them to the next.
 
 /// The schema this build writes, as `user_version`.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 
 /// Each step leads from the schema of its index to the next.
-pub(super) const MIGRATIONS: [&str; SCHEMA as usize] = [AGENTS, JOBS];
+pub(super) const MIGRATIONS: [&str; SCHEMA as usize] = [AGENTS, JOBS, SLOTS];
 
 const AGENTS: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -96,3 +96,6 @@ const JOBS: &str = "
     CREATE INDEX parents_waited_for ON parents (parent) WHERE ended IS NULL;
     CREATE TABLE schedules (name TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// Where an attempt leaves its traces.
+const SLOTS: &str = "ALTER TABLE attempts ADD COLUMN slot INTEGER;";

@@ -20,7 +20,7 @@ use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Capacity, Lane};
 use crate::os::pidfd;
 use crate::tes::shim::files;
-use crate::tes::shim::traces::{Reserved, Traces};
+use crate::tes::shim::traces::Traces;
 
 mod collect;
 pub(super) mod place;
@@ -48,8 +48,8 @@ pub(super) struct Task {
     pub(super) started_in: Arc<str>,
     /// Where its traces are.
     pub(super) traces: Place,
-    /// The number by which that place is reserved.
-    pub(super) reserves: u64,
+    /// Which order it is, counted over all.
+    pub(super) order: u64,
 }
 
 /// Where an attempt's traces are.
@@ -67,9 +67,15 @@ pub(super) enum Msg {
     /// Its inputs were read from the store.
     Inputs(Option<Box<str>>),
     /// What its shim is to be given, or why it cannot run. `None` once taken.
-    Planned(Option<Result<Box<Plan>, Unplanned>>),
-    /// Its shim has ended.
+    Planned(Option<Result<Box<Plan>, Box<Failed>>>),
+    /// A shim has it, or had it.
     ShimEnded,
+    /// The shim that had it, or was about to, was killed.
+    ShimDied,
+    /// It has ended, and this is its record. `None` once taken.
+    Done(Option<Box<Record>>),
+    /// It has ended, and what it printed was read. `None` once taken.
+    Collected(Option<Box<queue::Ended>>),
     /// No shim could be made, for this error of the system.
     NotStarted(i32),
     /// The shim server is gone: what became of the order is not known.
@@ -86,17 +92,6 @@ pub(super) enum Msg {
     Revoked(bool),
     /// End it.
     Cancel,
-}
-
-/// Why an attempt has no plan.
-#[derive(Debug)]
-pub(super) enum Unplanned {
-    /// It cannot run as things are.
-    Failed(Box<Failed>),
-    /// There is no place for its traces now.
-    NoPlace(std::io::Error),
-    /// A shim that was ordered before has it, or had it.
-    Claimed,
 }
 
 /// What an attempt left on disk.
@@ -131,8 +126,8 @@ pub(super) struct JobActor {
     fresh: bool,
     /// Whether somebody wants it to end.
     cancelled: bool,
-    /// Whether its order went out from here.
-    ordered: bool,
+    /// Whether a shim is known to have had it.
+    begun: bool,
     at: At,
     /// The shim that was watched last.
     adopted: Option<ProcId>,
@@ -141,7 +136,7 @@ pub(super) struct JobActor {
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, ordered: false, at: At::Finding, adopted: None }
+        JobActor { shared, task, fresh, cancelled, begun: false, at: At::Finding, adopted: None }
     }
 
     fn folder(&self) -> PathBuf {
@@ -167,37 +162,21 @@ impl JobActor {
         };
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task) = (self.shared.clone(), Arc::clone(&self.task));
-        let make = move || {
-            let plan = plan::make(&shared, &task, slot, &inputs).map_err(Unplanned::Failed)?;
-            // Before anything is ordered: a shim that comes late for another attempt finds this one's name.
-            let reserved = Traces::make(&shared.traces)
-                .and_then(|traces| traces.reserve(slot, task.id, task.reserves))
-                .map_err(Unplanned::NoPlace)?;
-            match reserved {
-                Reserved::Now => Ok(plan),
-                Reserved::Claimed => Err(Unplanned::Claimed),
-                Reserved::Taken => Err(Unplanned::NoPlace(rustix::io::Errno::BUSY.into())),
-            }
-        };
-        cx.offload(make, |plan| Msg::Planned(Some(plan)));
+        cx.offload(move || plan::make(&shared, &task, slot, &inputs), |plan| Msg::Planned(Some(plan)));
     }
 
-    fn planned(&mut self, plan: Result<Box<Plan>, Unplanned>, cx: &mut Cx<Self>) {
+    fn planned(&mut self, plan: Result<Box<Plan>, Box<Failed>>, cx: &mut Cx<Self>) {
         match plan {
-            Ok(_) if self.cancelled => self.revoke(cx),
+            _ if self.cancelled => self.revoke(cx),
             Ok(plan) => {
                 self.at = At::Ordered;
-                self.ordered = true;
                 let (shims, gate) = (self.shared.shims.clone(), cx.gate().clone());
                 // There is a place for each that runs; one that finds none was counted wrong, and waits.
                 if let Err(full) = shims.work(shims::Msg::Start(Some(plan), gate)) {
                     cx.spawn(async move { shims.insist(Lane::Work, full.message).await });
                 }
             }
-            Err(Unplanned::Claimed) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
-            Err(_) if self.cancelled => self.revoke(cx),
-            Err(Unplanned::Failed(failure)) => self.end(Ending::Failed(*failure), None, cx),
-            Err(Unplanned::NoPlace(e)) => self.not_started(e.raw_os_error().unwrap_or(libc::EBUSY), cx),
+            Err(failure) => self.end(Ending::Failed(*failure), None, cx),
         }
     }
 
@@ -206,12 +185,12 @@ impl JobActor {
         self.at = At::Finding;
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
-        let ordered = self.ordered;
+        let begun = self.begun;
         let look = move || {
             let traces = Traces::find(&shared.traces)?;
             let found = traces.map(|traces| traces.look(slot, task.id)).transpose()?.unwrap_or_default();
             let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
-            let known = Known { id: task.id, started_in: &task.started_in, ordered };
+            let known = Known { id: task.id, started_in: &task.started_in, begun };
             Ok(match recover(known, found, &shared.boot_id) {
                 Recovery::Collect(record) => {
                     Seen::Ended(Box::new(collect::read(&shared, &task, &folder, *record)))
@@ -219,13 +198,22 @@ impl JobActor {
                 Recovery::Adopt => Seen::Runs(shim),
                 Recovery::Interrupted(why) => Seen::Lost(why),
                 // Whatever became of its traces, what runs with its mark was begun.
-                Recovery::Start if !ordered && stray::any(task.id) => {
-                    Seen::Lost("its traces are gone, and it runs")
-                }
+                Recovery::Start if stray::any(task.id) => Seen::Lost("its traces are gone, and it runs"),
                 Recovery::Start => Seen::Nothing,
             })
         };
         cx.offload(look, |seen| Msg::Looked(Some(seen)));
+    }
+
+    /// Its shim told how it ended. Where it printed nothing, nothing has to be read.
+    fn done(&mut self, record: Record, cx: &mut Cx<Self>) {
+        self.at = At::Finding;
+        let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
+        if record.stdout_bytes == 0 && record.stderr_bytes == 0 {
+            return self.tell(Box::new(collect::read(&shared, &task, &folder, record)), cx);
+        }
+        let read = move || Box::new(collect::read(&shared, &task, &folder, record));
+        cx.offload(read, |ended| Msg::Collected(Some(ended)));
     }
 
     fn look_later(after: Duration, cx: &mut Cx<Self>) {
@@ -277,11 +265,10 @@ impl JobActor {
     fn revoke(&mut self, cx: &mut Cx<Self>) {
         self.at = At::Finding;
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
-        let (shared, id) = (self.shared.clone(), self.task.id);
+        let (shared, id, order) = (self.shared.clone(), self.task.id, self.task.order);
         let revoke = move || {
             let Some(traces) = Traces::find(&shared.traces)? else { return Ok(true) };
-            // Where nothing is reserved for it, no shim can claim it.
-            Ok(!traces.look(slot, id)?.reserved || traces.revoke(slot, id, &shared.boot_id)?)
+            traces.revoke(slot, id, order, &shared.boot_id)
         };
         cx.offload(revoke, |done: std::io::Result<bool>| Msg::Revoked(done.unwrap_or(false)));
     }
@@ -363,11 +350,25 @@ impl Actor for JobActor {
                     self.planned(plan, cx);
                 }
             }
-            Msg::ShimEnded | Msg::ServerGone if self.at != At::Finding => self.look(cx),
+            Msg::Done(record) if self.at != At::Finding => {
+                if let Some(record) = record.take() {
+                    self.done(*record, cx);
+                }
+            }
+            Msg::ShimEnded if self.at != At::Finding => {
+                self.begun = true;
+                self.look(cx);
+            }
+            Msg::ShimDied | Msg::ServerGone if self.at != At::Finding => self.look(cx),
             Msg::Look => self.look(cx),
             Msg::NotStarted(errno) if self.at == At::Ordered => self.not_started(*errno, cx),
             // What is being found out will show it.
-            Msg::ShimEnded | Msg::ServerGone | Msg::NotStarted(_) => {}
+            Msg::Done(_) | Msg::ShimEnded | Msg::ShimDied | Msg::ServerGone | Msg::NotStarted(_) => {}
+            Msg::Collected(ended) => {
+                if let Some(ended) = ended.take() {
+                    self.tell(ended, cx);
+                }
+            }
             Msg::Looked(seen) => {
                 if let Some(seen) = seen.take() {
                     self.looked(seen, cx);

@@ -90,8 +90,8 @@ pub(super) struct QueueActor {
     jitter: Jitter,
     /// Where each attempt under way leaves its traces.
     slots: Slots,
-    /// The number by which this incarnation reserves them.
-    reserves: u64,
+    /// Counts orders of attempts, those of former incarnations included.
+    orders: u64,
     ids: RandomState,
     drawn: u64,
 }
@@ -132,7 +132,7 @@ impl QueueActor {
             retention: None,
             jitter: Jitter::seeded(seed),
             slots: Slots::default(),
-            reserves: 0,
+            orders: 0,
             ids,
             drawn: 0,
         }

@@ -149,6 +149,8 @@ impl Actor for Shims {
                     match one {
                         News::Ended(id) => self.tell(id, job::Msg::ShimEnded),
                         News::NotStarted(id, errno) => self.tell(id, job::Msg::NotStarted(errno)),
+                        News::Done(record) => self.tell(record.id, job::Msg::Done(Some(record))),
+                        News::Died(id) => self.tell(id, job::Msg::ShimDied),
                     }
                 }
             }

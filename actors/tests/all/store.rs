@@ -80,7 +80,7 @@ async fn calls_take_effect_in_their_order_and_are_read_beside_the_writer() {
 
     // Nobody polls the first two before the third is answered.
     let first = store.keep(vec![Write::Submit(Box::new(job(1)))]);
-    let starting = Write::Starting { job: id, attempt: 1, boot_id: "b".into(), at };
+    let starting = Write::Starting { job: id, attempt: 1, boot_id: "b".into(), at, slot: 0 };
     let second = store.keep(vec![starting.clone()]);
     let finish = Write::Finish { job: id, state: JobState::Cancelled, at, failure: None };
     assert_eq!(store.keep(vec![finish, starting]).await.unwrap(), [Wrote::Done, Wrote::Nothing]);

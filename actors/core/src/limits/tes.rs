@@ -83,6 +83,8 @@ pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Bytes of an order that is handed to a shim that waits: a socket takes them at once. A larger one gets a shim of its
 /// own, which has it from its birth.
 pub const ORDER_HANDED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of what a shim tells of an attempt: a record, which has its place in 3 KiB as JSON.
+pub const SHIM_REPORT_BYTES_MAX: usize = 8 * 1024;
 /// How long a shim waits for another attempt before it ends: a burst of short jobs is over by then.
 pub const SHIM_IDLE: Duration = Duration::from_secs(10);
 /// Attempts that one shim runs: what it may have gathered by a defect goes with it.

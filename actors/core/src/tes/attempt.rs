@@ -1,9 +1,8 @@
 //! One run of a job: what it leaves on disk, what that means after a restart, and how it ended.
 //!
 //! An attempt belongs to its *shim*, a small process that outlives the supervisor. The two speak by its traces
-//! only: the *reservation*, made by the supervisor before it orders anything, the *claim*, made by the shim before
-//! anything runs, and the *record*, made when everything has ended. All are JSON with a version, since a shim may be
-//! older or newer than the supervisor that reads them.
+//! only: the *claim*, made by the shim before anything runs, and the *record*, made when everything has ended. Both
+//! are JSON with a version, since a shim may be older or newer than the supervisor that reads them.
 //!
 //! - `attempt/plan.rs`: what a shim is given
 //! - `attempt/watch.rs`: the shim's decisions: timeouts, limits, the end of the whole tree
@@ -21,7 +20,7 @@ pub mod plan;
 pub mod trace;
 pub mod watch;
 
-/// The version of reservations, claims and records that this build writes. It reads all up to it.
+/// The version of claims and records that this build writes. It reads all up to it.
 pub const FILES_VERSION: u32 = 1;
 
 /// Which attempt: files and late answers of another one are not about this one.
@@ -42,18 +41,6 @@ impl AttemptId {
     }
 }
 
-/// What a supervisor writes before it orders an attempt. A shim that comes for another one claims nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reservation {
-    /// [`FILES_VERSION`] of its writer.
-    pub version: u32,
-    /// For which attempt.
-    pub id: AttemptId,
-    /// Counts whose reservation it is: a queue that begins anew has a larger number than all before it, so that what
-    /// is late from one of these takes nothing away.
-    pub by: u64,
-}
-
 /// What a shim writes before anything runs. Whoever finds one starts no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -61,6 +48,8 @@ pub struct Claim {
     pub version: u32,
     /// For which attempt.
     pub id: AttemptId,
+    /// Of which order: they are counted, so that what is late takes nothing from what came after it.
+    pub order: u64,
     /// The shim.
     pub shim: ProcId,
     /// In which boot of the machine.
@@ -177,8 +166,6 @@ pub struct Record {
 /// that there will be none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
-    /// Whether its place is reserved for it. Where it is not, the rest is not there either.
-    pub reserved: bool,
     /// Whether somebody holds the attempt's lock.
     pub locked: bool,
     /// The record, looked for after the lock.
@@ -207,14 +194,14 @@ pub struct Known<'a> {
     pub id: AttemptId,
     /// In which boot of the machine it was written down as starting.
     pub started_in: &'a str,
-    /// Whether it was ordered, and so reserved before.
-    pub ordered: bool,
+    /// Whether a shim is known to have had it.
+    pub begun: bool,
 }
 
 /// Decides about an attempt that was written down as starting; this is boot `boot_id`. What a shim leaves is not
 /// synced: of another boot only a whole record says anything.
 pub fn recover(known: Known<'_>, found: Found, boot_id: &str) -> Recovery {
-    let Known { id, started_in, ordered } = known;
+    let Known { id, started_in, begun } = known;
     let ours = |claim: &Claim| claim.id.job == id.job && claim.id.attempt == id.attempt;
     // A record beside a lock that is held is a shim's that is about to end, or nothing that a shim wrote.
     if found.locked {
@@ -229,7 +216,7 @@ pub fn recover(known: Known<'_>, found: Found, boot_id: &str) -> Recovery {
         }
         Some(_) => Recovery::Interrupted("its shim was killed while it ran"),
         None if started_in != boot_id => Recovery::Interrupted("the machine went down when it was to start"),
-        None if ordered && !found.reserved => Recovery::Interrupted("somebody removed its traces"),
+        None if begun => Recovery::Interrupted("somebody removed its traces"),
         None => Recovery::Start,
     }
 }
@@ -260,18 +247,23 @@ mod tests {
     }
 
     fn claim(boot_id: &str) -> Claim {
-        Claim { version: 1, id: ID, shim: ProcId { pid: 9, start_ticks: 1 }, boot_id: boot_id.into() }
+        Claim {
+            version: 1,
+            id: ID,
+            order: 3,
+            shim: ProcId { pid: 9, start_ticks: 1 },
+            boot_id: boot_id.into(),
+        }
     }
 
     #[test]
     fn every_trace_of_an_attempt_means_one_thing() {
-        let found = |locked, record: Option<Record>, claim| Found { reserved: true, locked, record, claim };
-        let known = |started_in| Known { id: ID, started_in, ordered: false };
+        let found = |locked, record: Option<Record>, claim| Found { locked, record, claim };
+        let known = |started_in| Known { id: ID, started_in, begun: false };
         let of = |f| recover(known("b1"), f, "b1");
         assert_eq!(of(found(false, None, None)), Recovery::Start);
-        assert_eq!(of(Found::default()), Recovery::Start, "it was not ordered yet");
-        let removed = recover(Known { ordered: true, ..known("b1") }, Found::default(), "b1");
-        assert!(matches!(removed, Recovery::Interrupted(_)), "it was, and may have run");
+        let removed = recover(Known { begun: true, ..known("b1") }, Found::default(), "b1");
+        assert!(matches!(removed, Recovery::Interrupted(_)), "it has run");
         let before = recover(known("b0"), found(false, None, None), "b1");
         assert!(matches!(before, Recovery::Interrupted(_)), "its claim may be lost");
         assert_eq!(of(found(true, None, None)), Recovery::Adopt, "it has its lock and no claim yet");
@@ -305,7 +297,7 @@ mod tests {
         let text = serde_json::to_string(&claim("b1")).unwrap();
         assert_eq!(
             text,
-            "{\"version\":1,\"id\":{\"job\":\"000000000007\",\"attempt\":2,\"epoch\":1},\
+            "{\"version\":1,\"id\":{\"job\":\"000000000007\",\"attempt\":2,\"epoch\":1},\"order\":3,\
              \"shim\":{\"pid\":9,\"start_ticks\":1},\"boot_id\":\"b1\"}"
         );
         assert_eq!(serde_json::from_str::<Claim>(&text).unwrap(), claim("b1"));

@@ -107,6 +107,8 @@ pub enum Write {
         boot_id: Arc<str>,
         /// When.
         at: Wall,
+        /// Where it leaves its traces.
+        slot: u32,
     },
     /// An attempt ended. Written once for each (job, attempt): a second one changes nothing.
     Ended(Box<AttemptEnd>),
@@ -181,6 +183,8 @@ pub struct Live {
     pub attempt: u32,
     /// In which boot that attempt started, while its end is not written down.
     pub starting_in: Option<String>,
+    /// Where that attempt leaves its traces; `None` of an attempt that an older version started.
+    pub slot: Option<u32>,
     /// When the next attempt may start, after one that failed.
     pub again_at: Option<Wall>,
     /// How those that it waits for ended; `None` for those that have not.

@@ -83,12 +83,15 @@ fn parents(c: &Connection, seq: i64) -> rusqlite::Result<Vec<(JobId, Edge, Optio
         .collect()
 }
 
+/// The attempt of job `j` that has no end.
+const UNDER_WAY: &str = "WHERE a.seq = j.seq AND a.attempt = j.attempt AND a.ended_ms IS NULL";
+
 /// Everything that the queue begins with.
 pub(in super::super) fn load(c: &Connection) -> rusqlite::Result<LoadedJobs> {
     let mut loaded = LoadedJobs { last_seq: last_seq(c)?, counts: counts(c)?, ..LoadedJobs::default() };
     let mut rows = c.prepare(&format!(
-        "SELECT {JOB}, (SELECT boot_id FROM attempts a WHERE a.seq = j.seq AND a.attempt = j.attempt \
-         AND a.ended_ms IS NULL) FROM jobs j INDEXED BY jobs_live WHERE finished_ms IS NULL ORDER BY seq"
+        "SELECT {JOB}, (SELECT boot_id FROM attempts a {UNDER_WAY}), (SELECT slot FROM attempts a {UNDER_WAY}) \
+         FROM jobs j INDEXED BY jobs_live WHERE finished_ms IS NULL ORDER BY seq"
     ))?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
@@ -111,7 +114,14 @@ fn live(c: &Connection, row: &Row<'_>) -> rusqlite::Result<Live> {
     let mut job = new_job(row)?;
     let parents = parents(c, row.get(0)?)?;
     job.after = parents.iter().map(|(id, edge, _)| (*id, *edge)).collect();
-    Ok(Live { job, attempt: row.get(21)?, starting_in: row.get(26)?, again_at: wall(row, 22)?, parents })
+    Ok(Live {
+        job,
+        attempt: row.get(21)?,
+        starting_in: row.get(26)?,
+        slot: row.get(27)?,
+        again_at: wall(row, 22)?,
+        parents,
+    })
 }
 
 /// The largest number ever given: that of a job that is kept, or of one that was forgotten.

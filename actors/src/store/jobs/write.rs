@@ -15,7 +15,9 @@ type Outcome = rusqlite::Result<Wrote>;
 pub(in super::super) fn apply(c: &Connection, write: &Write) -> Outcome {
     match write {
         Write::Submit(job) => submit(c, job),
-        Write::Starting { job, attempt, boot_id, at } => starting(c, *job, *attempt, boot_id, *at),
+        Write::Starting { job, attempt, boot_id, at, slot } => {
+            starting(c, *job, (*attempt, *slot), boot_id, *at)
+        }
         Write::Ended(end) => ended(c, end),
         Write::Finish { job, state, at, failure } => finish(c, *job, *state, *at, failure.as_deref()),
         Write::Held { job, held } => {
@@ -102,7 +104,7 @@ fn before(c: &Connection, job: &NewJob) -> Outcome {
 }
 
 /// A job runs while its last attempt has no end; no other one begins meanwhile.
-fn starting(c: &Connection, job: JobId, attempt: u32, boot_id: &str, at: Wall) -> Outcome {
+fn starting(c: &Connection, job: JobId, (attempt, slot): (u32, u32), boot_id: &str, at: Wall) -> Outcome {
     let seq: Option<i64> = c
         .prepare_cached(
             "UPDATE jobs SET state = 'running', attempt = ?2, again_ms = NULL \
@@ -113,9 +115,9 @@ fn starting(c: &Connection, job: JobId, attempt: u32, boot_id: &str, at: Wall) -
         .optional()?;
     let Some(seq) = seq else { return Ok(Wrote::Nothing) };
     c.prepare_cached(
-        "INSERT OR REPLACE INTO attempts (seq, attempt, boot_id, starting_ms) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT OR REPLACE INTO attempts (seq, attempt, boot_id, starting_ms, slot) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![seq, attempt, boot_id, at.unix_ms()])?;
+    .execute(params![seq, attempt, boot_id, at.unix_ms(), slot])?;
     Ok(Wrote::Done)
 }
 

@@ -53,7 +53,13 @@ pub(super) fn submit(n: u64) -> Write {
 }
 
 pub(super) fn starting(n: u64, attempt: u32) -> Write {
-    Write::Starting { job: jid(n), attempt, boot_id: "b1".into(), at: at(10 + i64::from(attempt)) }
+    Write::Starting {
+        job: jid(n),
+        attempt,
+        boot_id: "b1".into(),
+        at: at(10 + i64::from(attempt)),
+        slot: attempt,
+    }
 }
 
 fn record(n: u64, attempt: u32) -> Record {
@@ -115,7 +121,7 @@ fn row(db: &Db, n: u64) -> Option<JobRow> {
 
 fn live(n: u64) -> Live {
     let job = new_job(n);
-    Live { job, attempt: 0, starting_in: None, again_at: None, parents: Vec::new() }
+    Live { job, attempt: 0, starting_in: None, slot: None, again_at: None, parents: Vec::new() }
 }
 
 const DONE: Wrote = Wrote::Done;
@@ -134,7 +140,7 @@ fn a_job_is_read_as_it_was_written() {
     assert_eq!((loaded.last_seq, loaded.schedules), (2, BTreeMap::from([("nightly".into(), at(7))])));
 
     assert_eq!(kept(&mut db, &[starting(1, 1)]), [DONE]);
-    let running = Live { attempt: 1, starting_in: Some("b1".into()), ..live(1) };
+    let running = Live { attempt: 1, starting_in: Some("b1".into()), slot: Some(1), ..live(1) };
     assert_eq!(db.load_jobs().unwrap().live, [running, live(2)]);
     assert_eq!(row(&db, 1).unwrap().state, JobState::Running);
 
@@ -242,7 +248,8 @@ fn only_what_has_ended_is_wanted_again() {
     assert_eq!(kept(&mut db, &[vec![dead], stale.to_vec()].concat()), [DONE, NOTHING, NOTHING, NOTHING]);
     assert_eq!(kept(&mut db, &[requeue.clone(), requeue]), [DONE, NOTHING]);
     let job = NewJob { max_attempts: 6, ..new_job(2) };
-    let expected = Live { job, attempt: 1, starting_in: None, again_at: Some(at(60)), parents: Vec::new() };
+    let expected =
+        Live { job, attempt: 1, starting_in: None, slot: None, again_at: Some(at(60)), parents: Vec::new() };
     let loaded = db.load_jobs().unwrap();
     assert_eq!((loaded.live, loaded.counts), (vec![expected], BTreeMap::new()));
     assert_eq!(kept(&mut db, &[starting(2, 1), starting(2, 2)]), [NOTHING, DONE]);

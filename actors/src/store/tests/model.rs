@@ -19,6 +19,7 @@ const JOBS: u64 = 5;
 struct Kept {
     row: JobRow,
     parents: Vec<(JobId, Edge, Option<JobState>)>,
+    slot: u32,
     boot: String,
 }
 
@@ -39,6 +40,7 @@ impl Kept {
             job: self.row.job.clone(),
             attempt: last.map_or(0, |a| a.attempt),
             starting_in: running.then(|| self.boot.clone()),
+            slot: running.then_some(self.slot),
             again_at: self.row.again_at,
             parents: self.parents.clone(),
         }
@@ -88,7 +90,9 @@ impl Model {
             return Wrote::Done;
         }
         let wrote = match write {
-            Write::Starting { attempt, boot_id, at, .. } => start(job, *attempt, boot_id, *at),
+            Write::Starting { attempt, boot_id, at, slot, .. } => {
+                start(job, *attempt, boot_id, *at).inspect(|()| job.slot = *slot)
+            }
             Write::Held { held, .. } => job.is_live().then(|| job.row.job.held = *held),
             Write::Requeue { attempt, ended, max_attempts, at, .. } => {
                 let last = job.row.attempts.last().map_or(0, |a| a.attempt);
@@ -118,7 +122,7 @@ impl Model {
         let parents = job.after.iter().map(|&(id, edge)| (id, edge, how(id))).collect();
         let row = JobRow::new(job.clone());
         self.last_seq = self.last_seq.max(job.seq);
-        self.jobs.insert(job.id, Kept { row, parents, boot: String::new() });
+        self.jobs.insert(job.id, Kept { row, parents, boot: String::new(), slot: 0 });
         Wrote::Done
     }
 

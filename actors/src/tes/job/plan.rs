@@ -63,6 +63,7 @@ pub(super) fn make(shared: &Shared, task: &Task, slot: u32, inputs: &str) -> Res
         boot_id: shared.boot_id.to_string(),
         traces: text(&shared.traces)?,
         slot,
+        order: task.order,
         folder: text(&folder)?,
         tmp,
         program,

@@ -52,6 +52,8 @@ pub(in crate::tes) struct Running {
     pub(super) wanted: Option<Arc<()>>,
     /// Where its traces are.
     pub(super) traces: job::Place,
+    /// Which order it is, counted over all.
+    pub(super) order: u64,
 }
 
 impl Running {

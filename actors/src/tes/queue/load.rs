@@ -6,9 +6,9 @@ use tsup_core::limits;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::queue::Event;
 
+use super::QueueActor;
 use super::left::Left;
 use super::words::{Msg, Waiter};
-use super::{QueueActor, card};
 use crate::actor::Cx;
 use crate::gate::Lane;
 use crate::store::LoadedJobs;
@@ -51,13 +51,13 @@ impl QueueActor {
             self.counts[at] = n;
         }
         let (mut adopted, live) = (0, loaded.live.len());
-        self.reserves = left.newest + 1;
+        self.orders = left.newest;
         // What somebody has comes before what is given out anew.
         for live in loaded.live.iter().filter(|live| live.starting_in.is_some()) {
-            left.slot(card::attempt_id(live.job.id, live.attempt)).map(|slot| self.slots.claim(slot));
+            live.slot.map(|slot| self.slots.claim(slot));
         }
         for live in loaded.live {
-            adopted += usize::from(self.recovered(live, &left, cx));
+            adopted += usize::from(self.recovered(live, left, cx));
         }
         if live > 0 {
             tracing::info!(jobs = live, running = adopted, "jobs were found again");

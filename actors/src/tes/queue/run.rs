@@ -32,6 +32,7 @@ impl QueueActor {
         card.again_at = None;
         // There is one for each that may run and a margin; where the margin is used up, ends are being written.
         let Some(slot) = self.slots.take() else { return self.put_back(job, limits::JOBS_KEEP_AGAIN, cx) };
+        self.orders += 1;
         let (attempt, at) = (card.attempt, now_wall());
         let boot_id = Arc::clone(&self.shared.boot_id);
         let started_in = Arc::clone(&boot_id);
@@ -43,6 +44,7 @@ impl QueueActor {
             started_in,
             wanted: None,
             traces: job::Place::Slot(slot),
+            order: self.orders,
         }));
         let then = Then::Start(job, attempt);
         #[cfg(feature = "planted")]
@@ -52,7 +54,7 @@ impl QueueActor {
         } else {
             then
         };
-        self.write_after_end(job, Write::Starting { job, attempt, boot_id, at }, then, cx);
+        self.write_after_end(job, Write::Starting { job, attempt, boot_id, at, slot }, then, cx);
     }
 
     /// Its start is durable: its actor takes over.
@@ -86,7 +88,7 @@ impl QueueActor {
             timeout: card.job.timeout,
             started_in,
             traces: running.traces,
-            reserves: self.reserves,
+            order: running.order,
         });
         let name = card::child_id(job);
         let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
@@ -249,8 +251,8 @@ impl QueueActor {
     }
 
     /// A job that the store had. Answers whether an attempt of it is under way.
-    pub(super) fn recovered(&mut self, live: Live, left: &Left, cx: &mut Cx<Self>) -> bool {
-        let Live { mut job, attempt, starting_in, again_at, mut parents } = live;
+    pub(super) fn recovered(&mut self, live: Live, left: Left, cx: &mut Cx<Self>) -> bool {
+        let Live { mut job, attempt, starting_in, slot, again_at, mut parents } = live;
         let id = job.id;
         if attempt > 0 || again_at.is_some() {
             // Patience, time and the ends of others were for its first start.
@@ -275,12 +277,13 @@ impl QueueActor {
         let at: Wall = again_at.unwrap_or(job.submitted_at);
         let started_in: Arc<str> = boot.into();
         let boot = Arc::clone(&started_in);
-        let traces = match left.slot(card::attempt_id(id, attempt)) {
+        let traces = match slot {
+            // All that was is gone with the file.
+            Some(_) if left.is_new && started_in == self.shared.boot_id => job::Place::Gone,
             Some(slot) => job::Place::Slot(slot),
-            // It was written down and not reserved yet, or all that was is gone with the file.
-            None if left.is_new() && started_in == self.shared.boot_id => job::Place::Gone,
             None => self.slots.take().map_or(job::Place::Gone, job::Place::Slot),
         };
+        self.orders += 1;
         card.running = Some(Box::new(Running {
             at,
             since: cx.now(),
@@ -289,6 +292,7 @@ impl QueueActor {
             started_in,
             wanted: None,
             traces,
+            order: self.orders,
         }));
         self.cards.insert(id, card);
         self.step(Event::Adopted(ticket), None, cx);

@@ -8,7 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tsup_core::limits;
+use tsup_core::tes::attempt::Record;
 use tsup_core::tes::attempt::plan::{Order, Plan};
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 
@@ -19,28 +22,14 @@ use crate::os::fork::{Seen, Signals};
 pub(super) struct Desk(OwnedFd);
 
 /// What a shim tells of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// It has ended, or somebody else has it: its traces say which.
+    /// Somebody else has it, or had it: its traces say which.
     Ended,
     /// Nothing of it ran, for this error of the system.
     NotBegun(i32),
-}
-
-impl Report {
-    const BYTES: usize = 5;
-
-    fn bytes(self) -> [u8; Self::BYTES] {
-        let (tag, [a, b, c, d]) = match self {
-            Report::Ended => (0, [0; 4]),
-            Report::NotBegun(errno) => (1, errno.to_le_bytes()),
-        };
-        [tag, a, b, c, d]
-    }
-
-    fn read([tag, a, b, c, d]: [u8; Self::BYTES]) -> Self {
-        if tag == 0 { Report::Ended } else { Report::NotBegun(i32::from_le_bytes([a, b, c, d])) }
-    }
+    /// It has ended, and this is its record.
+    Done(Box<Record>),
 }
 
 /// Both ends of a way: the server's, and the shim's.
@@ -51,7 +40,7 @@ pub(super) fn pair() -> io::Result<(Desk, Desk)> {
 }
 
 /// What is at the server's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Heard {
     /// A report.
     Report(Report),
@@ -70,10 +59,11 @@ impl Desk {
 
     /// The next thing at the server's end.
     pub(super) fn hear(&self) -> Heard {
-        let mut bytes = [0; Report::BYTES];
+        let mut bytes = [0; limits::SHIM_REPORT_BYTES_MAX];
         loop {
             return match recv(&self.0, &mut bytes, RecvFlags::empty()) {
-                Ok((Report::BYTES, _)) => Heard::Report(Report::read(bytes)),
+                Ok((n @ 1.., _)) => decoded(bytes.get(..n).unwrap_or_default(), Kind::Response)
+                    .map_or(Heard::Gone, Heard::Report),
                 // It went with an order unread, which is told before what it said itself.
                 Err(Errno::INTR | Errno::CONNRESET) => continue,
                 Err(Errno::AGAIN) => Heard::Nothing,
@@ -83,8 +73,10 @@ impl Desk {
     }
 
     /// Tells the server. Where it is gone nobody has to know.
-    pub(super) fn report(&self, report: Report) {
-        let _ = send(&self.0, &report.bytes(), SendFlags::NOSIGNAL);
+    pub(super) fn report(&self, report: &Report) {
+        if let Ok(frame) = frame::encode(Kind::Response, report) {
+            let _ = send(&self.0, &frame, SendFlags::NOSIGNAL);
+        }
     }
 
     /// Waits for the next attempt; `None` when there is none any more, or this process is told to end.
@@ -123,12 +115,17 @@ impl AsFd for Desk {
 
 /// The plan in the frame of an order.
 fn plan(frame: &[u8]) -> Option<Box<Plan>> {
-    let (header, payload) = frame.split_at_checked(HEADER_BYTES)?;
-    let header = Header::parse(header.try_into().ok()?, limits::ORDER_BYTES_MAX).ok()?;
-    match frame::decode(header, Kind::Request, payload) {
-        Ok(Order::Start(plan)) => Some(plan),
+    match decoded(frame, Kind::Request) {
+        Some(Order::Start(plan)) => Some(plan),
         _ => None,
     }
+}
+
+/// What is in a frame.
+fn decoded<T: DeserializeOwned>(frame: &[u8], kind: Kind) -> Option<T> {
+    let (header, payload) = frame.split_at_checked(HEADER_BYTES)?;
+    let header = Header::parse(header.try_into().ok()?, limits::ORDER_BYTES_MAX).ok()?;
+    frame::decode(header, kind, payload).ok()
 }
 
 #[cfg(test)]
@@ -139,8 +136,8 @@ mod tests {
     fn reports_and_ends_are_heard() {
         let (server, shim) = pair().unwrap();
         assert_eq!(server.hear(), Heard::Nothing);
-        shim.report(Report::NotBegun(-7));
-        shim.report(Report::Ended);
+        shim.report(&Report::NotBegun(-7));
+        shim.report(&Report::Ended);
         assert_eq!(server.hear(), Heard::Report(Report::NotBegun(-7)));
         assert!(!server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX + 1]));
         assert!(server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX]), "the largest fits");

@@ -45,7 +45,7 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
     let me = match settle() {
         Ok(me) => me,
         Err(e) => {
-            desk.report(Report::NotBegun(e.raw_os_error().unwrap_or(libc::EIO)));
+            desk.report(&Report::NotBegun(e.raw_os_error().unwrap_or(libc::EIO)));
             return 1;
         }
     };
@@ -54,7 +54,7 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
     while let Some(plan) = next {
         // A defect in here is this attempt's alone: the server does the rest.
         let Ok(Some(report)) = catch_unwind(AssertUnwindSafe(|| shim.run(&plan))) else { return 1 };
-        desk.report(report);
+        desk.report(&report);
         next = desk.next(&tools.signals);
     }
     0
@@ -81,14 +81,15 @@ impl Shim<'_> {
         match self.claim(plan) {
             Ok(Claimed::Now) => {}
             Ok(Claimed::Before) => return Some(Report::Ended),
+            Ok(Claimed::Taken) => return Some(Report::NotBegun(libc::EBUSY)),
             Err(e) => return Some(Report::NotBegun(e.raw_os_error().unwrap_or(libc::EIO))),
         }
         // An error here leaves a claim without a record, which says all that can be known.
         let done = self.attempt(plan);
         let (_, traces) = self.traces.as_ref()?;
-        done.ok()?;
+        let record = done.ok()?;
         traces.release(plan.slot);
-        Some(Report::Ended)
+        Some(Report::Done(Box::new(record)))
     }
 
     /// Makes the attempt this process's own. Its slot is locked until the attempt has ended, so that its record is
@@ -100,13 +101,18 @@ impl Shim<'_> {
         if self.traces.as_ref().is_none_or(|(name, open)| *name != plan.traces || !open.is_at(path)) {
             self.traces = Some((plan.traces.clone(), Traces::make(path)?));
         }
-        let Some((_, traces)) = &self.traces else { return Ok(Claimed::Before) };
-        let claim =
-            Claim { version: FILES_VERSION, id: plan.id, shim: self.me, boot_id: plan.boot_id.clone() };
+        let Some((_, traces)) = &self.traces else { return Ok(Claimed::Taken) };
+        let claim = Claim {
+            version: FILES_VERSION,
+            id: plan.id,
+            order: plan.order,
+            shim: self.me,
+            boot_id: plan.boot_id.clone(),
+        };
         traces.claim(plan.slot, &claim)
     }
 
-    fn attempt(&mut self, plan: &Plan) -> io::Result<()> {
+    fn attempt(&mut self, plan: &Plan) -> io::Result<Record> {
         let started_at = wall();
         let clock = Instant::now();
         let mut life = Life::begin(plan, self.me, clock, self.tools.network.as_ref())?;
@@ -135,7 +141,8 @@ impl Shim<'_> {
         };
         // What cannot be taken away now is when the next one comes.
         let _ = files::empty_tmp(Path::new(&plan.tmp));
-        self.store(plan.slot, &record)
+        self.store(plan.slot, &record)?;
+        Ok(record)
     }
 
     /// Writes the record. While that cannot be done the shim holds it: the attempt has ended, and must be told so.

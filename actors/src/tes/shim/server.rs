@@ -161,9 +161,10 @@ impl Server {
                 } else {
                     shim.desk = None;
                 }
-                self.tell(match report {
+                self.tell(&match report {
                     Report::Ended => News::Ended(id),
                     Report::NotBegun(errno) => News::NotStarted(id, errno),
+                    Report::Done(record) => News::Done(record),
                 });
             }
             Heard::Nothing => {}
@@ -194,7 +195,7 @@ impl Server {
             // One that ended in order has nothing under way and leaves nobody behind.
             self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
             if let Some(id) = shim.runs {
-                self.tell(News::Ended(id));
+                self.tell(&News::Died(id));
             }
         }
         if self.orphans {
@@ -290,7 +291,7 @@ impl Server {
                 let desk = heard.then_some(desk);
                 self.shims.insert(pid, Shim { desk, runs: Some(id), given: 1, network });
             }
-            Err(e) => self.tell(News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
+            Err(e) => self.tell(&News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
         }
         Turn::Server
     }
@@ -305,9 +306,9 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, news: News) {
+    fn tell(&mut self, news: &News) {
         if self.stream.is_some()
-            && let Ok(frame) = frame::encode(Kind::Response, &news)
+            && let Ok(frame) = frame::encode(Kind::Response, news)
         {
             self.write.extend(frame);
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::AttemptId;
 use super::watch::Bounds;
+use super::{AttemptId, Record};
 use crate::tes::sandbox::Fence;
 
 /// How an attempt is to be run.
@@ -17,8 +17,10 @@ pub struct Plan {
     pub boot_id: String,
     /// The file with the traces of attempts; absolute.
     pub traces: String,
-    /// Its slot in there, which is reserved for it.
+    /// Its slot in there.
     pub slot: u32,
+    /// Which order this is, counted over all.
+    pub order: u64,
     /// The attempt's folder; absolute. The shim makes it when there is something to put there.
     pub folder: String,
     /// The folder for its temporary files; absolute. The shim makes it, or empties it, before and after.
@@ -55,10 +57,14 @@ pub enum Order {
 }
 
 /// What a shim server tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum News {
-    /// The shim of an attempt has ended: its record is there, or it will never be.
+    /// A shim has it, or had it: its traces say which.
     Ended(AttemptId),
-    /// No shim could be made, for this error of the system; nothing ran.
+    /// No shim could take it, for this error of the system; nothing ran.
     NotStarted(AttemptId, i32),
+    /// It has ended, and this is its record, which is in its place too.
+    Done(Box<Record>),
+    /// Its shim was killed: its record is there, or it will never be.
+    Died(AttemptId),
 }
