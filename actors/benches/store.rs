@@ -64,7 +64,13 @@ fn submit(seq: u64) -> Write {
 
 fn starting(seq: u64) -> Write {
     let at = Wall::from_unix_ms(1_795_225_163_000 + seq as i64);
-    Write::Starting { job: id(seq), attempt: 1, boot_id: "3d813cbb-47fb-32ba-91df-831e1593ac29".into(), at }
+    Write::Starting {
+        job: id(seq),
+        attempt: 1,
+        boot_id: "3d813cbb-47fb-32ba-91df-831e1593ac29".into(),
+        at,
+        slot: 0,
+    }
 }
 
 fn ended(seq: u64) -> Write {

@@ -181,7 +181,7 @@ fn a_newer_database_is_refused_and_not_touched() {
     let before = std::fs::read(&path).unwrap();
     let error = check(&path).unwrap_err();
     assert_eq!(open(&path).map(|_| ()).unwrap_err(), error);
-    assert!(error.to_string().contains("has schema 99, this tsup knows up to 2"), "{error}");
+    assert!(error.to_string().contains("has schema 99, this tsup knows up to 3"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
