@@ -129,7 +129,7 @@ impl Kinds {
 
 fn main() {
     let rounds = if std::env::args().any(|a| a == "--quick") { 200 } else { 2_000 };
-    let host = host();
+    let host = host().expect("this host can be asked");
     let by_filter =
         sandbox::Host { networks: sandbox::Way::None, mounts: sandbox::Way::None, ..host.clone() };
     let memory = r#", "max_memory": "256MB""#;

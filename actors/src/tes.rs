@@ -180,9 +180,16 @@ impl Common {
         }
     }
 
-    /// What the host can; found out once, by trying. It may take a moment.
-    fn host(&self) -> &Host {
-        self.host.get_or_init(shim::fence::host)
+    /// What the host can; found out by trying, which may take a moment, and kept once everything could be tried.
+    ///
+    /// # Errors
+    /// The system lacks something for the trial just now.
+    fn host(&self) -> std::io::Result<&Host> {
+        if let Some(host) = self.host.get() {
+            return Ok(host);
+        }
+        let found = shim::fence::host()?;
+        Ok(self.host.get_or_init(|| found))
     }
 }
 

@@ -58,7 +58,7 @@ impl Done {
 
 impl Yard {
     fn new() -> Self {
-        Self::on(Server::new(), host())
+        Self::on(Server::new(), host().unwrap())
     }
 
     fn on(server: Server, host: Host) -> Self {
@@ -188,7 +188,8 @@ fn what_was_enforced_stands_on_the_record() {
     for job in 1..=y.jobs {
         let id = Server::id(job);
         let shim = y.server.found(id).claim.unwrap().shim.pid;
-        for group in [&host().memory, &host().processes].into_iter().flatten() {
+        let host = host().unwrap();
+        for group in [&host.memory, &host.processes].into_iter().flatten() {
             let folder = Path::new(&group.folder).join(format!("tsup-{}-1-{shim}", id.job));
             assert!(!folder.exists(), "{}", folder.display());
         }

@@ -17,10 +17,22 @@ pub struct Tried {
     pub network: bool,
 }
 
+/// Whether the system refused for want of something that it may have again in a moment. That answers nothing about
+/// what it can.
+pub fn is_shortage(e: &io::Error) -> bool {
+    let short = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::EINTR, libc::ENOBUFS];
+    e.raw_os_error().is_some_and(|errno| short.contains(&errno))
+}
+
+/// What the child writes when it lacked something.
+const SHORT: &[u8; 1] = b"!";
+
 /// Tries in a child that executes nothing; within a namespace of users of its own, if `users`.
-pub fn namespaces(users: bool) -> Tried {
-    let mut tried = Tried::default();
-    let Ok((from, to)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else { return tried };
+///
+/// # Errors
+/// It could not be tried, or the system lacked something meanwhile.
+pub fn namespaces(users: bool) -> io::Result<Tried> {
+    let (from, to) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new("true");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let attempt = move || {
@@ -28,10 +40,11 @@ pub fn namespaces(users: bool) -> Tried {
             (b"m", namespace::Leave { users, mounts: true, network: false }),
             (b"n", namespace::Leave { users: false, mounts: false, network: true }),
         ] {
-            let left = namespace::leave(what);
-            let seen = left.is_ok() && (mark == b"n" || namespace::hide_folder("/proc", &[]).is_ok());
-            if seen {
-                rustix::io::write(to.as_fd(), mark)?;
+            let hidden = || if mark == b"m" { namespace::hide_folder("/proc", &[]) } else { Ok(()) };
+            match namespace::leave(what).and_then(|()| hidden()) {
+                Ok(()) => _ = rustix::io::write(to.as_fd(), mark)?,
+                Err(e) if is_shortage(&e) => _ = rustix::io::write(to.as_fd(), SHORT)?,
+                Err(_) => {}
             }
         }
         // Nothing is executed: trying was all.
@@ -40,11 +53,17 @@ pub fn namespaces(users: bool) -> Tried {
     // SAFETY: the closure makes system calls on constants and descriptors and allocates nothing, so it may run
     // in the child of a process with several threads; its error is built from a constant.
     unsafe { command.pre_exec(attempt) };
-    let _ = command.spawn();
+    if let Err(e) = command.spawn()
+        && is_shortage(&e)
+    {
+        return Err(e);
+    }
     drop(command);
     let mut marks = [0; 2];
-    let read = rustix::io::read(&from, &mut marks).unwrap_or(0);
-    tried.mounts = marks[..read].contains(&b'm');
-    tried.network = marks[..read].contains(&b'n');
-    tried
+    let read = rustix::io::read(&from, &mut marks)?;
+    let marks = &marks[..read];
+    if marks.contains(&SHORT[0]) {
+        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    }
+    Ok(Tried { mounts: marks.contains(&b'm'), network: marks.contains(&b'n') })
 }

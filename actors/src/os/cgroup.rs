@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::ability::is_shortage;
+
 /// A folder below which groups with one controller can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
@@ -20,31 +22,52 @@ pub struct Base {
 }
 
 /// Where groups with `controller` can be made: below this process' own, so that what bounds it still does.
-pub fn base(controller: &str) -> Option<Base> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    second(controller, &mounts, &own).or_else(|| first(controller, &mounts, &own))
+///
+/// # Errors
+/// The system lacks descriptors or memory to look: then nothing is known.
+pub fn base(controller: &str) -> io::Result<Option<Base>> {
+    let (Some(mounts), Some(own)) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?) else {
+        return Ok(None);
+    };
+    Ok(second(controller, &mounts, &own)?.or_else(|| first(controller, &mounts, &own)))
 }
 
-fn second(controller: &str, mounts: &str, own: &str) -> Option<Base> {
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let folder = place(mounts, own, |kind, _| kind == "cgroup2")?;
+/// What a file says; `None` when there is none, or it cannot be read here at all.
+fn read(path: impl AsRef<Path>) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if is_shortage(&e) => Err(e),
+        Err(_) => Ok(None),
+    }
+}
+
+fn second(controller: &str, mounts: &str, own: &str) -> io::Result<Option<Base>> {
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"));
+    let Some(folder) = own.and_then(|own| place(mounts, own, |kind, _| kind == "cgroup2")) else {
+        return Ok(None);
+    };
     // A group with processes has no groups with controllers; the one around it may be ours too. A slice never is:
     // what stands in it is its service manager's.
     let around =
         folder.parent().map(Path::to_path_buf).filter(|f| f.extension().is_none_or(|e| e != "slice"));
-    let folder = [Some(folder), around].into_iter().flatten().find(|f| is_open(f, controller))?;
-    Some(Base { version: 2, folder })
+    for folder in [Some(folder), around].into_iter().flatten() {
+        if is_open(&folder, controller)? {
+            return Ok(Some(Base { version: 2, folder }));
+        }
+    }
+    Ok(None)
 }
 
-fn is_open(folder: &Path, controller: &str) -> bool {
+fn is_open(folder: &Path, controller: &str) -> io::Result<bool> {
     let has = |file: &str| {
-        fs::read_to_string(folder.join(file)).is_ok_and(|t| t.split_whitespace().any(|w| w == controller))
+        let text = read(folder.join(file))?;
+        Ok::<_, io::Error>(text.is_some_and(|t| t.split_whitespace().any(|w| w == controller)))
     };
-    let empty = || fs::read_to_string(folder.join("cgroup.procs")).is_ok_and(|t| t.trim().is_empty());
-    may_write(folder)
+    let empty =
+        || Ok::<_, io::Error>(read(folder.join("cgroup.procs"))?.is_some_and(|t| t.trim().is_empty()));
+    Ok(may_write(folder)
         && may_write(&folder.join("cgroup.procs"))
-        && (has("cgroup.subtree_control") || (has("cgroup.controllers") && empty()))
+        && (has("cgroup.subtree_control")? || (has("cgroup.controllers")? && empty()?)))
 }
 
 fn first(controller: &str, mounts: &str, own: &str) -> Option<Base> {
@@ -250,17 +273,17 @@ mod tests {
         write("cgroup.controllers", "cpu memory pids\n");
         write("cgroup.subtree_control", "\n");
         write("cgroup.procs", "12\n");
-        assert!(!is_open(dir.path(), "memory"), "it has processes of its own");
+        assert!(!is_open(dir.path(), "memory").unwrap(), "it has processes of its own");
         write("cgroup.procs", "");
-        assert!(is_open(dir.path(), "memory") && !is_open(dir.path(), "io"));
+        assert!(is_open(dir.path(), "memory").unwrap() && !is_open(dir.path(), "io").unwrap());
         write("cgroup.procs", "12\n");
         write("cgroup.subtree_control", "memory\n");
-        assert!(is_open(dir.path(), "memory") && !is_open(dir.path(), "pids"));
+        assert!(is_open(dir.path(), "memory").unwrap() && !is_open(dir.path(), "pids").unwrap());
     }
 
     #[test]
     fn a_group_bounds_what_it_is_told_and_counts_what_is_in_it() {
-        let Some(base) = base("pids") else {
+        let Some(base) = base("pids").unwrap() else {
             println!("skipped: this process may make no groups");
             return;
         };

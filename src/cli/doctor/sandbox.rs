@@ -6,7 +6,14 @@ use tsup_core::tes::sandbox::{Group, Host, Way};
 use super::Finding;
 
 pub(super) fn look() -> Vec<Finding> {
-    rows(&fence::host())
+    match fence::host() {
+        Ok(host) => rows(&host),
+        Err(e) => vec![Finding::warn(
+            "sandbox",
+            format!("it could not be tried what this host can: {e}"),
+            "see its limits of processes and open files (`ulimit -u -n`); until it can be tried no job starts",
+        )],
+    }
 }
 
 fn rows(host: &Host) -> Vec<Finding> {

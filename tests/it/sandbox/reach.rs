@@ -260,7 +260,8 @@ fn an_ordinary_user_is_fenced_in_too() {
         println!("skipped: only root can become another user; every other test here ran as an ordinary one");
         return;
     }
-    let by_users = Host { mounts: Way::User, networks: Way::User, memory: None, processes: None, ..host() };
+    let by_users =
+        Host { mounts: Way::User, networks: Way::User, memory: None, processes: None, ..host().unwrap() };
     let mut y = Yard::on(
         Server::start(|command| {
             command.uid(NOBODY).gid(NOBODY);

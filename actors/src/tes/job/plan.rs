@@ -129,6 +129,12 @@ fn gone(script: &str) -> Failure {
         .suggest("put it back into its registry, then `tsup ctl retry` the job")
 }
 
+fn untried(e: &std::io::Error) -> Failure {
+    let what = format!("it could not be found out what this host can do to shut it in: {e}");
+    Failure::new(Category::Resource, what)
+        .suggest("see `tsup doctor` for the limits of this host; nothing is started with less than it can do")
+}
+
 fn no_interpreter(script: &Script, named: &str) -> Failure {
     Failure::new(Category::Dependency, format!("its interpreter {named} was not found"))
         .fact("interpreter", named.to_owned())
