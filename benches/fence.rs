@@ -113,7 +113,7 @@ impl Kinds {
         let ground = Ground {
             home: home.into(),
             user_home: "/root".into(),
-            tmux: vec![Ground::tmux_folder()],
+            tmux: Ground::tmux_folders(std::env::var_os("TMUX_TMPDIR")),
             sockets: vec![],
         };
         let around = Around {

@@ -221,7 +221,8 @@ impl Tes {
             }
         }
         // Where a server stands that nobody configured, too.
-        tmux_folders.push(shown(&shim::fence::Ground::tmux_folder()));
+        let usual = shim::fence::Ground::tmux_folders(std::env::var_os("TMUX_TMPDIR"));
+        tmux_folders.extend(usual.iter().map(|folder| shown(folder)));
         tmux_folders.sort();
         tmux_folders.dedup();
         let path = plan.path;

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
+use tsup_actors::os::own;
+
 /// The word that asks for it.
 pub const WORD: &str = "shims";
 
@@ -20,8 +22,15 @@ pub fn called(args: &[OsString]) -> bool {
 
 /// Serves on standard input; see [`tsup_actors::tes::shim::server`].
 pub fn main() -> ExitCode {
-    let served = stream().and_then(tsup_actors::tes::shim::server::serve);
+    let served = alone().and_then(|()| stream()).and_then(tsup_actors::tes::shim::server::serve);
     ExitCode::from(served.unwrap_or(1))
+}
+
+/// Leaves this process with its standard streams alone, and closed to what looks into others: scripts inherit the
+/// first, and may try the second.
+fn alone() -> std::io::Result<()> {
+    own::close_inherited()?;
+    own::close_to_others()
 }
 
 /// Takes the stream off the standard input. Shims inherit that, and while one of them held the stream nobody would see

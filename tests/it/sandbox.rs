@@ -16,6 +16,7 @@ use crate::harness::eventually;
 use crate::shim::Server;
 
 mod bounds;
+mod others;
 mod reach;
 
 /// A registry, a supervisor's home and a shim server.

@@ -30,7 +30,7 @@ use super::fork::{self, Fork};
 pub struct Leave {
     /// Of users: the others can then be left without rights.
     pub users: bool,
-    /// Of mounts.
+    /// Of mounts, and of shared memory and queues with them: what the user's processes leave there has no paths.
     pub mounts: bool,
     /// Of the network.
     pub network: bool,
@@ -43,9 +43,17 @@ pub fn leave(what: Leave) -> io::Result<()> {
     flags.set(UnshareFlags::NEWNS, what.mounts);
     flags.set(UnshareFlags::NEWNET, what.network);
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    let shared = if what.mounts { UnshareFlags::NEWIPC } else { UnshareFlags::empty() };
     // SAFETY: `UnshareFlags::FILES` is not among the flags.
-    unsafe { unshare_unsafe(flags) }?;
+    match unsafe { unshare_unsafe(flags | shared) } {
+        // A kernel that shares nothing that way.
+        // SAFETY: as above.
+        Err(rustix::io::Errno::INVAL) if what.mounts => unsafe { unshare_unsafe(flags) }?,
+        left => left?,
+    }
     if what.users {
+        // What is not to be looked into has files of root's in /proc, and these are written to.
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
         // Without this the kernel takes no map of groups from an ordinary user.
         fs::write("/proc/self/setgroups", "deny")?;
         itself("/proc/self/uid_map", user.as_raw())?;

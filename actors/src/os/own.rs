@@ -1,4 +1,5 @@
-//! Files that are this user's alone.
+//! Files that are this user's alone, and descriptors that this process was started with.
+#![expect(unsafe_code, reason = "closing what nobody in this process owns has no safe wrapper")]
 
 use std::fs::File;
 use std::io;
@@ -29,6 +30,36 @@ pub fn append(path: &Path) -> io::Result<File> {
         rustix::fs::fchmod(&file, private)?;
     }
     Ok(file.into())
+}
+
+/// Closes every descriptor above the standard ones: what a shell or a service manager left open for its own ends goes on
+/// to whatever is executed, past every fence, and a lock among them is held for as long.
+/// It is for the beginning of a program, before that opens anything, and refused once it has more than one thread.
+pub fn close_inherited() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    super::fork::alone()?;
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call reads numbers. Nothing was opened yet, so nobody here owns what it closes.
+    if unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, 0) } == 0 {
+        return Ok(());
+    }
+    let open: Vec<i32> = std::fs::read_dir("/dev/fd")?
+        .filter_map(|fd| fd.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd: &i32| fd.cast_unsigned() >= FIRST)
+        .collect();
+    for fd in open {
+        // SAFETY: as above; the one that listed them is closed by now, and closing it again does nothing.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// Keeps other processes of the user from looking into this one and its copies, or driving them. What it executes
+/// can be looked into again.
+pub fn close_to_others() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! The session is the shim's, which has no terminal and cannot get one: its members lead none. A session more would
 //! also be a group more for the scheduler to share the processors among, and a busy host lets such a newcomer wait.
 //!
+//! - `fence/filter.rs`: the filter of system calls
 //! - `fence/groups.rs`: control groups of one attempt
 //! - `fence/host.rs`: what this host can
 //! - `fence/ground.rs`: where things are that a fence is about
@@ -22,10 +23,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
-};
+use seccompiler::BpfProgram;
 use tsup_core::tes::attempt::plan::Plan;
 use tsup_core::tes::sandbox::{Fence, Files, Hidden, Network, Sockets};
 
@@ -33,6 +31,7 @@ use crate::os::exec::{self, Limit};
 use crate::os::namespace::{self, Leave};
 use crate::os::{child, fork};
 
+mod filter;
 mod ground;
 mod groups;
 mod host;
@@ -117,7 +116,7 @@ pub(super) fn spawn(
     let network = network.map_err(NotStarted::at(Step::Namespaces.name()))?;
     let rules = fence.files.as_ref().map(|files| rules(files, fence)).transpose();
     let rules = rules.map_err(|e| NotStarted::at(Step::Files.name())(io::Error::other(e)))?;
-    let filter = filter(fence).map_err(|e| NotStarted::at(Step::Calls.name())(io::Error::other(e)))?;
+    let filter = filter::of(fence).map_err(|e| NotStarted::at(Step::Calls.name())(io::Error::other(e)))?;
     let doors = groups.doors().map_err(NotStarted::at(Step::Group.name()))?;
     let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|e| NotStarted::at(Step::Start.name())(e.into()))?;
@@ -259,47 +258,4 @@ fn rules(files: &Files, fence: &Fence) -> Result<RulesetCreated, RulesetError> {
         .add_rules(path_beneath_rules(&files.read, read))?
         .add_rules(path_beneath_rules(&files.write, write))?
         .add_rules(path_beneath_rules(&files.devices, device))
-}
-
-/// The filter of system calls; `None` when nothing is to be refused.
-fn filter(fence: &Fence) -> Result<Option<BpfProgram>, BackendError> {
-    let families = |families: &[i32], op: SeccompCmpOp| {
-        let one = |family: &i32| {
-            SeccompCondition::new(0, SeccompCmpArgLen::Dword, op.clone(), family.cast_unsigned().into())
-        };
-        SeccompRule::new(families.iter().map(one).collect::<Result<_, _>>()?)
-    };
-    let mut sockets = Vec::new();
-    match fence.network {
-        // An empty network of one's own has these families; others are not kept apart by it.
-        Network::Namespace => {
-            let own = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
-            sockets.push(families(&own, SeccompCmpOp::Ne)?);
-        }
-        Network::Seccomp => sockets.push(families(&[libc::AF_UNIX], SeccompCmpOp::Ne)?),
-        Network::Open | Network::Unfenced | Network::LandlockTcp => {}
-    }
-    if fence.sockets == Sockets::Seccomp {
-        sockets.push(families(&[libc::AF_UNIX], SeccompCmpOp::Eq)?);
-    }
-    // Where the host has no filters the weaker fence was chosen, and there is nothing to refuse by one.
-    let by_filter = fence.network == Network::Seccomp || fence.sockets == Sockets::Seccomp;
-    if sockets.is_empty() || !(by_filter || fence.filter) {
-        return Ok(None);
-    }
-    let mut calls = vec![(libc::SYS_socket, sockets)];
-    if by_filter {
-        // It makes sockets without the call.
-        calls.push((libc::SYS_io_uring_setup, Vec::new()));
-    }
-    // The same calls by their second numbers, which the kernel of this processor may know too.
-    #[cfg(target_arch = "x86_64")]
-    calls.extend(calls.clone().into_iter().map(|(call, rules)| (call | 0x4000_0000, rules)));
-    let filter = SeccompFilter::new(
-        calls.into_iter().collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(libc::EACCES.cast_unsigned()),
-        std::env::consts::ARCH.try_into()?,
-    )?;
-    Ok(Some(filter.try_into()?))
 }

@@ -1,6 +1,6 @@
 //! Where things are that a fence is about.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -47,11 +47,12 @@ pub struct Around<'a> {
 }
 
 impl Ground {
-    /// The folder in which this user's tmux servers have their sockets.
-    pub fn tmux_folder() -> PathBuf {
-        let base = std::env::var_os("TMUX_TMPDIR").filter(|v| !v.is_empty());
+    /// The folders in which this user's tmux servers have their sockets, where `base` is the TMUX_TMPDIR of this
+    /// process: other terminals of the user need not have one, and without its folder tmux takes the usual one.
+    pub fn tmux_folders(base: Option<OsString>) -> Vec<PathBuf> {
         let user = rustix::process::getuid().as_raw();
-        PathBuf::from(base.unwrap_or_else(|| "/tmp".into())).join(format!("tmux-{user}"))
+        let base = base.filter(|v| !v.is_empty()).map(PathBuf::from);
+        base.into_iter().chain(["/tmp".into()]).map(|base| base.join(format!("tmux-{user}"))).collect()
     }
 
     /// Where everything is for one attempt: it looks into the file system and follows links.
@@ -194,6 +195,17 @@ mod tests {
         // The first line of the script asks for it by name; a folder of the PATH alone would not bring it.
         assert!(programs.contains(&at(".tool")));
         assert!(!programs.contains(&text(&home)) && !programs.contains(&at("")), "{programs:?}");
+    }
+
+    #[test]
+    fn the_usual_folder_of_tmux_is_hidden_beside_the_one_that_is_named() {
+        let user = rustix::process::getuid().as_raw();
+        let usual = PathBuf::from(format!("/tmp/tmux-{user}"));
+        for none in [None, Some("".into())] {
+            assert_eq!(Ground::tmux_folders(none), std::slice::from_ref(&usual));
+        }
+        let named = PathBuf::from(format!("/run/x/tmux-{user}"));
+        assert_eq!(Ground::tmux_folders(Some("/run/x".into())), [named, usual]);
     }
 
     #[test]
