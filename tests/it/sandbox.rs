@@ -16,6 +16,7 @@ use crate::harness::eventually;
 use crate::shim::Server;
 
 mod bounds;
+mod jobs;
 mod others;
 mod reach;
 

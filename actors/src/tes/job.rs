@@ -257,8 +257,15 @@ impl JobActor {
     /// Ends what a killed shim left behind, before anybody is told that nothing runs any more.
     fn sweep(&mut self, why: &'static str, cx: &mut Cx<Self>) {
         self.at = At::Finding;
-        let id = self.task.id;
-        cx.offload(move || stray::end(id), move |ended| Msg::Swept(why, ended));
+        let (shared, id, place) = (self.shared.clone(), self.task.id, self.task.traces);
+        let end = move || {
+            let shim = match place {
+                Place::Slot(slot) => stray::shim(&shared.traces, slot, id, &shared.boot_id),
+                Place::Gone => None,
+            };
+            stray::end(id, shim)
+        };
+        cx.offload(end, move |ended| Msg::Swept(why, ended));
     }
 
     /// Makes the claim in a shim's place, so that none can begin any more.

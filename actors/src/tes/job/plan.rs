@@ -37,18 +37,20 @@ pub(super) fn make(shared: &Shared, task: &Task, slot: u32, inputs: &str) -> Res
     let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
     let interpreter = match program::interpreter(&script) {
         None => None,
-        Some(named) => {
-            Some(program::find(&named, path).ok_or_else(|| Box::new(no_interpreter(&script, &named)))?)
-        }
+        Some(named) => Some(
+            program::find(&named, &entry.root, path)
+                .ok_or_else(|| Box::new(no_interpreter(&script, &named)))?,
+        ),
     };
     for (needed, _) in &script.dependencies {
-        if program::find(needed, path).is_none() {
+        if program::find(needed, &entry.root, path).is_none() {
             return Err(Box::new(no_program(needed)));
         }
     }
     let around = Around { root: &entry.root, file: &found, path, inputs: &[], tmp: &tmp_folder };
     let places = places(shared, &script, &inputs, around)?;
-    let fence = sandbox::decide(&script, &places, shared.host())?;
+    let host = shared.host().map_err(|e| Box::new(untried(&e)))?;
+    let fence = sandbox::decide(&script, &places, host)?;
     let script_path = text(&found)?;
     let (program, argv) = match &interpreter {
         Some(interpreter) => {

@@ -43,12 +43,12 @@ fn problems(entry: &Entry, outside: bool, own: &[(String, String)]) -> Vec<Strin
     }
     let path = own.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
     if let Some(program) = program::interpreter(script)
-        && program::find(&program, path).is_none()
+        && program::find(&program, &entry.root, path).is_none()
     {
         problems.push(format!("its interpreter {} was not found", Untrusted::new(program)));
     }
     for (program, _) in &script.dependencies {
-        if program::find(program, path).is_none() {
+        if program::find(program, &entry.root, path).is_none() {
             problems.push(format!("it needs {}, which was not found", Untrusted::from(program.as_str())));
         }
     }

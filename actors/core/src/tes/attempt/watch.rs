@@ -183,6 +183,11 @@ impl Watch {
 
     /// Ends it; the first cause counts, and none counts once the script's own process has ended by itself.
     fn end_because(&mut self, cause: Cause, grace: Duration, now: Mono) -> Option<Effect> {
+        if cause == Cause::Memory && matches!(self.phase, Phase::Ending(_)) && !self.empty {
+            // Whoever was asked to end may take a grace, but no more memory than before.
+            self.phase = Phase::Killing(now + limits::KILL_AGAIN);
+            return Some(Effect::Kill);
+        }
         if self.phase != Phase::Running || self.end.is_some() {
             return self.look(now);
         }
@@ -266,6 +271,23 @@ mod tests {
         assert_eq!(w.step(Event::Sampled { memory_bytes: 11, processes: 9 }, at(2)), Some(Effect::Kill));
         assert_eq!(w.step(Event::Cancel, at(3)), None, "the first cause counts");
         assert_eq!(w.cause, Some(Cause::Memory));
+    }
+
+    #[test]
+    fn a_grace_is_no_leave_to_use_more_memory() {
+        let bounds = Bounds { run: Some(S), grace: S * 1_000, memory_bytes: Some(10), ..FREE };
+        let mut w = Watch::new(bounds, at(0));
+        let sampled = |memory_bytes| Event::Sampled { memory_bytes, processes: 1 };
+        assert_eq!(w.step(Event::Tick, at(1_000)), Some(Effect::Terminate));
+        assert_eq!(w.step(sampled(10), at(1_100)), None);
+        assert_eq!(w.step(sampled(11), at(1_200)), Some(Effect::Kill));
+        assert_eq!(w.cause, Some(Cause::Timeout), "the first cause counts");
+        assert_eq!(w.step(sampled(11), at(1_201)), None, "it was killed for that");
+        // Those that a script leaves behind have no more.
+        let mut w = Watch::new(bounds, at(0));
+        assert_eq!(w.step(exited(1), at(10)), Some(Effect::Terminate));
+        assert_eq!(w.step(sampled(11), at(20)), Some(Effect::Kill));
+        assert_eq!(w.cause, None);
     }
 
     #[test]
