@@ -91,6 +91,12 @@ pub fn scan() -> io::Result<Vec<Stat>> {
     Ok(all)
 }
 
+/// Processes that the kernel killed for want of memory since this machine started; `None` where it does not count them.
+pub fn killed_for_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
 /// Whether the reader may know how `pid` ends: the kernel tells the exit status only to its owner and to
 /// root, and says 0 to everyone else.
 pub fn may_know_exit(pid: u32) -> bool {

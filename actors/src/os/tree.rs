@@ -35,6 +35,19 @@ pub fn usage_of_trees(roots: &[ProcId]) -> Vec<Vec<Usage>> {
     roots.iter().map(|root| walk(*root, |pid| all.get(&pid).cloned(), &below)).collect()
 }
 
+/// Memory of a process where what it shares with others is divided among them, in bytes; nothing when it is gone. `None`
+/// when the kernel does not tell (before Linux 4.14, or without rights over it).
+pub fn share_of(process: ProcId) -> Option<u64> {
+    let told = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)).ok();
+    let lives = proc::stat(process.pid).is_ok_and(|stat| stat.id == process && !stat.is_zombie());
+    if !lives {
+        return Some(0);
+    }
+    let line = told.as_ref()?.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 fn asked(pid: u32) -> Vec<u32> {
     children_of(pid).unwrap_or_default()
 }

@@ -125,8 +125,8 @@ mod tests {
         let metrics = Metrics::new(Wall::from_unix_ms(0));
         let jobs = JobMetrics::new(&metrics);
         let used = ResourcesDoc {
-            start_memory_mb: 1.0,
-            end_memory_mb: 1.0,
+            start_memory_mb: None,
+            end_memory_mb: None,
             peak_memory_mb: 12.5,
             cpu_time_seconds: 0.25,
             wall_time_seconds: 2.0,

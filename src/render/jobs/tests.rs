@@ -76,8 +76,8 @@ pub(crate) fn failed(category: Category) -> JobDoc {
         }),
     };
     let resources = ResourcesDoc {
-        start_memory_mb: 8.0,
-        end_memory_mb: 10.0,
+        start_memory_mb: Some(8.0),
+        end_memory_mb: Some(10.0),
         peak_memory_mb: 12.5,
         cpu_time_seconds: 0.5,
         wall_time_seconds: 1.25,

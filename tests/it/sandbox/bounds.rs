@@ -185,3 +185,52 @@ fn a_group_of_the_second_version_without_controllers_ends_its_tree_and_counts_it
     assert!(done.record.used.cpu_seconds > 0.0, "{:?}", done.record.used);
     assert!(!Path::new(&folder).join(&name).exists(), "the group is taken away");
 }
+
+#[test]
+fn memory_that_processes_share_counts_once() {
+    let mut y = Yard::new();
+    y.host.memory = None;
+    // Forked data is the same memory in each of them, until it is written to.
+    let text = "import os, time\nx = b'x' * 100_000_000\nfor _ in range(6):\n    if not os.fork():\n        \
+                time.sleep(1)\n        os._exit(0)\nfor _ in range(6):\n    os.wait()\n";
+    let security = r#", "max_memory": "250MB""#;
+    let done = y.run(Tool { kind: "python_script", text, security, ..BASH });
+    assert_eq!((done.record.cause, &done.record.end), (None, &End::Exited(0)), "{}", done.err);
+    let peak = done.record.used.peak_memory_bytes;
+    assert!((100_000_000..250 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
+fn what_is_over_before_anybody_looks_has_no_memory_at_its_start_and_end() {
+    let mut y = Yard::new();
+    let used = y.run(Tool { text: "true", ..BASH }).record.used;
+    assert_eq!((used.start_memory_bytes, used.end_memory_bytes), (None, None));
+    assert!(used.peak_memory_bytes > 0);
+    let used = y.run(Tool { text: "sleep 1", ..BASH }).record.used;
+    assert!(used.start_memory_bytes.is_some_and(|b| b > 0) && used.end_memory_bytes.is_some_and(|b| b > 0));
+}
+
+#[test]
+fn who_is_killed_because_the_machine_has_no_memory_failed_for_that() {
+    let mut y = Yard::new();
+    let Some(memory) = y.host.memory.clone() else {
+        y.can("memory group");
+        return;
+    };
+    // A machine of little memory: the server and whatever it forks.
+    let group = Path::new(&memory.folder).join(format!("fence-small-{}", std::process::id()));
+    std::fs::create_dir(&group).unwrap();
+    let max = if memory.version == 1 { "memory.limit_in_bytes" } else { "memory.max" };
+    std::fs::write(group.join(max), "150000000").unwrap();
+    std::fs::write(group.join("cgroup.procs"), y.server.number().to_string()).unwrap();
+    // By anybody else it is not for memory.
+    let killed = y.run(Tool { text: "kill -9 $$", ..BASH });
+    let text = "x = b'x' * 3_000_000_000";
+    let alone = y.run(Tool { kind: "python_script", text, ..BASH });
+    let below = y.run(Tool { text: "python3 -c 'x = b\"x\" * 3_000_000_000'; exit $?", ..BASH });
+    y.server.kill();
+    eventually("nobody of it is left", || std::fs::remove_dir(&group).ok());
+    assert_eq!((alone.record.end, alone.record.cause), (End::Signalled(9), Some(Cause::Memory)));
+    assert_eq!((below.record.end, below.record.cause), (End::Exited(137), Some(Cause::Memory)));
+    assert_eq!((killed.record.end, killed.record.cause), (End::Signalled(9), None));
+}

@@ -95,8 +95,8 @@ pub struct Entry {
 pub fn usage(record: &Record) -> ResourcesDoc {
     let mb = |bytes: u64| bytes as f64 / f64::from(1u32 << 20);
     ResourcesDoc {
-        start_memory_mb: mb(record.used.start_memory_bytes),
-        end_memory_mb: mb(record.used.end_memory_bytes),
+        start_memory_mb: record.used.start_memory_bytes.map(mb),
+        end_memory_mb: record.used.end_memory_bytes.map(mb),
         peak_memory_mb: mb(record.used.peak_memory_bytes),
         cpu_time_seconds: record.used.cpu_seconds,
         wall_time_seconds: record.wall_seconds,

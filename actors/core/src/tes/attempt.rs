@@ -100,10 +100,10 @@ pub struct Used {
     pub cpu_seconds: f64,
     /// Most memory at any look, in bytes.
     pub peak_memory_bytes: u64,
-    /// Memory at the first look.
-    pub start_memory_bytes: u64,
+    /// Memory at the first look; `None` when it had ended before anybody looked.
+    pub start_memory_bytes: Option<u64>,
     /// Memory at the last look.
-    pub end_memory_bytes: u64,
+    pub end_memory_bytes: Option<u64>,
     /// Where the memory figures are from: `cgroup`, `sampled`, or `rusage`: the largest single process.
     pub memory_source: String,
 }
@@ -287,7 +287,7 @@ mod tests {
              \"started_at\":\"2026-11-21T01:39:22.138Z\",\"ended_at\":\"2026-11-21T01:39:23.138Z\",\
              \"wall_seconds\":1.0,\"end\":{\"exited\":0},\"cause\":null,\"left_behind\":0,\"stdout_bytes\":3,\
              \"stderr_bytes\":0,\"truncated\":false,\"used\":{\"cpu_seconds\":0.0,\"peak_memory_bytes\":0,\
-             \"start_memory_bytes\":0,\"end_memory_bytes\":0,\"memory_source\":\"\"},\"enforced\":{\"fs\":\"\",\
+             \"start_memory_bytes\":null,\"end_memory_bytes\":null,\"memory_source\":\"\"},\"enforced\":{\"fs\":\"\",\
              \"network\":\"\",\"memory\":\"\",\"cpu\":\"\",\"processes\":\"\",\"sockets\":\"\"}}"
         );
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record(ID));

@@ -17,7 +17,7 @@ use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
 use tsup_core::tes::attempt::watch::{Bounds, Effect, Event, Finish, Watch};
-use tsup_core::tes::attempt::{Claim, End, Enforced, FILES_VERSION, Record, Used};
+use tsup_core::tes::attempt::{Cause, Claim, End, Enforced, FILES_VERSION, Record, Used};
 use tsup_core::untrusted::Untrusted;
 
 use super::desk::{Desk, Report};
@@ -49,7 +49,13 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
             return 1;
         }
     };
-    let mut shim = Shim { me, tools, traces: None, buffer: vec![0; limits::OUTPUT_READ_BYTES] };
+    let mut shim = Shim {
+        me,
+        kills: tree::Kills::new(),
+        tools,
+        traces: None,
+        buffer: vec![0; limits::OUTPUT_READ_BYTES],
+    };
     let mut next = Some(first);
     while let Some(plan) = next {
         // A defect in here is this attempt's alone: the server does the rest.
@@ -69,6 +75,8 @@ fn settle() -> io::Result<ProcId> {
 
 struct Shim<'a> {
     me: ProcId,
+    /// What the kernel killed for want of memory.
+    kills: tree::Kills,
     tools: &'a Tools,
     /// The file with the traces, and its name.
     traces: Option<(String, Traces)>,
@@ -116,7 +124,9 @@ impl Shim<'_> {
         let started_at = wall();
         let clock = Instant::now();
         let mut life = Life::begin(plan, self.me, clock, self.tools.network.as_ref())?;
+        life.kills = self.kills;
         let finish = life.watch(&self.tools.signals, plan.id.key(), &mut self.buffer);
+        self.kills = life.kills;
         let used = life.used();
         life.groups.remove();
         for stream in &mut life.streams {
@@ -186,9 +196,13 @@ struct Life {
     /// CPU and largest memory of those that were waited for.
     reaped: (f64, u64),
     looks: u32,
-    first: u64,
-    last: u64,
+    first: Option<u64>,
+    last: Option<u64>,
     peak: u64,
+    /// See [`Shim::kills`].
+    kills: tree::Kills,
+    /// What looking bounds it to.
+    most_memory: Option<u64>,
     /// When the tree is looked at next.
     look_at: Mono,
 }
@@ -201,7 +215,8 @@ impl Life {
             Ok(groups) => (start(plan, &groups, network), groups),
             Err(e) => (Err(e), Groups::default()),
         };
-        let mut watch = Watch::new(bounds(plan, &groups), now);
+        let bounds = bounds(plan, &groups);
+        let mut watch = Watch::new(bounds, now);
         let (script, pipes) = match started {
             Ok((script, pipes)) => {
                 for pipe in &pipes {
@@ -232,9 +247,11 @@ impl Life {
             groups,
             reaped: (0.0, 0),
             looks: 0,
-            first: 0,
-            last: 0,
+            first: None,
+            last: None,
             peak: 0,
+            kills: tree::Kills::default(),
+            most_memory: bounds.memory_bytes,
             look_at: now + first_look(plan),
         })
     }
@@ -339,7 +356,12 @@ impl Life {
         };
         if let Some(end) = ended {
             self.met();
-            let left = if empty { 0 } else { tree::usage(self.shim).processes };
+            // A shell tells so of what it ran.
+            if matches!(end, End::Signalled(libc::SIGKILL) | End::Exited(SHELL_KILLED)) && self.kills.recent()
+            {
+                self.step(Event::Met(Cause::Memory));
+            }
+            let left = if empty { 0 } else { tree::count(self.shim) };
             self.step(Event::Ended { end, left });
         }
         if empty {
@@ -348,17 +370,18 @@ impl Life {
     }
 
     fn look(&mut self) {
-        let mut seen = tree::usage(self.shim);
-        if let Some(bytes) = self.groups.memory_bytes() {
-            seen.memory_bytes = bytes;
-        }
-        if self.looks == 0 {
-            self.first = seen.memory_bytes;
-        }
+        let counted = self.groups.memory_bytes();
+        // What is no more than it was, and no more than it may be, need not be known better.
+        let trusted =
+            if counted.is_some() { u64::MAX } else { self.peak.min(self.most_memory.unwrap_or(u64::MAX)) };
+        let mut seen = tree::usage(self.shim, trusted);
+        seen.memory_bytes = counted.unwrap_or(seen.memory_bytes);
+        self.first.get_or_insert(seen.memory_bytes);
         self.looks += 1;
-        self.last = seen.memory_bytes;
+        self.last = Some(seen.memory_bytes);
         self.peak = self.peak.max(seen.memory_bytes);
         self.look_at = self.now() + pause(self.looks);
+        self.kills.recent();
         self.step(Event::Sampled { memory_bytes: seen.memory_bytes, processes: seen.processes });
         self.met();
     }
@@ -383,8 +406,8 @@ impl Life {
         Used {
             cpu_seconds,
             peak_memory_bytes: peak,
-            start_memory_bytes: if sampled { self.first } else { peak },
-            end_memory_bytes: if sampled { self.last } else { peak },
+            start_memory_bytes: self.first,
+            end_memory_bytes: self.last,
             memory_source: source.into(),
         }
     }
@@ -497,6 +520,9 @@ fn in_memory(text: &str) -> io::Result<File> {
     file.rewind()?;
     Ok(file)
 }
+
+/// With this code a shell ends whose last program was killed.
+const SHELL_KILLED: i32 = 128 + libc::SIGKILL;
 
 fn end(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {

@@ -1,7 +1,11 @@
 //! The processes of an attempt: everything below its shim, which is their reaper of last resort.
 
+use std::time::Instant;
+
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tsup_core::ids::ProcId;
+use tsup_core::limits;
+use tsup_core::telemetry::resources::Usage as Seen;
 
 use crate::os::{proc, tree};
 
@@ -12,13 +16,49 @@ pub(super) struct Usage {
     pub(super) processes: u32,
 }
 
-/// Looks at the tree below `shim`.
-pub(super) fn usage(shim: ProcId) -> Usage {
-    let all = tree::usage_of_trees(&[shim]).remove(0);
-    all.iter().filter(|u| u.id != shim).fold(Usage::default(), |sum, u| Usage {
-        memory_bytes: sum.memory_bytes + u.rss_bytes,
-        processes: sum.processes + 1,
-    })
+/// What the kernel killed for want of memory, anywhere on this machine: it does not say whom. So it is a cause only for
+/// who was killed, at about that time, and not by tsup.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Kills {
+    count: Option<u64>,
+    /// When there were more than before.
+    grew: Option<Instant>,
+}
+
+impl Kills {
+    pub(super) fn new() -> Self {
+        Kills { count: proc::killed_for_memory(), grew: None }
+    }
+
+    /// Whether it has just killed something. The end of a large process takes a while after that.
+    pub(super) fn recent(&mut self) -> bool {
+        let now = proc::killed_for_memory();
+        if self.count.zip(now).is_some_and(|(before, now)| now > before) {
+            self.grew = Some(Instant::now());
+        }
+        self.count = now;
+        self.grew.is_some_and(|at| at.elapsed() < limits::MEMORY_KILL_RECENT)
+    }
+}
+
+/// Looks at the tree below `shim`. Memory that its processes share counts once for each of them at first; when that
+/// makes more than `trusted`, it is looked at more closely, which takes longer.
+pub(super) fn usage(shim: ProcId, trusted: u64) -> Usage {
+    let mut all = tree::usage_of_trees(&[shim]).remove(0);
+    all.retain(|u| u.id != shim);
+    let mut memory_bytes = all.iter().map(|one| one.rss_bytes).sum();
+    if memory_bytes > trusted && (2..=limits::SHARED_LOOKED_AT).contains(&all.len()) {
+        let share = |one: &Seen| tree::share_of(one.id).unwrap_or(one.rss_bytes);
+        let shares = || all.iter().map(share).sum::<u64>();
+        // Who ends between two of them leaves a larger share to those that come later: a sum that is too large.
+        memory_bytes = Some(shares()).filter(|sum| *sum <= trusted).unwrap_or_else(|| shares().min(shares()));
+    }
+    Usage { memory_bytes, processes: u32::try_from(all.len()).unwrap_or(u32::MAX) }
+}
+
+/// How many processes are in the tree below `shim`.
+pub(super) fn count(shim: ProcId) -> u32 {
+    usage(shim, u64::MAX).processes
 }
 
 /// The children of a process.

@@ -76,7 +76,7 @@ fn a_line_has_every_field_of_the_contract() {
         r#""script_id":"docs/convert","specialist":"writer","user":"ada","inputs":{"api_token":"***","file":"a.md"},"#,
         r#""outputs":{"pages":3},"duration_seconds":1.25,"success":false,"exit_code":3,"error_category":"EXECUTION","#,
         r#""error_message":"exit code 3 with ***","error_details":{"context":{"exit_code":"3"},"suggestions":["look at stderr"]},"#,
-        r#""resource_usage":{"start_memory_mb":0.0,"end_memory_mb":0.0,"peak_memory_mb":3.0,"cpu_time_seconds":0.5,"#,
+        r#""resource_usage":{"start_memory_mb":null,"end_memory_mb":null,"peak_memory_mb":3.0,"cpu_time_seconds":0.5,"#,
         r#""wall_time_seconds":1.25,"memory_source":""},"retry_count":1,"session_id":"web","correlation_id":"c-1","#,
         r#""event":"finished"}"#,
         "\n"

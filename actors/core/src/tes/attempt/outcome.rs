@@ -123,6 +123,13 @@ fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
                 .fact("limit", limit)
                 .suggest("let it print its progress on stderr, or raise `execution.silence_timeout_seconds`")
         }
+        Cause::Memory if script.security.max_memory_bytes.is_none() => Failure::new(
+            Category::Resource,
+            "the kernel killed it: there was no memory left on this machine, or in the group that tsup runs in",
+        )
+        .fact("peak", size(Some(record.used.peak_memory_bytes)))
+        .suggest("let less run at a time (`[tes] slots`, `max_slots`), or let it work in smaller pieces")
+        .suggest("set `security.max_memory` in the registry, so that it is ended before it takes what others need"),
         Cause::Memory => {
             let limit = size(script.security.max_memory_bytes);
             let peak = size(Some(record.used.peak_memory_bytes));

@@ -143,10 +143,10 @@ pub struct ErrorDoc {
 /// What an attempt used, all its processes together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourcesDoc {
-    /// Memory at the first look.
-    pub start_memory_mb: f64,
+    /// Memory at the first look; `None` when it had ended before anybody looked.
+    pub start_memory_mb: Option<f64>,
     /// At the last look.
-    pub end_memory_mb: f64,
+    pub end_memory_mb: Option<f64>,
     /// The most at any look.
     pub peak_memory_mb: f64,
     /// CPU of all processes.
