@@ -5,6 +5,7 @@ mod client;
 mod command;
 mod configuration;
 mod control;
+mod control_waits;
 mod demo;
 mod detect;
 mod documents;

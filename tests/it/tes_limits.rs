@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tsup::ctl::client::Client;
+use tsup::daemon::limits::raise_open_files;
 use tsup_core::ids::JobId;
-use tsup_core::limits::{FRAME_BYTES_MAX, JOB_INPUT_BYTES_MAX};
+use tsup_core::limits::{CONNECTIONS_MAX, FRAME_BYTES_MAX, JOB_INPUT_BYTES_MAX};
 use tsup_core::tes::failure::Category;
 use tsup_core::tes::job::JobState;
 use tsup_core::wire::frame::{self, HEADER_BYTES, Kind};
@@ -229,6 +230,7 @@ fn a_submission_that_is_too_large_is_refused_with_words() {
 
 #[test]
 fn a_crowd_on_the_socket_holds_up_neither_jobs_nor_the_administrator() {
+    raise_open_files();
     let mut j = scripts();
     j.w.run();
     let (long, _) = held_up(&j);
@@ -236,7 +238,7 @@ fn a_crowd_on_the_socket_holds_up_neither_jobs_nor_the_administrator() {
     let request = Request { id: 1, verb: Verb::Submit(Box::new(ask("quick"))) };
     let bytes = frame::encode(Kind::Request, &request).unwrap();
     let mut crowd = Vec::new();
-    for n in 0..1_000 {
+    for n in 0..CONNECTIONS_MAX + 100 {
         let Ok(mut stream) = UnixStream::connect(&j.socket) else { break };
         // Some say half of what they want.
         if n % 3 == 0 {

@@ -6,6 +6,7 @@
 
 mod connection;
 pub mod desk;
+mod rooms;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tsup_core::limits::{CONNECTIONS_MAX, CONNECTIONS_RESERVED};
+use tsup_core::limits::{CONNECTIONS_MAX, CONNECTIONS_RESERVED, REFUSALS_MAX};
 
 use self::connection::Mode;
 use self::desk::Desk;
+use self::rooms::Rooms;
 use super::audit::Peer;
 use crate::actor::{Actor, Cx, Failure};
 use crate::os::socket;
@@ -61,6 +63,7 @@ impl Actor for Ctl {
 /// short request each, so that an administrator gets through when clients have taken the rest.
 async fn accept(listener: UnixListener, desk: Desk) {
     let general = Arc::new(Semaphore::new(CONNECTIONS_MAX - CONNECTIONS_RESERVED));
+    let rooms = Arc::new(Rooms::new());
     let mut reserve = Reserve(VecDeque::new());
     let mut connections = tokio::task::JoinSet::new();
     let mut spare = Spare::new();
@@ -82,12 +85,13 @@ async fn accept(listener: UnixListener, desk: Desk) {
         let mode = match &permit {
             Some(_) => Mode::General,
             None if reserve.make_room() => Mode::OneShort(Arc::clone(&asked)),
-            None if connections.len() > 2 * CONNECTIONS_MAX => continue,
+            None if connections.len() > CONNECTIONS_MAX + REFUSALS_MAX => continue,
             None => Mode::Refuse,
         };
-        let (desk, short) = (desk.clone(), matches!(mode, Mode::OneShort(_)));
+        let (desk, rooms) = (desk.clone(), Arc::clone(&rooms));
+        let short = matches!(mode, Mode::OneShort(_));
         let task = connections.spawn(async move {
-            connection::serve(stream, peer, mode, desk).await;
+            connection::serve(stream, peer, mode, desk, &rooms).await;
             drop(permit);
         });
         if short {

@@ -223,6 +223,11 @@ impl Verb {
         }
     }
 
+    /// Whether it only waits for what others do: as long as they take, and for nobody when its client is gone.
+    pub fn waits(&self) -> bool {
+        matches!(self, Verb::Wait { .. } | Verb::Drain { .. })
+    }
+
     /// Whether it changes something, and so leaves a line in the audit log.
     pub fn changes(&self) -> bool {
         match self {

@@ -7,19 +7,20 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::event::Stamped;
 use tsup_core::limits::{
-    CONNECTION_IDLE_MAX, EVENTS_PER_WRITE, FRAME_READ_TIMEOUT, FRAME_WRITE_TIMEOUT, REQUEST_BYTES_MAX,
-    REQUESTS_PER_CONNECTION_MAX, SHORT_CONNECTION_MAX,
+    CONNECTION_IDLE_MAX, EVENTS_PER_WRITE, FRAME_READ_TIMEOUT, FRAME_WRITE_TIMEOUT, HALF_CLOSED_LOOK,
+    REQUEST_BYTES_MAX, REQUESTS_PER_CONNECTION_MAX, SHORT_CONNECTION_MAX,
 };
 use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 use tsup_core::wire::verb::{Body, Request, Response, Verb};
 
 use super::desk::Desk;
+use super::rooms::Rooms;
 use crate::bus::Subscription;
 use crate::edge::audit::Peer;
 
@@ -35,11 +36,11 @@ pub(super) enum Mode {
 }
 
 /// Serves one client to its end. Errors end the connection; the reason is told where it can be.
-pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk) {
+pub(super) async fn serve(stream: UnixStream, peer: Peer, mode: Mode, desk: Desk, rooms: &Arc<Rooms>) {
     let (reader, writer) = stream.into_split();
     match mode {
-        Mode::General => general(reader, writer, peer, desk).await,
-        Mode::OneShort(asked) => one_short(reader, writer, peer, desk, &asked).await,
+        Mode::General => general(reader, writer, peer, desk, rooms).await,
+        Mode::OneShort(asked) => one_short(reader, writer, peer, desk, rooms, &asked).await,
         Mode::Refuse => refuse(writer).await,
     }
 }
@@ -55,31 +56,41 @@ async fn one_short(
     mut writer: OwnedWriteHalf,
     peer: Peer,
     desk: Desk,
+    rooms: &Rooms,
     asked: &AtomicBool,
 ) {
     // Only the asking has little time: what was asked is under way, and its answer takes what it takes.
-    let request = match timeout(SHORT_CONNECTION_MAX, read(&mut reader, SHORT_CONNECTION_MAX)).await {
+    let request = match timeout(SHORT_CONNECTION_MAX, read(&mut reader, SHORT_CONNECTION_MAX, rooms)).await {
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None)) | Err(_) => return,
         Ok(Err(e)) => return tell(&mut writer, &e).await,
     };
     asked.store(true, Ordering::Release);
-    let body = if matches!(request.verb, Verb::Watch { .. }) {
-        let error = UserError::new(Exit::Refused, "the control socket has too many connections for a stream");
-        Body::Error(error.hint("close another `tsup ctl watch`, or try again"))
+    let changes = request.verb.changes();
+    let body = if matches!(request.verb, Verb::Watch { .. }) || request.verb.waits() {
+        let what = "the control socket has too many connections for one that waits or streams";
+        let error = UserError::new(Exit::Refused, what);
+        Body::Error(error.hint("close another `tsup ctl watch`, or try again; jobs go on"))
     } else {
-        desk.answer(request.verb, peer).await
+        tokio::select! {
+            biased;
+            body = desk.answer(request.verb, peer) => body,
+            () = left(&writer), if !changes => return,
+        }
     };
     let _ = write(&mut writer, &response(request.id, body)).await;
 }
 
 /// Reads requests on a task of its own: a frame that is half read must not be given up when something
 /// else happens on the connection.
-fn reading(mut reader: OwnedReadHalf) -> (mpsc::Receiver<Result<Request, ReadError>>, AbortOnDrop) {
+fn reading(
+    mut reader: OwnedReadHalf,
+    rooms: Arc<Rooms>,
+) -> (mpsc::Receiver<Result<Request, ReadError>>, AbortOnDrop) {
     let (requests, inbox) = mpsc::channel(1);
     let task = tokio::spawn(async move {
         loop {
-            let (next, last) = match read(&mut reader, CONNECTION_IDLE_MAX).await {
+            let (next, last) = match read(&mut reader, CONNECTION_IDLE_MAX, &rooms).await {
                 Ok(Some(request)) => (Ok(request), false),
                 Ok(None) => return,
                 Err(e) => (Err(e), true),
@@ -100,13 +111,45 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Serves a connection to its end. What was asked on it goes on when the client is gone or talks nonsense:
-/// it has begun, and its outcome belongs into the audit log. The connection keeps its place as long, so that
-/// its bound is theirs too.
-async fn general(reader: OwnedReadHalf, writer: OwnedWriteHalf, peer: Peer, desk: Desk) {
+/// Serves a connection to its end. What changes something goes on when the client is gone or talks nonsense: it
+/// has begun, and its outcome belongs into the audit log. The connection keeps its place as long, so that its bound
+/// is theirs too. What only waits or looks ends with its client.
+async fn general(
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    peer: Peer,
+    desk: Desk,
+    rooms: &Arc<Rooms>,
+) {
     let mut working = JoinSet::new();
-    converse(reader, writer, peer, &desk, &mut working).await;
+    let (present, _) = watch::channel(());
+    converse(reader, writer, peer, &desk, rooms, &mut working, &present).await;
+    drop(present);
     while working.join_next().await.is_some() {}
+}
+
+/// Answers a request, and forgets it when its client leaves before that, unless it changes something. A drain
+/// has begun when it was asked for: only the waiting for its end goes.
+async fn work(
+    request: Request,
+    peer: Peer,
+    desk: Desk,
+    answers: mpsc::Sender<Vec<u8>>,
+    mut present: watch::Receiver<()>,
+    rooms: Arc<Rooms>,
+) {
+    let Request { id, verb } = request;
+    let place = verb.waits().then(|| rooms.wait()).transpose();
+    let stays = verb.changes() && !verb.waits();
+    let body = match place {
+        Err(e) => Body::Error(e),
+        Ok(_place) => tokio::select! {
+            biased;
+            body = desk.answer(verb, peer) => body,
+            _ = present.changed(), if !stays => return,
+        },
+    };
+    let _ = answers.send(response(id, body)).await;
 }
 
 async fn converse(
@@ -114,14 +157,19 @@ async fn converse(
     mut writer: OwnedWriteHalf,
     peer: Peer,
     desk: &Desk,
+    rooms: &Arc<Rooms>,
     working: &mut JoinSet<()>,
+    present: &watch::Sender<()>,
 ) {
     let (answers, mut outbox) = mpsc::channel::<Vec<u8>>(REQUESTS_PER_CONNECTION_MAX);
-    let (mut requests, reading) = reading(reader);
+    let (mut requests, reading) = reading(reader, Arc::clone(rooms));
     loop {
+        let is_full = working.len() >= REQUESTS_PER_CONNECTION_MAX;
         let request = tokio::select! {
-            request = requests.recv(), if working.len() < REQUESTS_PER_CONNECTION_MAX => request,
+            request = requests.recv(), if !is_full => request,
             Some(_) = working.join_next() => continue,
+            // While nothing more is read from it, its end does not show otherwise.
+            () = left(&writer), if is_full => return,
             Some(bytes) = outbox.recv() => {
                 if write(&mut writer, &bytes).await.is_err() {
                     return;
@@ -137,7 +185,7 @@ async fn converse(
                         return;
                     }
                 }
-                return watch(id, kinds, reading, writer, desk).await;
+                return stream(id, kinds, reading, writer, desk, rooms).await;
             }
             Some(Ok(Request { id, verb: Verb::Watch { .. } })) => {
                 let error = UserError::new(Exit::Refused, "a stream needs a connection of its own");
@@ -146,19 +194,21 @@ async fn converse(
                 }
             }
             Some(Ok(request)) => {
-                let (desk, answers) = (desk.clone(), answers.clone());
-                working.spawn(async move {
-                    let body = desk.answer(request.verb, peer).await;
-                    let _ = answers.send(response(request.id, body)).await;
-                });
+                let (answers, present) = (answers.clone(), present.subscribe());
+                working.spawn(work(request, peer, desk.clone(), answers, present, Arc::clone(rooms)));
             }
             Some(Err(e)) => return tell(&mut writer, &e).await,
             None => break,
         }
     }
-    // The client has said all it wants; what it asked is still answered.
+    // The client has said all it wants; what it asked is still answered, as long as it is there to read it.
     drop(answers);
-    while let Some(bytes) = outbox.recv().await {
+    loop {
+        let bytes = tokio::select! {
+            bytes = outbox.recv() => bytes,
+            () = left(&writer) => return,
+        };
+        let Some(bytes) = bytes else { return };
         if write(&mut writer, &bytes).await.is_err() {
             return;
         }
@@ -167,10 +217,18 @@ async fn converse(
 
 /// Sends events until the client goes. It is cut off when it does not read for
 /// [`FRAME_WRITE_TIMEOUT`]; until then the bus tells it what it missed.
-async fn watch(id: u64, kinds: Vec<String>, reading: AbortOnDrop, mut writer: OwnedWriteHalf, desk: &Desk) {
+async fn stream(
+    id: u64,
+    kinds: Vec<String>,
+    reading: AbortOnDrop,
+    mut writer: OwnedWriteHalf,
+    desk: &Desk,
+    rooms: &Rooms,
+) {
     // A stream has no idle limit, and nothing more is read: the client's end shows in the writing half.
     drop(reading);
-    let mut events = match desk.subscribe(&kinds) {
+    let place = rooms.stream();
+    let mut events = match place.as_ref().map_err(Clone::clone).and_then(|_| desk.subscribe(&kinds)) {
         Ok(events) => events,
         Err(e) => {
             let _ = write(&mut writer, &response(id, Body::Error(e))).await;
@@ -193,7 +251,17 @@ async fn watch(id: u64, kinds: Vec<String>, reading: AbortOnDrop, mut writer: Ow
     }
 }
 
-/// Returns when the other side has closed the connection.
+/// Returns when the other side is gone as a whole. One that only says nothing more still reads its answers.
+async fn left(writer: &OwnedWriteHalf) {
+    gone(writer).await;
+    // Both directions are ready at once then, so this tells how they stand and does not wait.
+    let both = tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE;
+    while writer.as_ref().ready(both).await.is_ok_and(|ready| !ready.is_write_closed()) {
+        tokio::time::sleep(HALF_CLOSED_LOOK).await;
+    }
+}
+
+/// Returns when the other side has closed the connection, or its half of it.
 async fn gone(writer: &OwnedWriteHalf) {
     let closed = tokio::io::Interest::ERROR | tokio::io::Interest::READABLE;
     loop {
@@ -236,7 +304,11 @@ enum ReadError {
 }
 
 /// Reads one request. `None` at the end of the client's data, or when it was silent for `idle`.
-async fn read(reader: &mut OwnedReadHalf, idle: Duration) -> Result<Option<Request>, ReadError> {
+async fn read(
+    reader: &mut OwnedReadHalf,
+    idle: Duration,
+    rooms: &Rooms,
+) -> Result<Option<Request>, ReadError> {
     let mut header = [0u8; HEADER_BYTES];
     // Between two frames a client may be silent; within one it may not.
     let mut got = match timeout(idle, reader.read(&mut header)).await {
@@ -252,6 +324,7 @@ async fn read(reader: &mut OwnedReadHalf, idle: Duration) -> Result<Option<Reque
             }
         }
         let header = Header::parse(&header, REQUEST_BYTES_MAX)?;
+        let _room = rooms.reading(header.len).await;
         let mut payload = vec![0; header.len as usize];
         reader.read_exact(&mut payload).await.map_err(|_| ReadError::Broken)?;
         Ok(Some(frame::decode(header, Kind::Request, &payload)?))

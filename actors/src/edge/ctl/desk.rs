@@ -105,10 +105,13 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn new(audit: &'a Gate<AuditMsg>, verb: &Verb, peer: Peer) -> Self {
         // Stands when the control socket ends, or panics, before there is an answer.
-        let outcome = "unknown: cut off while it was under way".to_owned();
+        let outcome = match verb {
+            Verb::Drain { .. } => "begun: nobody waited for its end",
+            _ => "unknown: cut off while it was under way",
+        };
         // A target that is no name of anything must not fill the log.
         let target = verb.target().map(|t| Untrusted::bounded(&t, AUDIT_TARGET_BYTES_MAX).raw().to_owned());
-        Line { audit, peer, verb: verb.name(), target, outcome }
+        Line { audit, peer, verb: verb.name(), target, outcome: outcome.to_owned() }
     }
 }
 
