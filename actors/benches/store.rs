@@ -288,7 +288,7 @@ async fn ask(store: &Store, n: u64) {
     let one = ms(start);
     let start = Instant::now();
     let filter = Filter { states: vec![JobState::Succeeded], script: Some("lint".into()), limit: 50 };
-    assert_eq!(store.jobs(filter).await.unwrap().len(), 50);
+    assert_eq!(store.jobs(filter).await.unwrap().rows.len(), 50);
     let listed = ms(start);
     let start = Instant::now();
     assert!(
@@ -296,6 +296,7 @@ async fn ask(store: &Store, n: u64) {
             .jobs(Filter { states: vec![JobState::Dead], script: None, limit: 50 })
             .await
             .unwrap()
+            .rows
             .is_empty()
     );
     let none = ms(start);

@@ -15,6 +15,7 @@ pub mod vigil;
 pub mod wait;
 
 use tsup_core::error::Exit;
+use tsup_core::limits;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::JobDoc;
 use tsup_core::wire::verb::{Body, Verb};
@@ -37,12 +38,28 @@ pub fn scripts(cx: &Cx, client: &mut Client, json: bool) -> Outcome {
 /// `jobs` and `dead`: a list, or `none`.
 pub fn list(cx: &Cx, client: &mut Client, verb: Verb, none: &str, json: bool) -> Outcome {
     match client.ask(verb)? {
-        Body::Jobs(doc) if json => cx.out.json(&doc)?,
-        Body::Jobs(doc) if doc.jobs.is_empty() => cx.out.print(none)?,
-        Body::Jobs(doc) => cx.out.print(&jobs::list(&doc.jobs, now(), cx.out.look))?,
+        Body::Jobs(doc) => {
+            if json {
+                cx.out.json(&doc)?;
+            } else if doc.jobs.is_empty() {
+                cx.out.print(none)?;
+            } else {
+                cx.out.print(&jobs::list(&doc.jobs, now(), cx.out.look))?;
+            }
+            if doc.more {
+                cx.out.say(&left_out(doc.jobs.len()));
+            }
+        }
         other => return Err(unexpected(&other).into()),
     }
     Ok(Exit::Ok)
+}
+
+fn left_out(shown: usize) -> String {
+    let (most, mib) = (limits::JOBS_LISTED_MAX, limits::LISTED_BYTES_MAX >> 20);
+    format!(
+        "tsup: these are the youngest {shown}, and there are more; `--limit N` shows up to {most}, as far as {mib} MiB go"
+    )
 }
 
 /// `job`: all about one.

@@ -211,7 +211,7 @@ fn a_job_is_waited_for_though_its_supervisor_goes_as_soon_as_it_took_it_in() {
                 Body::Job(Box::new(JobAnswer { version: VERSION, job: job(JobState::Queued) }))
             }
             Verb::Wait { .. } => {
-                Body::Jobs(JobsDoc { version: VERSION, jobs: vec![job(JobState::Succeeded)] })
+                Body::Jobs(JobsDoc { version: VERSION, jobs: vec![job(JobState::Succeeded)], more: false })
             }
             other => panic!("{other:?}"),
         };

@@ -59,6 +59,15 @@ fn clients_that_leave_while_they_wait_leave_nothing_behind() {
     let pid = jobs.w.run();
     let job = jobs.submit(Submit { hold: true, ..ask("ok") }).id.to_string();
     let before = descriptors(pid);
+    // Thrice, they are more than may wait at once.
+    for _ in 0..3 {
+        let crowd: Vec<UnixStream> = (0..800).map(|_| asked(&jobs, wait(&job))).collect();
+        eventually("all of them wait", || (descriptors(pid) >= before + 800).then_some(()));
+        drop(crowd);
+        eventually("their connections are closed", || (descriptors(pid) <= before + 2).then_some(()));
+    }
+    let out = jobs.w.tsup(&["ctl", "wait", &job, "--timeout", "100ms"]);
+    assert_eq!(out.status.code(), Some(6), "{}", String::from_utf8_lossy(&out.stderr));
     let mut crowd: Vec<UnixStream> = (0..200).map(|_| asked(&jobs, wait(&job))).collect();
     crowd.push(asked(&jobs, Verb::Drain { for_ms: None }));
     // More waits than a connection may have under way: then nothing more is read of it.

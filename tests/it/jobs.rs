@@ -300,7 +300,7 @@ fn the_documents_have_the_fields_of_the_contract() {
         assert_eq!(keys, expected, "{value:#}");
     };
     let job = "id script specialist user session agent correlation_id key priority group slots state attempt max_attempts \
-               submitted_at started_at finished_at next_attempt_at waiting_for after exit_code signal inputs outputs error \
+               submitted_at started_at finished_at next_attempt_at waiting_for after exit_code signal inputs outputs inputs_bytes outputs_bytes error \
                resources enforced stdout_bytes stderr_bytes truncated attempts";
     let failed = submit(
         &w,
@@ -321,7 +321,7 @@ fn the_documents_have_the_fields_of_the_contract() {
     let words = ["user", "correlation_id", "specialist", "session"].map(|name| one[name].as_str().unwrap());
     assert_eq!(words, ["ada", "c", "s", "web"]);
     for verb in ["jobs", "dead"] {
-        fields(&w.json(&["ctl", verb, "--json"]), "version jobs");
+        fields(&w.json(&["ctl", verb, "--json"]), "version jobs more");
     }
     fields(&w.json(&["ctl", "jobs", "--json"])["jobs"][0], job);
     let page = text(&w.tsup(&["ctl", "job", &failed]).stdout);

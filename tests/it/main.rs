@@ -1,6 +1,7 @@
 //! Black box: the built command, run as a person or a program runs it.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod audit;
 mod client;
 mod command;
 mod configuration;
@@ -19,6 +20,7 @@ mod hooks_install;
 mod hostile;
 mod house;
 mod jobs;
+mod jobs_large;
 mod life;
 mod life_rough;
 mod lifecycle;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tsup_core::clock::Wall;
 use tsup_core::ids::JobId;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{Filter, JobRow, Live, Write, Wrote};
+use tsup_core::tes::kept::{Filter, JobRow, Listed, Live, Write, Wrote};
 
 use super::{Msg, Store, StoreError};
 use crate::actor::BoxFuture;
@@ -69,7 +69,7 @@ pub trait JobStore: Send + Sync {
     fn job(&self, id: JobId) -> Answer<Option<JobRow>>;
 
     /// Jobs by state and script, the youngest first, with their last attempts only.
-    fn jobs(&self, filter: Filter) -> Answer<Vec<JobRow>>;
+    fn jobs(&self, filter: Filter) -> Answer<Listed>;
 
     /// The inputs of a job, as JSON.
     fn inputs(&self, id: JobId) -> Answer<Option<String>>;
@@ -86,7 +86,7 @@ pub enum Ask {
     /// See [`JobStore::job`].
     Job(JobId, Reply<Result<Option<JobRow>, StoreError>>),
     /// See [`JobStore::jobs`].
-    Jobs(Filter, Reply<Result<Vec<JobRow>, StoreError>>),
+    Jobs(Filter, Reply<Result<Listed, StoreError>>),
     /// See [`JobStore::inputs`].
     Inputs(JobId, Reply<Result<Option<String>, StoreError>>),
     /// See [`JobStore::forgettable`].
@@ -155,7 +155,7 @@ impl JobStore for Store {
         self.ask(|reply| Ask::Job(id, reply))
     }
 
-    fn jobs(&self, filter: Filter) -> Answer<Vec<JobRow>> {
+    fn jobs(&self, filter: Filter) -> Answer<Listed> {
         self.ask(|reply| Ask::Jobs(filter, reply))
     }
 

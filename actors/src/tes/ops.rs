@@ -13,7 +13,8 @@ use tsup_core::tes::show::{self, Now};
 use tsup_core::tes::submission::{Around, accept};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
-use tsup_core::wire::doc::jobs::{GroupsDoc, JobDoc, OutputDoc, ScriptsDoc};
+use tsup_core::wire::doc::jobs::{GroupsDoc, JobDoc, JobsDoc, OutputDoc, ScriptsDoc};
+use tsup_core::wire::frame;
 use tsup_core::wire::verb::Submit;
 
 use super::queue::{Accepted, Msg};
@@ -86,28 +87,50 @@ impl Tes {
         }
     }
 
-    /// The jobs, the youngest first.
-    pub async fn jobs(&self, listing: Listing) -> Result<Vec<JobDoc>, UserError> {
+    /// The jobs, the youngest first, as many as fit into an answer.
+    pub async fn jobs(&self, listing: Listing) -> Result<JobsDoc, UserError> {
         let limit = listing.limit.map_or(limits::JOBS_LISTED, |n| n as usize).min(limits::JOBS_LISTED_MAX);
         let (ended, live): (Vec<_>, Vec<_>) = listing.states.iter().copied().partition(|s| s.is_final());
-        let mut rows = Vec::new();
+        let (mut rows, mut more) = (Vec::new(), false);
         if listing.states.is_empty() || !ended.is_empty() {
             let filter = Filter { states: ended, script: listing.script.clone(), limit };
-            rows.extend(self.read(|store| store.jobs(filter)).await?);
+            let listed = self.read(|store| store.jobs(filter)).await?;
+            (rows, more) = (listed.rows, listed.more);
         }
         if !live.is_empty() {
-            let here = self.ask(|reply| Msg::In(live, listing.script, limit, reply)).await?;
+            let here = self.ask(|reply| Msg::In(live, listing.script, limit + 1, reply)).await?;
+            more |= here.len() > limit;
+            let mut bytes = 0;
             for id in here {
-                rows.extend(self.read(|store| store.job(id)).await?);
+                let Some(row) = self.read(|store| store.job(id)).await? else { continue };
+                let row = row.short();
+                bytes += frame::size(&show::doc(row.clone(), None));
+                rows.push(row);
+                if bytes > limits::LISTED_BYTES_MAX {
+                    more = true;
+                    break;
+                }
             }
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.job.seq));
+        more |= rows.len() > limit;
         rows.truncate(limit);
         let ids = rows.iter().map(|row| row.job.id).collect();
         let now = self.ask(|reply| Msg::Now(ids, reply)).await?;
         let docs = rows.into_iter().zip(now).map(|(row, now)| show::doc(row, now));
         // What changed since it was asked for is shown as it is now, or not at all.
-        Ok(docs.filter(|d| listing.states.is_empty() || listing.states.contains(&d.state)).collect())
+        let docs = docs.filter(|d| listing.states.is_empty() || listing.states.contains(&d.state));
+        let mut bytes = 0;
+        let mut jobs = Vec::new();
+        for doc in docs {
+            bytes += frame::size(&doc);
+            if bytes > limits::LISTED_BYTES_MAX {
+                more = true;
+                break;
+            }
+            jobs.push(doc);
+        }
+        Ok(JobsDoc { version: VERSION, jobs, more })
     }
 
     /// One job, by its id or a unique beginning of it.
@@ -117,7 +140,11 @@ impl Tes {
     }
 
     /// Waits until all of these have ended.
-    pub async fn wait(&self, jobs: &[String], at_most: Option<Duration>) -> Result<Vec<JobDoc>, UserError> {
+    pub async fn wait(&self, jobs: &[String], at_most: Option<Duration>) -> Result<JobsDoc, UserError> {
+        if jobs.len() > limits::WAITED_FOR_MAX {
+            let what = format!("one request waits for {} jobs at most", limits::WAITED_FOR_MAX);
+            return Err(UserError::new(Exit::Usage, what).hint("wait for them in several"));
+        }
         let mut ids = Vec::new();
         for job in jobs {
             ids.push(self.find(job).await?);
@@ -137,11 +164,15 @@ impl Tes {
                 }
             },
         }
-        let mut docs = Vec::new();
+        let (mut docs, mut bytes) = (Vec::new(), 0);
         for id in ids {
-            docs.push(self.doc(id).await?);
+            let doc = self.doc(id).await?;
+            // What does not fit any more is told without what is large: how it ended is wanted of each.
+            let doc = if bytes + frame::size(&doc) > limits::LISTED_BYTES_MAX { doc.bare() } else { doc };
+            bytes += frame::size(&doc);
+            docs.push(doc);
         }
-        Ok(docs)
+        Ok(JobsDoc { version: VERSION, jobs: docs, more: false })
     }
 
     /// Ends a job; answers when it has ended.
@@ -206,7 +237,7 @@ impl Tes {
         let folder = files::folder(&self.shared.jobs_folder, id_of);
         let shown = |name: &str| folder.join(name).display().to_string();
         let runs = doc.state == JobState::Running && number == doc.attempt;
-        let last = doc.attempts.last().is_some_and(|a| a.attempt == number);
+        let attempt = doc.attempts.iter().find(|a| a.attempt == number);
         Ok(OutputDoc {
             version: VERSION,
             job: id,
@@ -216,7 +247,7 @@ impl Tes {
             stderr: shown("stderr"),
             stdout_tail: shown("stdout.tail"),
             stderr_tail: shown("stderr.tail"),
-            truncated: last && doc.truncated,
+            truncated: attempt.is_some_and(|a| a.truncated),
         })
     }
 

@@ -16,7 +16,7 @@ use tsup_core::ids::{ActorPath, JobId};
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{Filter, JobRow, NewJob, Write, Wrote};
+use tsup_core::tes::kept::{Filter, JobRow, Listed, NewJob, Write, Wrote};
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
@@ -90,8 +90,8 @@ impl JobStore for Slow {
         now(inside.jobs.iter().find(|job| job.id == id).cloned().map(row))
     }
 
-    fn jobs(&self, _: Filter) -> Answer<Vec<JobRow>> {
-        now(Vec::new())
+    fn jobs(&self, _: Filter) -> Answer<Listed> {
+        now(Listed::default())
     }
 
     fn inputs(&self, _: JobId) -> Answer<Option<String>> {

@@ -90,7 +90,7 @@ async fn calls_take_effect_in_their_order_and_are_read_beside_the_writer() {
     assert_eq!((loaded.last_seq, loaded.live.len(), loaded.counts[&JobState::Cancelled]), (1, 0, 1));
     assert_eq!(store.job(id).await.unwrap().unwrap().attempts.len(), 1);
     assert_eq!(store.find("00000000ab", 1).await.unwrap(), [id]);
-    assert_eq!(store.jobs(Filter { limit: 5, ..Filter::default() }).await.unwrap().len(), 1);
+    assert_eq!(store.jobs(Filter { limit: 5, ..Filter::default() }).await.unwrap().rows.len(), 1);
     assert_eq!(store.inputs(id).await.unwrap().as_deref(), Some("{}"));
     assert_eq!(store.forgettable(Wall::from_unix_ms(9), 9, 9).await.unwrap(), [id]);
     tree.stop();

@@ -75,6 +75,9 @@ pub(super) enum Ask {
     Dead {
         #[command(subcommand)]
         what: Option<Dead>,
+        /// At most so many, the youngest; all that fit by default
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
         #[command(flatten)]
         json: Json,
     },
@@ -139,18 +142,20 @@ pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
         Ask::Output { job, follow: false, stderr, attempt, json } => {
             jobs::output::run(cx, &mut client()?, job, stderr, attempt, json.json)
         }
-        Ask::Dead { what: None, json } => {
-            let verb = Verb::Jobs { states: vec![JobState::Dead], script: None, limit: None };
+        Ask::Dead { what: None, limit, json } => {
+            // Who means to see to all of them must not see some.
+            let limit = limit.or(u32::try_from(tsup_core::limits::JOBS_LISTED_MAX).ok());
+            let verb = Verb::Jobs { states: vec![JobState::Dead], script: None, limit };
             jobs::list(cx, &mut client()?, verb, "no dead jobs", json.json)
         }
-        Ask::Dead { what: Some(_), json: Json { json: true } } => {
+        Ask::Dead { what: Some(_), json: Json { json: true }, .. } => {
             let what = "--json stands behind the id: `tsup ctl dead requeue ID --json`";
             Err(UserError::new(Exit::Usage, what).into())
         }
-        Ask::Dead { what: Some(Dead::Requeue(one)), json: _ } => {
+        Ask::Dead { what: Some(Dead::Requeue(one)), .. } => {
             change(Verb::Retry { job: one.job }, "is", one.json)
         }
-        Ask::Dead { what: Some(Dead::Drop(one)), json: _ } => {
+        Ask::Dead { what: Some(Dead::Drop(one)), .. } => {
             change(Verb::DropDead { job: one.job }, "is forgotten; it was", one.json)
         }
         Ask::Drain { end: true, json, .. } => crate::ctl::done(cx, client()?.ask(Verb::EndDrain)?, json.json),

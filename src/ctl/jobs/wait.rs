@@ -24,7 +24,7 @@ const LOOKED_EVERY: Duration = Duration::from_millis(100);
 pub fn run(cx: &Cx, ids: &[String], at_most: Option<Duration>, json: bool) -> Outcome {
     let ended = until_ended(cx, ids, Vigil::new(cx, ids.to_vec(), at_most)?)?;
     if json {
-        cx.out.json(&JobsDoc { version: VERSION, jobs: ended.clone() })?;
+        cx.out.json(&JobsDoc { version: VERSION, jobs: ended.clone(), more: false })?;
     } else {
         cx.out.print(&jobs::list(&ended, now(), cx.out.look))?;
     }

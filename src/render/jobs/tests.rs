@@ -47,6 +47,8 @@ pub(crate) fn job() -> JobDoc {
         signal: None,
         inputs: JsonText(r#"{"file":"a.md","pages":[1,2]}"#.into()),
         outputs: None,
+        inputs_bytes: 2,
+        outputs_bytes: 0,
         error: None,
         resources: None,
         enforced: None,
@@ -91,6 +93,9 @@ pub(crate) fn failed(category: Category) -> JobDoc {
         signal: None,
         error: Some(error.clone()),
         resources: Some(resources.clone()),
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        truncated: false,
         left_behind: attempt,
     };
     JobDoc {

@@ -148,6 +148,14 @@ pub const RETENTION_BATCH: usize = 500;
 pub const JOBS_LISTED: usize = 50;
 /// Jobs that a list shows at most.
 pub const JOBS_LISTED_MAX: usize = 10_000;
+/// Bytes of jobs in one list: half a frame. Those behind are left out, and that is said.
+pub const LISTED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a job's inputs, and of its outputs, that a list shows; larger ones are on the job's own page.
+pub const LISTED_VALUES_BYTES: usize = 4 * 1024;
+/// Jobs that one request may wait for: what is told of each takes some 400 bytes of the answer.
+pub const WAITED_FOR_MAX: usize = 10_000;
+/// Lists of jobs that are made or sent at once, all clients together: 64 MiB at worst. Others wait their turn.
+pub const LISTS_AT_ONCE: usize = 8;
 /// Jobs that may wait for a whole id of which somebody gave the beginning.
 pub const JOB_PREFIX_MATCHES: usize = 5;
 /// Between two looks at a registry's files where changes cannot be watched.

@@ -12,6 +12,7 @@ use super::failure::{Failure, RetryInfo};
 use super::job::{Edge, JobState, Priority};
 use crate::clock::Wall;
 use crate::ids::{AgentId, JobId};
+use crate::limits;
 
 /// A job as it was submitted. Nothing of it changes but [`held`](Self::held).
 #[derive(Debug, Clone, PartialEq)]
@@ -223,6 +224,8 @@ pub struct JobRow {
     pub failure: Option<Failure>,
     /// What it gave: a JSON object.
     pub outputs: Option<String>,
+    /// Bytes of its inputs and of its outputs. In a list, large ones are left out: the text is empty then.
+    pub bytes: (u64, u64),
     /// Its attempts, the first one first. Empty where they were not asked for, but for the last one.
     pub attempts: Vec<AttemptRow>,
 }
@@ -231,6 +234,7 @@ impl JobRow {
     /// What is kept of a job that has just come in.
     pub fn new(job: NewJob) -> Self {
         JobRow {
+            bytes: (job.inputs.len() as u64, 0),
             job,
             state: JobState::Queued,
             finished_at: None,
@@ -239,6 +243,30 @@ impl JobRow {
             outputs: None,
             attempts: Vec::new(),
         }
+    }
+}
+
+/// Jobs of a list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listed {
+    /// The youngest first, as many as were asked for and as fit.
+    pub rows: Vec<JobRow>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl JobRow {
+    /// As it stands in a list: without large values, and with its last attempt only.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        if self.job.inputs.len() > limits::LISTED_VALUES_BYTES {
+            self.job.inputs = String::new();
+        }
+        if let Some(outputs) = self.outputs.as_mut().filter(|o| o.len() > limits::LISTED_VALUES_BYTES) {
+            *outputs = String::new();
+        }
+        self.attempts.drain(..self.attempts.len().saturating_sub(1));
+        self
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Now {
 
 /// The document of a job; `now` is `None` for one that has ended.
 pub fn doc(row: JobRow, now: Option<Now>) -> JobDoc {
-    let JobRow { job, state, finished_at, again_at, failure, outputs, attempts } = row;
+    let JobRow { job, state, finished_at, again_at, failure, outputs, bytes, attempts } = row;
     let last = attempts.last();
     let record = last.and_then(|a| a.record.as_ref());
     let ended_by = |a: &AttemptRow| a.failure.clone().map(|f| ErrorDoc::of(f, a.retry.clone()));
@@ -62,6 +62,8 @@ pub fn doc(row: JobRow, now: Option<Now>) -> JobDoc {
         exit_code,
         signal,
         inputs: JsonText(job.inputs),
+        inputs_bytes: bytes.0,
+        outputs_bytes: bytes.1,
         outputs: outputs.map(JsonText),
         error: if state == JobState::Succeeded { None } else { error },
         resources: record.map(usage),
@@ -83,6 +85,9 @@ fn attempt(row: &AttemptRow) -> AttemptDoc {
         signal,
         error: row.failure.clone().map(|f| ErrorDoc::of(f, row.retry.clone())),
         resources: row.record.as_ref().map(usage),
+        stdout_bytes: row.record.as_ref().map_or(0, |r| r.stdout_bytes),
+        stderr_bytes: row.record.as_ref().map_or(0, |r| r.stderr_bytes),
+        truncated: row.record.as_ref().is_some_and(|r| r.truncated),
         left_behind: row.record.as_ref().map_or(0, |r| r.left_behind),
     }
 }

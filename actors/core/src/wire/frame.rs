@@ -64,6 +64,12 @@ pub enum FrameError {
         /// The limit.
         max: u32,
     },
+    /// What is to be sent is over the limit. How much it would have been is not looked at.
+    #[error("more than {max} bytes do not fit into a frame")]
+    TooLarge {
+        /// The limit.
+        max: u32,
+    },
     /// The checksum does not fit.
     #[error("frame checksum does not match")]
     Checksum,
@@ -106,15 +112,64 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<{ FRAME_BYTES_MAX as usize }>()
 }
 
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes that a value takes in a frame.
+pub fn size<T: Serialize>(value: &T) -> usize {
+    let mut counter = Counter(0);
+    match bincode::serde::encode_into_std_write(value, &mut counter, config()) {
+        Ok(_) => counter.0,
+        Err(_) => usize::MAX,
+    }
+}
+
+/// Bytes of a frame that is being written, which stops at the limit instead of taking all the memory there is.
+struct Bounded {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > HEADER_BYTES + FRAME_BYTES_MAX as usize {
+            self.is_full = true;
+            return Err(std::io::Error::other("over the limit of a frame"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A whole frame around `value`. An error means that the value is over [`FRAME_BYTES_MAX`].
 pub fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, FrameError> {
-    let mut out = vec![0; HEADER_BYTES];
-    bincode::serde::encode_into_std_write(value, &mut out, config())
-        .map_err(|e| FrameError::Payload(e.to_string()))?;
+    let mut out = Bounded { bytes: vec![0; HEADER_BYTES], is_full: false };
+    let encoded = bincode::serde::encode_into_std_write(value, &mut out, config());
+    let is_full = out.is_full;
+    encoded.map_err(|e| {
+        if is_full {
+            FrameError::TooLarge { max: FRAME_BYTES_MAX }
+        } else {
+            FrameError::Payload(e.to_string())
+        }
+    })?;
+    let mut out = out.bytes;
     let len = u32::try_from(out.len() - HEADER_BYTES).unwrap_or(u32::MAX);
-    if len > FRAME_BYTES_MAX {
-        return Err(FrameError::TooLong { len, max: FRAME_BYTES_MAX });
-    }
     let crc = crc32fast::hash(&out[HEADER_BYTES..]);
     out[..2].copy_from_slice(&MAGIC);
     out[2] = VERSION;

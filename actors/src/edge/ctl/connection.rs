@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tsup_core::error::{Exit, UserError};
@@ -67,6 +67,7 @@ async fn one_short(
     };
     asked.store(true, Ordering::Release);
     let changes = request.verb.changes();
+    let _turn = if matches!(request.verb, Verb::Jobs { .. }) { rooms.list().await } else { None };
     let body = if matches!(request.verb, Verb::Watch { .. }) || request.verb.waits() {
         let what = "the control socket has too many connections for one that waits or streams";
         let error = UserError::new(Exit::Refused, what);
@@ -114,13 +115,7 @@ impl Drop for AbortOnDrop {
 /// Serves a connection to its end. What changes something goes on when the client is gone or talks nonsense: it
 /// has begun, and its outcome belongs into the audit log. The connection keeps its place as long, so that its bound
 /// is theirs too. What only waits or looks ends with its client.
-async fn general(
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
-    peer: Peer,
-    desk: Desk,
-    rooms: &Arc<Rooms>,
-) {
+async fn general(reader: OwnedReadHalf, writer: OwnedWriteHalf, peer: Peer, desk: Desk, rooms: &Arc<Rooms>) {
     let mut working = JoinSet::new();
     let (present, _) = watch::channel(());
     converse(reader, writer, peer, &desk, rooms, &mut working, &present).await;
@@ -128,18 +123,22 @@ async fn general(
     while working.join_next().await.is_some() {}
 }
 
+/// An answer's bytes, with the turn that a list has until it is sent.
+type Answer = (Vec<u8>, Option<OwnedSemaphorePermit>);
+
 /// Answers a request, and forgets it when its client leaves before that, unless it changes something. A drain
 /// has begun when it was asked for: only the waiting for its end goes.
 async fn work(
     request: Request,
     peer: Peer,
     desk: Desk,
-    answers: mpsc::Sender<Vec<u8>>,
+    answers: mpsc::Sender<Answer>,
     mut present: watch::Receiver<()>,
     rooms: Arc<Rooms>,
 ) {
     let Request { id, verb } = request;
     let place = verb.waits().then(|| rooms.wait()).transpose();
+    let turn = if matches!(verb, Verb::Jobs { .. }) { rooms.list().await } else { None };
     let stays = verb.changes() && !verb.waits();
     let body = match place {
         Err(e) => Body::Error(e),
@@ -149,7 +148,7 @@ async fn work(
             _ = present.changed(), if !stays => return,
         },
     };
-    let _ = answers.send(response(id, body)).await;
+    let _ = answers.send((response(id, body), turn)).await;
 }
 
 async fn converse(
@@ -161,7 +160,7 @@ async fn converse(
     working: &mut JoinSet<()>,
     present: &watch::Sender<()>,
 ) {
-    let (answers, mut outbox) = mpsc::channel::<Vec<u8>>(REQUESTS_PER_CONNECTION_MAX);
+    let (answers, mut outbox) = mpsc::channel::<Answer>(REQUESTS_PER_CONNECTION_MAX);
     let (mut requests, reading) = reading(reader, Arc::clone(rooms));
     loop {
         let is_full = working.len() >= REQUESTS_PER_CONNECTION_MAX;
@@ -170,7 +169,7 @@ async fn converse(
             Some(_) = working.join_next() => continue,
             // While nothing more is read from it, its end does not show otherwise.
             () = left(&writer), if is_full => return,
-            Some(bytes) = outbox.recv() => {
+            Some((bytes, _turn)) = outbox.recv() => {
                 if write(&mut writer, &bytes).await.is_err() {
                     return;
                 }
@@ -180,7 +179,7 @@ async fn converse(
         match request {
             Some(Ok(Request { id, verb: Verb::Watch { kinds } })) if working.is_empty() => {
                 // Answers that are ready, and were not written yet, come before the stream.
-                while let Ok(bytes) = outbox.try_recv() {
+                while let Ok((bytes, _turn)) = outbox.try_recv() {
                     if write(&mut writer, &bytes).await.is_err() {
                         return;
                     }
@@ -204,11 +203,11 @@ async fn converse(
     // The client has said all it wants; what it asked is still answered, as long as it is there to read it.
     drop(answers);
     loop {
-        let bytes = tokio::select! {
-            bytes = outbox.recv() => bytes,
+        let answer = tokio::select! {
+            answer = outbox.recv() => answer,
             () = left(&writer) => return,
         };
-        let Some(bytes) = bytes else { return };
+        let Some((bytes, _turn)) = answer else { return };
         if write(&mut writer, &bytes).await.is_err() {
             return;
         }

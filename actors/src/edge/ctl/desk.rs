@@ -16,6 +16,7 @@ use tsup_core::event::Event;
 use tsup_core::limits::AUDIT_TARGET_BYTES_MAX;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc;
+use tsup_core::wire::doc::jobs::Submitted;
 use tsup_core::wire::verb::{Body, Verb};
 
 use crate::bus::{Bus, Subscription};
@@ -115,6 +116,24 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What became of it. What was refused was not done.
+fn outcome(body: &Body) -> String {
+    match body {
+        Body::Error(e) => format!("error {}: {}", e.exit.code(), e.what),
+        Body::Refused(doc) => {
+            // It may quote what was submitted.
+            let why = Untrusted::bounded(doc.error.message.raw(), AUDIT_TARGET_BYTES_MAX);
+            format!("refused: {}: {}", doc.error.category, why.raw())
+        }
+        Body::Job(answer) => format!("done: {}", answer.job.id),
+        Body::Batch(answers) => {
+            let taken = answers.iter().filter(|a| matches!(a, Submitted::Job(_))).count();
+            format!("{taken} taken in, {} refused", answers.len() - taken)
+        }
+        _ => "done".to_owned(),
+    }
+}
+
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let outcome = std::mem::take(&mut self.outcome);
@@ -137,10 +156,7 @@ impl Desk {
         let mut line = verb.changes().then(|| Line::new(&self.parts.audit, &verb, peer));
         let body = self.dispatch(verb).await;
         if let Some(line) = &mut line {
-            line.outcome = match &body {
-                Body::Error(e) => format!("error {}: {}", e.exit.code(), e.what),
-                _ => "done".to_owned(),
-            };
+            line.outcome = outcome(&body);
         }
         body
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tsup_core::error::{Exit, UserError};
-use tsup_core::limits::{REQUESTS_KIB_MAX, STREAMS_MAX, WAITS_MAX};
+use tsup_core::limits::{LISTS_AT_ONCE, REQUESTS_KIB_MAX, STREAMS_MAX, WAITS_MAX};
 
 /// Places, by what they are for. Who waits, or reads a stream, takes none of those for short questions.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(super) struct Rooms {
     waits: Arc<Semaphore>,
     streams: Semaphore,
     requests_kib: Semaphore,
+    lists: Arc<Semaphore>,
 }
 
 impl Rooms {
@@ -20,6 +21,7 @@ impl Rooms {
             waits: Arc::new(Semaphore::new(WAITS_MAX)),
             streams: Semaphore::new(STREAMS_MAX),
             requests_kib: Semaphore::new(REQUESTS_KIB_MAX as usize),
+            lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
         }
     }
 
@@ -37,6 +39,11 @@ impl Rooms {
             UserError::new(Exit::Refused, "the control socket has too many streams")
                 .hint("close another `tsup ctl watch`, or try again")
         })
+    }
+
+    /// A turn for a list, from its making until it is sent.
+    pub(super) async fn list(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lists).acquire_owned().await.ok()
     }
 
     /// Room for the bytes of a request, which is there until it is read.

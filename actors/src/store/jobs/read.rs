@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tsup_core::clock::Wall;
 use tsup_core::ids::JobId;
+use tsup_core::limits;
 use tsup_core::tes::job::{Edge, JobState, Priority};
-use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Live, NewJob};
+use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob};
+use tsup_core::tes::show;
+use tsup_core::wire::frame;
 
 use super::LoadedJobs;
 
@@ -31,6 +35,18 @@ pub(in super::super) fn id_of(text: &str) -> rusqlite::Result<JobId> {
 const JOB: &str = "seq, id, script, priority, session, agent, specialist, user, correlation_id, key, print, \
                    job_group, slots, max_attempts, timeout_ms, submitted_ms, not_before_ms, start_by_ms, held, inputs, \
                    state, attempt, again_ms, finished_ms, failure, outputs";
+
+/// [`JOB`] as it stands in a list: large inputs and outputs are not even read. An empty text stands for them.
+static LISTED: LazyLock<String> = LazyLock::new(|| {
+    let short = |column: &str| {
+        let most = limits::LISTED_VALUES_BYTES;
+        format!("CASE WHEN octet_length({column}) > {most} THEN '' ELSE {column} END")
+    };
+    JOB.replace(" inputs,", &format!(" {},", short("inputs")))
+        .replace(" outputs", &format!(" {}", short("outputs")))
+});
+/// Behind the columns of a job: the bytes of its inputs and of its outputs.
+const BYTES: &str = "octet_length(inputs), coalesce(octet_length(outputs), 0)";
 
 fn wall(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Wall>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Wall::from_unix_ms))
@@ -162,7 +178,7 @@ fn limit_of(limit: usize) -> i64 {
 
 /// Everything about one job.
 pub(in super::super) fn job(c: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
-    let mut statement = c.prepare_cached(&format!("SELECT {JOB} FROM jobs WHERE id = ?1"))?;
+    let mut statement = c.prepare_cached(&format!("SELECT {JOB}, {BYTES} FROM jobs WHERE id = ?1"))?;
     let mut rows = statement.query([id.to_string()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     job_row(c, row, false).map(Some)
@@ -194,6 +210,7 @@ fn job_row(c: &Connection, row: &Row<'_>, last_only: bool) -> rusqlite::Result<J
         again_at: wall(row, 22)?,
         failure: json(row, 24)?,
         outputs: row.get(25)?,
+        bytes: (row.get::<_, i64>(26)?.cast_unsigned(), row.get::<_, i64>(27)?.cast_unsigned()),
         attempts,
     })
 }
@@ -217,22 +234,31 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
 
 /// Jobs by state and script, the youngest first. Each part of the question has an index in the order of the
 /// numbers, so that no more rows are read than are asked for; jobs that live are few, and are filtered.
-pub(in super::super) fn jobs(c: &Connection, filter: &Filter) -> rusqlite::Result<Vec<JobRow>> {
+pub(in super::super) fn jobs(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> {
     let wanted = |state: JobState| filter.states.is_empty() || filter.states.contains(&state);
-    let limit = limit_of(filter.limit);
-    let mut found = Vec::new();
+    // One more tells whether there are more.
+    let limit = limit_of(filter.limit.saturating_add(1));
+    let (mut found, mut cut) = (Vec::new(), 0);
     let mut take = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
-        let sql = format!("SELECT {JOB} FROM jobs {sql} ORDER BY seq DESC LIMIT ?1");
+        let sql = format!("SELECT {}, {BYTES} FROM jobs {sql} ORDER BY seq DESC LIMIT ?1", *LISTED);
         let mut statement = c.prepare_cached(&sql)?;
         let mut rows = statement.query(values)?;
+        let mut bytes = 0;
         while let Some(row) = rows.next()? {
-            found.push(job_row(c, row, true)?);
+            let row = job_row(c, row, true)?;
+            bytes += frame::size(&show::doc(row.clone(), None));
+            if bytes > limits::LISTED_BYTES_MAX {
+                // Older ones would stand behind a gap.
+                cut = cut.max(row.job.seq);
+                break;
+            }
+            found.push(row);
         }
         Ok(())
     };
     if filter.states.is_empty() && filter.script.is_none() {
         take("", &[&limit])?;
-        return Ok(found);
+        return Ok(listed(found, cut, filter.limit));
     }
     for state in [JobState::Queued, JobState::Running].into_iter().filter(|s| wanted(*s)) {
         let sql =
@@ -251,9 +277,16 @@ pub(in super::super) fn jobs(c: &Connection, filter: &Filter) -> rusqlite::Resul
             }
         }
     }
-    found.sort_by_key(|row| std::cmp::Reverse(row.job.seq));
-    found.truncate(filter.limit);
-    Ok(found)
+    Ok(listed(found, cut, filter.limit))
+}
+
+/// The youngest of what was found, without a gap: one at `cut` did not fit.
+fn listed(mut rows: Vec<JobRow>, cut: u64, limit: usize) -> Listed {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.job.seq));
+    rows.retain(|row| row.job.seq > cut);
+    let more = cut > 0 || rows.len() > limit;
+    rows.truncate(limit);
+    Listed { rows, more }
 }
 
 /// Finished jobs that may go, those that ended first.

@@ -322,7 +322,7 @@ fn jobs_are_found_by_id_state_and_script() {
     let c = db.connection();
     let jobs = |states: &[JobState], script: Option<&str>, limit| {
         let filter = Filter { states: states.to_vec(), script: script.map(Into::into), limit };
-        read::jobs(c, &filter).unwrap()
+        read::jobs(c, &filter).unwrap().rows
     };
     let seqs = |states: &[JobState], script, limit| {
         jobs(states, script, limit).iter().map(|row| row.job.seq).collect::<Vec<_>>()

@@ -102,6 +102,7 @@ impl Model {
                     job.row.state = JobState::Queued;
                     job.row.again_at = Some(*at);
                     (job.row.finished_at, job.row.failure, job.row.outputs) = (None, None, None);
+                    job.row.bytes.1 = 0;
                 })
             }
             _ => unreachable!(),
@@ -136,6 +137,7 @@ impl Model {
         attempt.failure.clone_from(&end.failure);
         attempt.retry.clone_from(&end.retry);
         job.row.outputs.clone_from(&end.outputs);
+        job.row.bytes.1 = end.outputs.as_ref().map_or(0, |o| o.len() as u64);
         job.row.state = JobState::Queued;
         match end.next {
             NextState::Final(state) => self.finish(end.job, state, end.at),
@@ -259,7 +261,7 @@ fn same(db: &mut Db, model: &Model) {
     for states in [vec![], vec![JobState::Queued, JobState::Dead], vec![JobState::Succeeded]] {
         for script in [None, Some("lint".to_owned())] {
             let filter = Filter { states: states.clone(), script, limit: 3 };
-            assert_eq!(read::jobs(c, &filter).unwrap(), model.listed(&filter), "{filter:?}");
+            assert_eq!(read::jobs(c, &filter).unwrap().rows, model.listed(&filter), "{filter:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn read_all(path: &Path) -> Result<usize, StoreError> {
     let live = db.load_jobs()?.live.len();
     let c = db.connection();
     let sorted = |e| super::super::db::error("", &e);
-    let jobs = read::jobs(c, &Filter { limit: 1_000, ..Filter::default() }).map_err(sorted)?;
+    let jobs = read::jobs(c, &Filter { limit: 1_000, ..Filter::default() }).map_err(sorted)?.rows;
     read::forgettable(c, Wall::from_unix_ms(9), 1, 1_000).map_err(sorted)?;
     for row in &jobs {
         read::job(c, row.job.id).map_err(sorted)?;

@@ -114,7 +114,7 @@ async fn end_of(tes: &Tes, job: JobId) -> JobState {
     loop {
         match tes.wait(&[job.to_string()], None).await {
             Ok(docs) => {
-                if let Some(doc) = docs.first().filter(|doc| doc.state.is_final()) {
+                if let Some(doc) = docs.jobs.first().filter(|doc| doc.state.is_final()) {
                     return doc.state;
                 }
             }
@@ -135,7 +135,7 @@ async fn runs(tes: &Tes, script: &str) -> Result<Vec<JobDoc>, UserError> {
     for states in [live, ended] {
         let script = Some(id.clone().unwrap_or_else(|| script.to_owned()));
         docs.extend(
-            tes.jobs(Listing { states, script, limit: Some(limits::SCHEDULE_JOBS_LOOKED_AT) }).await?,
+            tes.jobs(Listing { states, script, limit: Some(limits::SCHEDULE_JOBS_LOOKED_AT) }).await?.jobs,
         );
     }
     Ok(docs)

@@ -11,7 +11,8 @@ use crate::tes::failure::{Category, RetryInfo};
 use crate::tes::job::{JobState, Priority};
 use crate::untrusted::Untrusted;
 
-/// JSON that a job was given or gave: people read it as it is, the compact form carries its text.
+/// JSON that a job was given or gave: people read it as it is, the compact form carries its text. One that is
+/// empty was left out of a list, and reads as `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
 pub struct JsonText(pub String);
@@ -20,6 +21,9 @@ impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if !s.is_human_readable() {
             return s.serialize_str(&self.0);
+        }
+        if self.0.is_empty() {
+            return s.serialize_none();
         }
         match serde_json::from_str::<serde_json::Value>(&self.0) {
             Ok(value) => value.serialize(s),
@@ -45,6 +49,8 @@ pub struct JobsDoc {
     pub version: u32,
     /// The youngest first; `wait` keeps the order of the question.
     pub jobs: Vec<JobDoc>,
+    /// Whether there are more than these.
+    pub more: bool,
 }
 
 /// One job.
@@ -98,6 +104,10 @@ pub struct JobDoc {
     pub inputs: JsonText,
     /// What it gave.
     pub outputs: Option<JsonText>,
+    /// Bytes of its inputs; where they are more than 4 KiB, a list leaves them out.
+    pub inputs_bytes: u64,
+    /// The same of its outputs.
+    pub outputs_bytes: u64,
     /// Why it did not succeed, or its last attempt did not.
     pub error: Option<ErrorDoc>,
     /// What its last attempt used.
@@ -174,6 +184,12 @@ pub struct AttemptDoc {
     pub error: Option<ErrorDoc>,
     /// What it used.
     pub resources: Option<ResourcesDoc>,
+    /// Bytes that it printed.
+    pub stdout_bytes: u64,
+    /// The same on stderr.
+    pub stderr_bytes: u64,
+    /// Whether not all of that was kept.
+    pub truncated: bool,
     /// Processes that it left behind, which were ended.
     pub left_behind: u32,
 }
@@ -289,6 +305,25 @@ pub struct OutputDoc {
     pub stderr_tail: String,
     /// Whether not all was kept.
     pub truncated: bool,
+}
+
+impl JobDoc {
+    /// Without anything that may be large: a few hundred bytes.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.inputs = JsonText::default();
+        self.outputs = self.outputs.map(|_| JsonText::default());
+        self.error = self.error.map(|e| ErrorDoc {
+            context: BTreeMap::new(),
+            suggestions: Vec::new(),
+            stack_trace: None,
+            message: Untrusted::bounded(e.message.raw(), 200),
+            ..e
+        });
+        self.attempts = Vec::new();
+        self.after = Vec::new();
+        self
+    }
 }
 
 impl ErrorDoc {

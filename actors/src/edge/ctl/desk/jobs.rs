@@ -7,7 +7,7 @@ use tsup_core::fleet::hook::Caller;
 use tsup_core::tes::failure::Failure;
 use tsup_core::tes::job::JobState;
 use tsup_core::wire::doc::VERSION;
-use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, JobsDoc, RefusedDoc, Submitted};
+use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, RefusedDoc, Submitted};
 use tsup_core::wire::verb::{Body, Submit};
 
 use super::Desk;
@@ -64,7 +64,7 @@ impl Desk {
         script: Option<String>,
         limit: Option<u32>,
     ) -> Result<Body, UserError> {
-        self.parts.tes.jobs(Listing { states, script, limit }).await.map(listed)
+        self.parts.tes.jobs(Listing { states, script, limit }).await.map(Body::Jobs)
     }
 
     pub(super) async fn job(&self, job: &str) -> Result<Body, UserError> {
@@ -72,7 +72,7 @@ impl Desk {
     }
 
     pub(super) async fn wait(&self, jobs: Vec<String>, for_ms: Option<u64>) -> Result<Body, UserError> {
-        self.parts.tes.wait(&jobs, for_ms.map(Duration::from_millis)).await.map(listed)
+        self.parts.tes.wait(&jobs, for_ms.map(Duration::from_millis)).await.map(Body::Jobs)
     }
 
     pub(super) async fn cancel(&self, job: &str) -> Result<Body, UserError> {
@@ -114,10 +114,6 @@ impl Desk {
 
 fn answer(job: JobDoc) -> Body {
     Body::Job(Box::new(JobAnswer { version: VERSION, job }))
-}
-
-fn listed(jobs: Vec<JobDoc>) -> Body {
-    Body::Jobs(JobsDoc { version: VERSION, jobs })
 }
 
 /// What does not fit is told as it is on a job that failed.
