@@ -43,6 +43,11 @@ impl FolderWatch {
         self.0.add(folder, Wanted::Fates)
     }
 
+    /// Tells of a folder only that it is gone or was moved away.
+    pub fn add_place(&self, folder: &Path) -> io::Result<FolderId> {
+        self.0.add(folder, Wanted::Place)
+    }
+
     /// Ends a watch; nothing happens when it has ended.
     pub fn remove(&self, folder: FolderId) {
         self.0.remove(folder);

@@ -16,6 +16,8 @@ pub enum Wanted {
     Entries,
     /// Whatever becomes of a folder's files, or of the folder: they may also go, or change their rights.
     Fates,
+    /// Only that the folder is gone, or was moved away.
+    Place,
 }
 
 /// What was told.
@@ -93,6 +95,7 @@ mod imp {
                         | WatchFlags::MOVE_SELF
                         | WatchFlags::ONLYDIR
                 }
+                Wanted::Place => WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR,
             };
             Ok(WatchId(inotify::add_watch(&self.fd, path, flags)?))
         }

@@ -79,6 +79,11 @@ impl Registry {
         self.watched.clone_from(wanted);
         self.unwatch();
         let watch = FolderWatch::new().and_then(|watch| {
+            // Before the folders themselves: of two watches on one folder the later one counts. One that may not be read can
+            // be moved away unseen.
+            for above in wanted.folders.iter().flat_map(|folder| folder.ancestors().skip(1)) {
+                let _ = watch.add_place(above);
+            }
             wanted.folders.iter().try_for_each(|folder| watch.add_fates(folder).map(|_| ())).map(|()| watch)
         });
         match watch {
@@ -102,11 +107,15 @@ impl Registry {
 
     /// Takes in what was read, and says when it is to be looked at again whatever is seen.
     fn take_in(&mut self, shelf: Shelf, cx: &mut Cx<Self>) {
+        let was_watched = self.watching.is_some() && self.watched == shelf.watched;
         let is_watched = self.watch(&shelf.watched, cx);
         if shelf.is_partial {
             self.timer = Some(cx.after(limits::REGISTRY_AGAIN, Lane::Control, Msg::Read));
         } else if !is_watched || shelf.watched.is_blind {
             self.timer = Some(cx.after(limits::REGISTRY_LOOK, Lane::Control, Msg::Read));
+        } else if !was_watched {
+            // What changed between the reading and the watch was seen by nobody.
+            self.timer = Some(cx.after(limits::REGISTRY_SETTLE, Lane::Control, Msg::Read));
         }
         self.shared.shelf.send_if_modified(|now| {
             if now.as_deref() == Some(&shelf) {

@@ -122,7 +122,8 @@ impl Watched {
             self.folders.push(folder.to_owned());
         }
         self.names.extend(path.file_name().map(ToOwned::to_owned));
-        self.is_blind |= path.is_symlink() || folder.is_symlink();
+        let is_linked = folder.canonicalize().is_ok_and(|real| real != folder);
+        self.is_blind |= path.is_symlink() || is_linked;
     }
 }
 
