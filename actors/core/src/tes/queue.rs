@@ -11,7 +11,9 @@
 //!
 //! A head that needs more slots than are free lets smaller ones pass, until it has waited for one step; then
 //! slots are kept for it. What follows for waiting: once a job has waited for four steps, nothing of its
-//! session that came later starts before it, and other sessions only take turns with it.
+//! session that came later starts before it, and other sessions only take turns with it. A session is behind the
+//! others by at most [`limits::SHARE_LAG`] of all slots, so before each job of its own that comes first and before the
+//! job itself, another session has at most that and two jobs.
 //!
 //! - `queue/lane.rs`: lanes, shares, counts
 //! - `queue/place.rs`: where a job stands while it does not run: held, blocked, delayed, queued
@@ -208,6 +210,11 @@ struct Entry {
     stopping: bool,
 }
 
+/// By how many slot-milliseconds a session may be behind the others.
+fn owed_most(caps: &Caps) -> i64 {
+    i64::try_from(limits::SHARE_LAG.as_millis()).unwrap_or(i64::MAX).saturating_mul(caps.slots.max(1).into())
+}
+
 /// The jobs that wait and run.
 #[derive(Debug)]
 pub struct Queue {
@@ -308,7 +315,7 @@ impl Queue {
         let entry = self.jobs.get_mut(&job).expect("a chosen job is in the queue");
         self.lanes.take(entry.lane, (entry.ready, entry.ticket.seq));
         self.usage.not_queued(entry.lane.session);
-        entry.charged = self.usage.start(entry.lane);
+        entry.charged = self.usage.start(entry.lane, owed_most(&self.caps));
         entry.state = JobState::Running;
         if let Some(by) = entry.ticket.start_by {
             self.due.remove(&(by, job));
@@ -319,7 +326,7 @@ impl Queue {
         let id = ticket.id;
         let lane = self.lanes.enter(&ticket);
         self.bytes += u64::from(ticket.bytes);
-        let charged = self.usage.start(lane);
+        let charged = self.usage.start(lane, owed_most(&self.caps));
         let entry = Entry {
             ticket,
             state: JobState::Running,
@@ -336,7 +343,7 @@ impl Queue {
 
     fn ended(&mut self, job: JobId, took: Duration, next: After, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
-        self.usage.end(entry.lane, took, entry.charged);
+        self.usage.end(entry.lane, took, entry.charged, owed_most(&self.caps));
         match next {
             // Whoever cancels wins over a further attempt.
             After::Again(_) if entry.stopping => self.finish(job, Why::Cancelled.state(), now, effects),

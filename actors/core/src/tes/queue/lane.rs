@@ -49,18 +49,17 @@ impl Names {
         number
     }
 
-    /// Whether nobody bears it any more.
-    fn leave(&mut self, number: NameId) -> bool {
+    /// The name, if nobody bears it any more.
+    fn leave(&mut self, number: NameId) -> Option<Arc<str>> {
         let bearers = &mut self.bearers[number as usize];
         *bearers -= 1;
         if *bearers > 0 {
-            return false;
+            return None;
         }
-        if let Some(name) = self.by_number[number as usize].take() {
-            self.numbers.remove(&name);
-        }
+        let name = self.by_number[number as usize].take()?;
+        self.numbers.remove(&name);
         self.free.push(number);
-        true
+        Some(name)
     }
 }
 
@@ -92,9 +91,9 @@ impl Lanes {
     }
 
     /// The job of a lane goes; answers the names that nobody bears any more.
-    pub(super) fn leave(&mut self, lane: Lane) -> Vec<NameId> {
+    pub(super) fn leave(&mut self, lane: Lane) -> Vec<(NameId, Arc<str>)> {
         let names = [Some(lane.session), Some(lane.script), lane.specialist, lane.group];
-        names.into_iter().flatten().filter(|n| self.names.leave(*n)).collect()
+        names.into_iter().flatten().filter_map(|n| Some((n, self.names.leave(n)?))).collect()
     }
 
     /// How many numbers were ever given, for the test that they are given again.
@@ -203,6 +202,8 @@ pub(super) struct Usage {
     /// The share of whoever started last: a session that comes back begins here, and claims nothing for the
     /// time in which it wanted nothing.
     virtual_time: i64,
+    /// What sessions without jobs had used beyond that, by name: whoever comes back a moment later has used it still.
+    owed: HashMap<Arc<str>, i64>,
 }
 
 #[derive(Debug, Default)]
@@ -244,10 +245,11 @@ impl Usage {
     }
 
     /// A job of a session is queued. One that wanted nothing before claims nothing for that time.
-    pub(super) fn queued(&mut self, session: NameId) {
+    pub(super) fn queued(&mut self, session: NameId, name: &str) {
         let share = self.sessions.entry(session).or_default();
         if share.queued == 0 && share.slots == 0 {
-            share.used = share.used.max(self.virtual_time);
+            let owed = self.owed.remove(name).unwrap_or_default();
+            share.used = share.used.max(self.virtual_time).max(owed);
         }
         share.queued += 1;
     }
@@ -260,16 +262,29 @@ impl Usage {
     }
 
     /// Names whose numbers will be given to others.
-    pub(super) fn forget(&mut self, names: &[NameId]) {
-        for name in names {
-            self.sessions.remove(name);
-            self.specialists.remove(name);
-            self.groups.remove(name);
+    pub(super) fn forget(&mut self, names: Vec<(NameId, Arc<str>)>) {
+        for (number, name) in names {
+            if let Some(gone) = self.sessions.remove(&number).filter(|gone| gone.used > self.virtual_time) {
+                self.owe(name, gone.used);
+            }
+            self.specialists.remove(&number);
+            self.groups.remove(&number);
         }
     }
 
-    /// Counts a start, and answers what its session is charged.
-    pub(super) fn start(&mut self, lane: Lane) -> i64 {
+    /// Remembers what a session without jobs used. Where there are too many, those go whom the others have overtaken; and if
+    /// none has been, it begins anew when it comes back.
+    fn owe(&mut self, name: Arc<str>, used: i64) {
+        if self.owed.len() >= limits::SHARES_OWED_MAX {
+            self.owed.retain(|_, used| *used > self.virtual_time);
+        }
+        if self.owed.len() < limits::SHARES_OWED_MAX {
+            self.owed.insert(name, used);
+        }
+    }
+
+    /// Counts a start, and answers what its session is charged, of which it can owe `most`.
+    pub(super) fn start(&mut self, lane: Lane, most: i64) -> i64 {
         let slots = u32::from(lane.slots);
         self.running += 1;
         self.slots += slots;
@@ -286,12 +301,11 @@ impl Usage {
         let share = self.sessions.entry(lane.session).or_default();
         share.slots += slots;
         self.virtual_time = self.virtual_time.max(share.used);
-        share.used = share.used.saturating_add(charged);
-        charged
+        share.charge(charged, self.virtual_time, most)
     }
 
     /// Counts an end, and corrects the charge.
-    pub(super) fn end(&mut self, lane: Lane, took: Duration, charged: i64) {
+    pub(super) fn end(&mut self, lane: Lane, took: Duration, charged: i64, most: i64) {
         let slots = u32::from(lane.slots);
         self.running -= 1;
         self.slots -= slots;
@@ -310,8 +324,19 @@ impl Usage {
         if let Some(share) = self.sessions.get_mut(&lane.session) {
             share.slots -= slots;
             let used = took.saturating_mul(i64::from(lane.slots));
-            share.used = share.used.saturating_add(used.saturating_sub(charged));
+            share.charge(used.saturating_sub(charged), self.virtual_time, most);
         }
+    }
+}
+
+impl Share {
+    /// Charges a session, or gives back what it was charged too much; answers what that came to. Nobody is further behind
+    /// the others than `most`: one long job must not keep a session out for as long as it took.
+    fn charge(&mut self, slot_ms: i64, virtual_time: i64, most: i64) -> i64 {
+        let before = self.used;
+        let limit = virtual_time.saturating_add(most).max(before);
+        self.used = before.saturating_add(slot_ms).min(limit);
+        self.used.saturating_sub(before)
     }
 }
 

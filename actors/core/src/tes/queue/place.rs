@@ -82,7 +82,7 @@ impl Queue {
     fn enter_lane(&mut self, job: JobId, now: Mono) {
         let entry = self.jobs.get_mut(&job).expect("a job that is placed is in the queue");
         entry.ready = entry.ticket.since.take().map_or(now, |since| since.min(now));
-        self.usage.queued(entry.lane.session);
+        self.usage.queued(entry.lane.session, &entry.ticket.session);
         self.lanes.put(entry.lane, (entry.ready, entry.ticket.seq), job);
     }
 
@@ -146,7 +146,7 @@ impl Queue {
         if entry.state == JobState::Queued {
             self.leave_lane(entry.lane, (entry.ready, entry.ticket.seq));
         }
-        self.usage.forget(&self.lanes.leave(entry.lane));
+        self.usage.forget(self.lanes.leave(entry.lane));
         for at in [entry.ticket.start_by, entry.ticket.not_before, Some(Mono::ZERO)].into_iter().flatten() {
             self.due.remove(&(at, job));
         }

@@ -374,3 +374,24 @@ fn names_that_nobody_bears_are_forgotten() {
     }
     assert!(b.queue.lanes.numbers_given() <= 8, "{}", b.queue.lanes.numbers_given());
 }
+
+#[test]
+fn a_session_that_is_gone_for_a_moment_has_used_what_it_used() {
+    let mut b = Bench::new(1);
+    assert_eq!(b.submit(of("long", 1)), [1]);
+    for n in 2..=200 {
+        b.submit(of("short", n));
+    }
+    b.now = b.now + S * 3600;
+    let took = S * 3600;
+    let mut next = b.step(Event::Ended { job: id(1), took, next: After::Final(JobState::Succeeded) });
+    // It comes back while the first job of the other runs, as urgent as what has waited for an hour.
+    b.submit(Ticket { priority: Priority::Critical, ..of("long", 201) });
+    let mut others = 0;
+    while next != [201] {
+        others += 1;
+        b.now = b.now + S;
+        next = b.end(next[0]);
+    }
+    assert!((55..=65).contains(&others), "{others} jobs of a second for one of an hour");
+}

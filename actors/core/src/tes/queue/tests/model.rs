@@ -207,4 +207,51 @@ proptest! {
         let bound = (before + 1) * sessions as usize + 1;
         prop_assert!(starts <= bound, "{starts} starts, {bound} were promised");
     }
+
+    /// The same for jobs of any length: what another session has before a job that waited is bounded by what can be owed, and
+    /// not by how long anybody's jobs took before.
+    #[test]
+    fn waiting_is_bounded_in_time(
+        first in 1..86_400_u32,
+        before in 0..3_usize,
+        sessions in 2..5_u64,
+        lengths in proptest::collection::vec(1..100_u32, 2000),
+    ) {
+        let mut queue = Queue::new(Caps::slots(1));
+        let (mut now, mut seq) = (at(0), 0_u64);
+        let mut submit = |queue: &mut Queue, session: u64, now: Mono| {
+            seq += 1;
+            let ticket = Ticket { priority: Priority::Critical, ..of(&format!("s{session}"), seq) };
+            let starts = queue.step(Event::Submitted(ticket, Vec::new()), now);
+            (id(seq), session, starts)
+        };
+        let (job, session, _) = submit(&mut queue, 0, now);
+        let mut running = (job, session);
+        for _ in 0..before {
+            submit(&mut queue, 0, now);
+        }
+        let (mine, ..) = submit(&mut queue, 0, now);
+        let mut owners: HashMap<JobId, u64> = HashMap::new();
+        let (mut had, mut took) = (vec![Duration::ZERO; sessions as usize], S * first);
+        for length in lengths {
+            for session in 1..sessions {
+                let (job, session, _) = submit(&mut queue, session, now);
+                owners.insert(job, session);
+            }
+            now = now + took;
+            let ended = Event::Ended { job: running.0, took, next: After::Final(JobState::Succeeded) };
+            let started = queue.step(ended, now);
+            let next = started.iter().find_map(|e| match e { Effect::Start(j) => Some(*j), _ => None });
+            running.0 = next.expect("somebody always waits");
+            running.1 = owners.get(&running.0).copied().unwrap_or(0);
+            if running.0 == mine { break }
+            took = S * length;
+            had[running.1 as usize] += took;
+        }
+        prop_assert!(running.0 == mine, "it never started");
+        let bound = (limits::SHARE_LAG + S * 200) * (before as u32 + 1);
+        for had in &had[1..] {
+            prop_assert!(*had <= bound, "{had:?} went before it, {bound:?} were promised");
+        }
+    }
 }
