@@ -10,6 +10,11 @@ pub const MIB: u64 = 1024 * 1024;
 /// After each such time a waiting job counts as one class more urgent. A batch job counts as critical
 /// after four of them, and among critical ones the oldest of its session goes first.
 pub const AGE_STEP: Duration = Duration::from_secs(60);
+/// By how much a session may be behind the others, of all slots together: whoever has had the machine for a day does
+/// not wait for a day.
+pub const SHARE_LAG: Duration = Duration::from_secs(60);
+/// Sessions without jobs of which it is known what they used.
+pub const SHARES_OWED_MAX: usize = 4096;
 /// Jobs that wait or run. Each takes some 200 bytes in memory, its inputs are in the store.
 pub const JOBS_LIVE_MAX: usize = 200_000;
 /// Bytes of inputs of all jobs that wait.
@@ -37,6 +42,8 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 // --- registry -------------------------------------------------------------------------------------
 
+/// Bytes that an input's pattern takes when it is compiled. A registry may have thousands of them.
+pub const INPUT_PATTERN_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a registry's file. The original's nine entries take 20 KiB.
 pub const REGISTRY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Scripts of all registries together.
@@ -80,6 +87,8 @@ pub const FAILURE_WORDS_CHARS: usize = 500;
 pub const ATTEMPT_SLOTS_MAX: u32 = 16_384;
 /// Bytes of an order to a shim server: inputs as arguments and once more as JSON.
 pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Of these, what is left for paths, bounds and the fence.
+pub const ORDER_BYTES_BESIDE: usize = 512 * 1024;
 /// Bytes of an order that is handed to a shim that waits: a socket takes them at once. A larger one gets a shim of its
 /// own, which has it from its birth.
 pub const ORDER_HANDED_BYTES_MAX: usize = 64 * 1024;
@@ -120,6 +129,11 @@ pub const ADOPTED_LOOK: Duration = Duration::from_secs(5);
 /// How often an attempt's actor is tried to be started, [`CLAIM_LOOK_AGAIN`] apart, while another one of its name is
 /// on its way out.
 pub const JOB_ACTOR_TRIES: usize = 500;
+/// Crashes of an attempt's actor, less than [`JOB_ACTOR_CALM`] apart, after which nobody tries any more to read what the
+/// attempt left: it ends as one that cannot be known.
+pub const JOB_ACTOR_CRASHES: u32 = 5;
+/// An actor that went on for so long after a crash has not crashed for what it found.
+pub const JOB_ACTOR_CALM: Duration = Duration::from_secs(60);
 /// Rounds in which processes that a killed shim left behind are looked for and killed.
 pub const STRAY_ROUNDS: usize = 100;
 /// Orders that wait for the shim server; at most one start and one stop for each job that runs.

@@ -73,6 +73,9 @@ fn value_of(arg: &Arg, given: Option<&Given>) -> Result<Option<Value>, String> {
         Some(Given::Word(text)) => Some(arg.kind.from_word(text).map_err(|e| e.to_string())?),
         None => None,
     };
+    if let Some(misfit) = value.as_ref().and_then(|value| arg.bounds.misfit(value)) {
+        return Err(misfit);
+    }
     match value.or_else(|| arg.default.clone()) {
         None if arg.required => Err(format!("missing: expected {}", arg.kind)),
         value => Ok(value),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::retry::RetryPolicy;
-use super::value::Kind;
+use super::value::{Kind, shown};
+use crate::untrusted::Untrusted;
 
 /// A script of a registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,10 +94,56 @@ pub struct Arg {
     pub required: bool,
     /// What it is when it is not given.
     pub default: Option<Value>,
+    /// What bounds it beyond its kind.
+    pub bounds: Bounds,
     /// What it means.
     pub description: String,
     /// How the script gets it.
     pub pass: Pass,
+}
+
+/// What a value of the right kind must still keep to.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    /// A text matches this as a whole.
+    pub pattern: Option<regex::Regex>,
+    /// A number is at least this; a text has so many characters, a list so many values.
+    pub min: Option<f64>,
+    /// And at most this.
+    pub max: Option<f64>,
+}
+
+impl PartialEq for Bounds {
+    fn eq(&self, other: &Self) -> bool {
+        let pattern = |of: &Bounds| of.pattern.as_ref().map(|p| p.as_str().to_owned());
+        (pattern(self), self.min, self.max) == (pattern(other), other.min, other.max)
+    }
+}
+
+impl Bounds {
+    /// What a value should be and is not.
+    pub fn misfit(&self, value: &Value) -> Option<String> {
+        let (size, of) = match value {
+            Value::Number(n) => (n.as_f64()?, ""),
+            Value::String(text) => (text.chars().count() as f64, " characters"),
+            Value::Array(values) => (values.len() as f64, " values"),
+            _ => return None,
+        };
+        if let Some(min) = self.min.filter(|min| size < *min) {
+            return Some(format!("expected at least {min}{of}, found {}", shown(value)));
+        }
+        if let Some(max) = self.max.filter(|max| size > *max) {
+            return Some(format!("expected at most {max}{of}, found {}", shown(value)));
+        }
+        let pattern =
+            self.pattern.as_ref().filter(|p| value.as_str().is_some_and(|text| !p.is_match(text)))?;
+        // Shown as it was written, without what makes it match the whole text.
+        let written = pattern.as_str().trim_start_matches(Self::WHOLE.0).trim_end_matches(Self::WHOLE.1);
+        Some(format!("expected what matches `{}`, found {}", Untrusted::from(written), shown(value)))
+    }
+
+    /// What is put around a pattern.
+    pub(super) const WHOLE: (&str, &str) = ("\\A(?:", ")\\z");
 }
 
 /// How a script gets an input.

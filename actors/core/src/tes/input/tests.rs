@@ -101,3 +101,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn inputs_keep_to_their_bounds() {
+    let text = serde_json::json!({"scripts": [{"id": "t/x", "path": "x.sh", "execution": {"args": [
+        {"name": "tag", "pattern": "v[0-9]+|latest", "max": 8},
+        {"name": "n", "type": "number", "min": -2, "max": 10},
+        {"name": "of", "type": "list", "min": 2},
+    ]}}]});
+    let parsed = crate::tes::registry::parse_json(&text.to_string());
+    assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+    let told = |name: &str, word: &str| {
+        let given = BTreeMap::from([(name.to_owned(), Given::Word(word.to_owned()))]);
+        check(&parsed.scripts[0], &given).map(|_| ()).map_err(|f| f.context[name].raw().to_owned())
+    };
+    for (name, word) in [("tag", "v12"), ("tag", "latest"), ("n", "-2"), ("n", "10"), ("of", "a,b")] {
+        assert_eq!(told(name, word), Ok(()), "{name}={word}");
+    }
+    let refused = |name, word, why: &str| assert_eq!(told(name, word), Err(why.to_owned()));
+    refused("tag", "xv1", "expected what matches `v[0-9]+|latest`, found \"xv1\"");
+    refused("tag", "v1\n", "expected what matches `v[0-9]+|latest`, found \"v1\\n\"");
+    refused("tag", "v12345678", "expected at most 8 characters, found \"v12345678\"");
+    refused("n", "-2.5", "expected at least -2, found -2.5");
+    refused("n", "11", "expected at most 10, found 11");
+    refused("of", "a", "expected at least 2 values, found [\"a\"]");
+}
+
+#[test]
+fn bounds_that_cannot_be_are_told_in_the_registry() {
+    let told = |arg: serde_json::Value| {
+        let text = serde_json::json!({"scripts": [{"id": "t/x", "path": "x", "execution": {"args": [arg]}}]});
+        let parsed = crate::tes::registry::parse_json(&text.to_string());
+        parsed.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let pattern = "execution.args[0].pattern: no regular expression";
+    assert!(told(serde_json::json!({"name": "a", "pattern": "("})).contains(pattern));
+    assert!(told(serde_json::json!({"name": "a", "pattern": "x{1000}{1000}"})).contains(pattern));
+    let default = serde_json::json!({"name": "a", "type": "integer", "max": 3, "default": 4});
+    assert!(told(default).contains("execution.args[0].default: expected at most 3, found 4"));
+    assert!(told(serde_json::json!({"name": "a", "min": "x"})).contains("execution.args[0].min: "));
+}

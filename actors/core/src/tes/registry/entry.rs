@@ -10,7 +10,7 @@ use crate::limits;
 use crate::supervision::backoff::Backoff;
 use crate::tes::failure::Category;
 use crate::tes::retry::RetryPolicy;
-use crate::tes::script::{Arg, OutputSpec, Pass, Runtime, Script, Times};
+use crate::tes::script::{Arg, Bounds, OutputSpec, Pass, Runtime, Script, Times};
 use crate::tes::value::{Kind, shown};
 
 /// Reads an entry: the script if it can be used, what is wrong, and who it says it is.
@@ -201,11 +201,32 @@ fn arg(value: &Value, at: &str, found: &mut Found) -> Option<Arg> {
     }
     let required = f.flag("required", found).unwrap_or(false);
     let description = f.text("description", found).unwrap_or_default().to_owned();
-    for told in ["example", "examples", "pattern", "min", "max"] {
+    let bounds = bounds(&mut f, found);
+    if let Some(misfit) = default.as_ref().and_then(|default| bounds.misfit(default)) {
+        found.push((format!("{at}.default: {misfit}"), true));
+    }
+    for told in ["example", "examples"] {
         f.value(told);
     }
     f.unknown(found);
-    Some(Arg { name, kind, required, default, description, pass })
+    Some(Arg { name, kind, required, default, bounds, description, pass })
+}
+
+/// What an input must keep to beyond its kind. A pattern is bounded in what it may cost: it is matched in linear time, and
+/// compiled within [`limits::INPUT_PATTERN_BYTES_MAX`].
+fn bounds(f: &mut Fields<'_>, found: &mut Found) -> Bounds {
+    let pattern = f.text("pattern", found).and_then(|pattern| {
+        let (before, after) = Bounds::WHOLE;
+        let whole = format!("{before}{pattern}{after}");
+        let made = regex::RegexBuilder::new(&whole).size_limit(limits::INPUT_PATTERN_BYTES_MAX).build();
+        if made.is_err() {
+            let what = "no regular expression that is understood here, or too large a one";
+            found.push((format!("{}: {what}", f.path("pattern")), true));
+        }
+        made.ok()
+    });
+    let mut bound = |key| f.typed(key, "a number", found, Value::as_f64);
+    Bounds { pattern, min: bound("min"), max: bound("max") }
 }
 
 fn is_variable(name: &str) -> bool {

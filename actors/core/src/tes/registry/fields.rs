@@ -41,7 +41,7 @@ impl<'a> Fields<'a> {
         self.map?.get(key).filter(|v| !v.is_null())
     }
 
-    fn typed<T>(
+    pub(super) fn typed<T>(
         &mut self,
         key: &'static str,
         what: &str,
