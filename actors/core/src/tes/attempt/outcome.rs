@@ -172,6 +172,11 @@ fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
         127 => Failure::new(Category::Dependency, message)
             .suggest("127 is how a shell says that a program was not found: install it, or set the PATH"),
         EX_TEMPFAIL => Failure::new(Category::Dependency, message).transient(),
+        _ if script.permissions.network && reaches_nobody(said.unwrap_or_default()) => {
+            Failure::new(Category::Dependency, message)
+                .transient()
+                .suggest("it reached nobody over the network; that may go away")
+        }
         _ => Failure::new(Category::Execution, message).suggest("read what it said with `tsup ctl output`"),
     };
     let mut failure = failure.fact("exit_code", code.to_string());
@@ -190,6 +195,12 @@ const UNREACHABLE: [&str; 5] = [
     "Temporary failure in name resolution",
     "Could not resolve host",
 ];
+
+/// Whether what a program said last is that names could not be resolved, or nobody was reached: that goes away by itself. A
+/// program that says such a thing and goes on to say another has its own reason.
+fn reaches_nobody(said: &str) -> bool {
+    UNREACHABLE.iter().chain(&["Connection timed out", "ETIMEDOUT"]).any(|word| said.contains(word))
+}
 
 /// Says what of a failure may be the sandbox' doing: only its permissions can tell the script's author why a file
 /// that is there cannot be read.

@@ -119,3 +119,21 @@ fn the_message_is_what_was_thrown() {
     assert_eq!(failure(End::Exited(3), None, "\n").message.raw(), "it ended with 3 and said nothing");
     assert!(failure(End::Exited(3), None, &"é".repeat(9_000)).message.raw().chars().count() < 600);
 }
+
+#[test]
+fn a_network_that_was_not_there_may_come_back_for_whoever_may_use_it() {
+    let exited = |network: bool, stderr: &str| {
+        let mut script = Script::clone(&script());
+        script.permissions.network = network;
+        let id = AttemptId { job: JobId::drawn(1), attempt: 1, epoch: 0 };
+        let record = Record { end: End::Exited(6), cause: None, ..record(id) };
+        match read(&script, &record, Printed { stdout: "", stderr }).0 {
+            Ending::Failed(failure) => (failure.category, failure.transient),
+            other => panic!("{other:?}"),
+        }
+    };
+    let said = "curl: (6) Could not resolve host: example.org\n";
+    assert_eq!(exited(true, said), (Category::Dependency, true));
+    assert_eq!(exited(false, said), (Category::Execution, false));
+    assert_eq!(exited(true, &format!("{said}error: no such branch\n")), (Category::Execution, false));
+}
