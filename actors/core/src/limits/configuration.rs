@@ -47,6 +47,8 @@ pub const LOG_ROTATE_MB: RangeInclusive<u64> = 1..=10_240;
 pub const LOG_RETENTION_DAYS: RangeInclusive<u64> = 1..=3650;
 /// `tes.slots` and every other bound on slots: more processes at a time no machine has use for.
 pub const TES_SLOTS: RangeInclusive<u64> = 1..=10_000;
+/// `tes.slots` where nobody says otherwise and there are fewer cores: scripts wait more often than they compute.
+pub const SLOTS_DEFAULT_MIN: u64 = 4;
 /// Groups, and specialists, that have a bound of their own.
 pub const TES_BOUNDS_MAX: usize = 1000;
 /// Registries: each is read, and watched.

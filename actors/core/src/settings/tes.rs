@@ -15,7 +15,7 @@ use crate::tes::job::Priority;
 pub struct TesSettings {
     /// Where the scripts are registered. Default `registry.json`.
     pub registries: Registries,
-    /// Slots in all; a job takes one unless its script says otherwise. Default 4.
+    /// Slots in all; a job takes one unless its script says otherwise. Default: one for each core, and at least 4.
     pub slots: u32,
     /// Slots that jobs of any one session may take together; `None` sets no bound.
     pub session_slots: Option<u32>,
@@ -42,7 +42,7 @@ impl Default for TesSettings {
     fn default() -> Self {
         TesSettings {
             registries: Registries::default(),
-            slots: 4,
+            slots: slots_by_cores(),
             session_slots: None,
             groups: BTreeMap::new(),
             specialists: BTreeMap::new(),
@@ -54,6 +54,13 @@ impl Default for TesSettings {
             schedules: Vec::new(),
         }
     }
+}
+
+/// One slot for each core that this process may use, within bounds.
+fn slots_by_cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let slots = cores.clamp(limits::SLOTS_DEFAULT_MIN, *limits::TES_SLOTS.end());
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// The registries' files.
