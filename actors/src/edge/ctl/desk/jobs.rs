@@ -25,28 +25,34 @@ impl Desk {
         }
     }
 
-    /// All lines of a batch are under way together, so that they share a commit.
+    /// All lines of a batch are under way together, so that they share a commit. They are handed over one after the other, so
+    /// that of two equal jobs the one of the earlier line goes first; and on a task of its own, so that whoever goes away
+    /// leaves none of them out.
     pub(super) async fn submit_batch(&self, batch: Vec<Submit>) -> Body {
-        let under_way: Vec<_> = batch
-            .into_iter()
-            .map(|submit| {
-                let (tes, origin) = (self.parts.tes.clone(), self.origin(&submit));
-                tokio::spawn(async move { tes.submit_from(submit, origin).await })
-            })
-            .collect();
-        let mut answers = Vec::with_capacity(under_way.len());
-        for one in under_way {
-            answers.push(match one.await {
-                Ok(Ok(job)) => Submitted::Job(Box::new(job)),
-                Ok(Err(NotSubmitted::Misfit(failure))) => Submitted::Refused(Box::new(misfit(*failure))),
-                Ok(Err(NotSubmitted::Error(e))) => Submitted::Error(e),
-                Err(e) => Submitted::Error(UserError::new(
-                    tsup_core::error::Exit::Bug,
-                    format!("the submission broke off: {e}"),
-                )),
-            });
-        }
-        Body::Batch(answers)
+        let lines: Vec<_> = batch.into_iter().map(|submit| (self.origin(&submit), submit)).collect();
+        let (tes, n) = (self.parts.tes.clone(), lines.len());
+        let all = tokio::spawn(async move {
+            let mut under_way = Vec::with_capacity(lines.len());
+            for (origin, submit) in lines {
+                under_way.push(tes.hand_over(submit, origin).await);
+            }
+            let mut answers = Vec::with_capacity(under_way.len());
+            for handed in under_way {
+                let answer = match handed {
+                    Ok(handed) => tes.taken_in(handed).await,
+                    Err(e) => Err(e),
+                };
+                answers.push(match answer {
+                    Ok(job) => Submitted::Job(Box::new(job)),
+                    Err(NotSubmitted::Misfit(failure)) => Submitted::Refused(Box::new(misfit(*failure))),
+                    Err(NotSubmitted::Error(e)) => Submitted::Error(e),
+                });
+            }
+            answers
+        });
+        let broken =
+            |e| UserError::new(tsup_core::error::Exit::Bug, format!("the submission broke off: {e}"));
+        Body::Batch(all.await.unwrap_or_else(|e| vec![Submitted::Error(broken(e)); n]))
     }
 
     /// Where a submission comes from, by the pane that it was made in.
