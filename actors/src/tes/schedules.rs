@@ -43,6 +43,8 @@ pub(super) enum Msg {
     Answered(Event, Option<String>),
     /// What became of a job, or of the wish to end it.
     Heard(Event),
+    /// Until when these were seen to could not be kept.
+    NotKept(BTreeMap<String, Wall>),
 }
 
 /// What others share with the actor.
@@ -103,6 +105,8 @@ pub(super) struct SchedulesActor {
     skipped: HashMap<String, u64>,
     /// Which job's end is waited for.
     waits: HashMap<Arc<str>, (JobId, AbortHandle)>,
+    /// Until when schedules were seen to that is not in the store yet: it goes there with the next look.
+    unkept: BTreeMap<String, Wall>,
     timer: Option<Timer>,
 }
 
@@ -119,6 +123,7 @@ impl SchedulesActor {
             refused: HashMap::new(),
             skipped: HashMap::new(),
             waits: HashMap::new(),
+            unkept: BTreeMap::new(),
             timer: None,
         }
     }
@@ -160,7 +165,7 @@ impl SchedulesActor {
         if !self.begun {
             return;
         }
-        let mut writes = Vec::new();
+        let mut keep = std::mem::take(&mut self.unkept);
         for effect in self.schedules.step(event, now_wall(), cx.now()) {
             match effect {
                 Effect::Submit { schedule, due } => self.submit(schedule, due, cx),
@@ -168,7 +173,7 @@ impl SchedulesActor {
                 Effect::Keep { schedule, until } => {
                     let name = schedule.to_string();
                     self.kept.get_or_insert_default().insert(name.clone(), until);
-                    writes.push(Write::Schedule { name, until });
+                    keep.insert(name, until);
                 }
                 Effect::Skipped { schedule, due, why } => {
                     tracing::info!(%schedule, %due, ?why, "a run was left out");
@@ -176,8 +181,8 @@ impl SchedulesActor {
                 }
             }
         }
-        if !writes.is_empty() {
-            self.keep(writes, cx);
+        if !keep.is_empty() {
+            self.keep(keep, cx);
         }
         self.show();
         let wait = self.schedules.look_in(now_wall(), cx.now());
@@ -185,11 +190,14 @@ impl SchedulesActor {
     }
 
     /// Nobody waits for these: a run that was submitted and not noted is known by its key.
-    fn keep(&mut self, writes: Vec<Write>, cx: &mut Cx<Self>) {
-        let kept = self.shared.store.keep(writes);
+    fn keep(&mut self, seen_to: BTreeMap<String, Wall>, cx: &mut Cx<Self>) {
+        let writes =
+            seen_to.iter().map(|(name, until)| Write::Schedule { name: name.clone(), until: *until });
+        let (kept, gate) = (self.shared.store.keep(writes.collect()), cx.gate().clone());
         cx.spawn(async move {
             if let Err(e) = kept.await {
-                tracing::warn!(error = %e, "until when schedules were seen to is not kept");
+                tracing::warn!(error = %e, "until when schedules were seen to is not kept yet");
+                gate.insist(Lane::Control, Msg::NotKept(seen_to)).await;
             }
         });
     }
@@ -221,6 +229,12 @@ impl Actor for SchedulesActor {
             Msg::Look => self.step(Event::Look, cx),
             Msg::Answered(event, refused) => self.answered(event.clone(), refused.take(), cx),
             Msg::Heard(event) => self.step(event.clone(), cx),
+            // What was decided meanwhile is newer.
+            Msg::NotKept(seen_to) => {
+                for (name, until) in std::mem::take(seen_to) {
+                    self.unkept.entry(name).or_insert(until);
+                }
+            }
         }
         Ok(())
     }
