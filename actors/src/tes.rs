@@ -117,6 +117,8 @@ struct Common {
     /// Why nothing is started.
     closed: watch::Sender<Option<String>>,
     counts: watch::Sender<[u64; JobState::ALL.len()]>,
+    /// Had by whoever removes files of jobs: a queue that begins anew waits for what the one before had begun.
+    removing: Arc<tokio::sync::Semaphore>,
     queue: Gate<queue::Msg>,
     shims: Gate<shims::Msg>,
     registry: Gate<registry::Msg>,
@@ -249,6 +251,7 @@ impl Tes {
                 draining: watch::Sender::new(false),
                 closed: watch::Sender::new(None),
                 counts: watch::Sender::new([0; JobState::ALL.len()]),
+                removing: Arc::new(tokio::sync::Semaphore::new(1)),
                 queue: Gate::with_capacity(path.child("queue"), queue::CAPACITY),
                 shims: Gate::with_capacity(path.child("shims"), queue::CAPACITY),
                 registry: Gate::new(path.child("registry")),

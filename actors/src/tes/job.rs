@@ -27,6 +27,8 @@ pub(super) mod place;
 mod plan;
 mod stray;
 
+pub(super) use stray::end as end_strays;
+
 /// Why nothing is known of an attempt whose traces were removed.
 const GONE: &str = "the file with its traces was removed";
 
@@ -88,8 +90,8 @@ pub(super) enum Msg {
     Told,
     /// What was left of it was ended.
     Swept(&'static str, u32),
-    /// Its claim was made so that nothing can run any more; or it had one.
-    Revoked(bool),
+    /// Its claim was made so that nothing can run any more; or it had one. `None` where that could not be done.
+    Revoked(Option<bool>),
     /// End it.
     Cancel,
 }
@@ -277,7 +279,12 @@ impl JobActor {
             let Some(traces) = Traces::find(&shared.traces)? else { return Ok(true) };
             traces.revoke(slot, id, order, &shared.boot_id)
         };
-        cx.offload(revoke, |done: std::io::Result<bool>| Msg::Revoked(done.unwrap_or(false)));
+        cx.offload(revoke, move |done: std::io::Result<bool>| {
+            if let Err(e) = &done {
+                tracing::warn!(job = %id.job, error = %e, "an attempt that has not begun cannot be called off yet");
+            }
+            Msg::Revoked(done.ok())
+        });
     }
 
     fn cancel(&mut self, cx: &mut Cx<Self>) {
@@ -314,10 +321,7 @@ impl JobActor {
     }
 
     fn interrupted(&mut self, why: &str, left: u32, cx: &mut Cx<Self>) {
-        let failure = Failed::new(Category::Unknown, format!("what became of it is not known: {why}"))
-            .fact("processes_ended", left.to_string())
-            .suggest("see what it has done, then `tsup ctl retry` it; say `execution.idempotent` in its registry where running it twice does no harm");
-        self.end(Ending::Interrupted(failure), None, cx);
+        self.end(Ending::Interrupted(lost(why, left)), None, cx);
     }
 
     /// Tells the queue, and ends. The queue's gate outlives the queue.
@@ -335,6 +339,13 @@ impl JobActor {
             }
         }
     }
+}
+
+/// The failure of an attempt that cannot be known, of which so many processes were ended.
+pub(super) fn lost(why: &str, left: u32) -> Failed {
+    Failed::new(Category::Unknown, format!("what became of it is not known: {why}"))
+        .fact("processes_ended", left.to_string())
+        .suggest("see what it has done, then `tsup ctl retry` it; say `execution.idempotent` in its registry where running it twice does no harm")
 }
 
 impl Actor for JobActor {
@@ -383,9 +394,10 @@ impl Actor for JobActor {
             }
             Msg::Told => cx.stop(),
             Msg::Swept(why, left) => self.interrupted(why, *left, cx),
-            Msg::Revoked(true) => self.end(Ending::Cancelled, None, cx),
+            Msg::Revoked(Some(true)) => self.end(Ending::Cancelled, None, cx),
+            Msg::Revoked(None) => Self::look_later(limits::JOBS_KEEP_AGAIN, cx),
             // A shim was faster: what it does is ended the usual way.
-            Msg::Revoked(false) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
+            Msg::Revoked(Some(false)) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),
             Msg::Cancel => self.cancel(cx),
         }
         Ok(())

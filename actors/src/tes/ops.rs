@@ -46,6 +46,10 @@ pub struct Origin {
     pub agent: Option<AgentId>,
 }
 
+/// A submission that the queue has, and has not answered.
+#[derive(Debug)]
+pub(crate) struct Handed(tokio::sync::oneshot::Receiver<Result<Accepted, UserError>>);
+
 impl Tes {
     /// Takes a job in that comes from nowhere; answers once that is durable.
     pub async fn submit(&self, submit: Submit) -> Result<JobDoc, NotSubmitted> {
@@ -54,6 +58,12 @@ impl Tes {
 
     /// Takes a job in; answers once that is durable.
     pub async fn submit_from(&self, submit: Submit, origin: Origin) -> Result<JobDoc, NotSubmitted> {
+        let handed = self.hand_over(submit, origin).await?;
+        self.taken_in(handed).await
+    }
+
+    /// Gives a job to the queue. Of two that are handed over one after the other, the first one has the lower number.
+    pub(crate) async fn hand_over(&self, submit: Submit, origin: Origin) -> Result<Handed, NotSubmitted> {
         let entry = {
             let shelf = self.shared.shelf.borrow();
             let shelf = shelf.as_ref().ok_or_else(starting)?;
@@ -74,9 +84,17 @@ impl Tes {
             self.shared.tell_refused(&submit, &failure);
             NotSubmitted::Misfit(failure)
         })?;
-        let message = |reply| Msg::Submit(Some(Box::new(job)), parents, reply);
-        // There is no deadline: until the store has answered nobody knows whether it is kept.
-        match self.patiently(Lane::Work, message).await?? {
+        let (reply, answer) = Reply::channel();
+        let full = || not_answered(&CallError::Full(self.shared.queue.path().clone()));
+        let message = Msg::Submit(Some(Box::new(job)), parents, reply);
+        self.shared.queue.send(Lane::Work, message).map_err(|_| full())?;
+        Ok(Handed(answer))
+    }
+
+    /// What became of a job that was handed over, once that is durable. There is no deadline: until the store has answered
+    /// nobody knows whether it is kept.
+    pub(crate) async fn taken_in(&self, handed: Handed) -> Result<JobDoc, NotSubmitted> {
+        match handed.0.await.map_err(|_| began_anew())?? {
             Accepted::New(job, now) => Ok(show::doc(JobRow::new(*job), Some(now))),
             Accepted::Before { id, same: true } => Ok(self.doc(id).await?),
             Accepted::Before { id, same: false } => {
@@ -217,6 +235,12 @@ impl Tes {
         let doc = self.doc(id).await?;
         if changed {
             return Ok(doc);
+        }
+        if !doc.state.is_final() {
+            let what = format!("job {id} is ending just now; its end is on its way to the store");
+            return Err(
+                UserError::new(Exit::Refused, what).hint(format!("see `tsup ctl job {id}` in a moment"))
+            );
         }
         Err(UserError::new(Exit::Refused, format!("job {id} has ended: {}", doc.state)))
     }
@@ -380,11 +404,13 @@ impl Tes {
         let (reply, answer) = Reply::channel();
         let full = || not_answered(&CallError::Full(self.shared.queue.path().clone()));
         self.shared.queue.send(lane, make(reply)).map_err(|_| full())?;
-        answer.await.map_err(|_| {
-            UserError::new(Exit::Failed, "the queue began anew and what became of this is not known")
-                .hint("see `tsup ctl jobs`; a submission with --key can be repeated safely")
-        })
+        answer.await.map_err(|_| began_anew())
     }
+}
+
+fn began_anew() -> UserError {
+    UserError::new(Exit::Failed, "the queue began anew and what became of this is not known")
+        .hint("see `tsup ctl jobs`; a submission with --key can be repeated safely")
 }
 
 fn draw() -> JobId {

@@ -307,6 +307,7 @@ impl Actor for QueueActor {
             }
             Msg::NotBegun(id, errno) => self.not_begun(*id, *errno, cx),
             Msg::Crashed(name) => self.crashed(name, cx),
+            Msg::TakeOver(id) => self.take_over(*id, cx),
             Msg::Cancel(job, reply) => self.cancel(*job, reply.take(), cx),
             Msg::Hold(job, held, reply) => self.hold(*job, *held, reply.take(), cx),
             Msg::Requeue(row, attempts, reply) => {

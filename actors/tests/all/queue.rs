@@ -10,13 +10,14 @@ use tsup_actors::bus::Bus;
 use tsup_actors::store::{Answer, JobStore, LoadedJobs, StoreError};
 use tsup_actors::supervisor::{SupervisorSpec, Tree, spawn};
 use tsup_actors::telemetry::{JobMetrics, Metrics, journal};
-use tsup_actors::tes::{Plan, Tes};
+use tsup_actors::tes::{Listing, Plan, Tes};
 use tsup_core::clock::Wall;
 use tsup_core::ids::{ActorPath, JobId};
+use tsup_core::limits::RETRY_AFTER_MAX;
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{Filter, JobRow, Listed, NewJob, Write, Wrote};
+use tsup_core::tes::kept::{Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
@@ -33,6 +34,12 @@ struct Inside {
     /// How jobs are told to stand.
     state: Option<JobState>,
     handed: Vec<Write>,
+    /// Whether inputs are read without end.
+    hangs: bool,
+    /// What is read by a queue that begins, and what is looked for then.
+    loaded: LoadedJobs,
+    gone: Option<std::path::PathBuf>,
+    was_gone: Vec<bool>,
     ends: Vec<oneshot::Sender<Kept>>,
 }
 
@@ -76,7 +83,10 @@ impl JobStore for Slow {
     }
 
     fn load_jobs(&self) -> Answer<LoadedJobs> {
-        now(LoadedJobs::default())
+        let mut inside = self.0.lock();
+        let gone = inside.gone.as_ref().is_none_or(|folder| !folder.exists());
+        inside.was_gone.push(gone);
+        now(inside.loaded.clone())
     }
 
     fn find(&self, _: &str, _: usize) -> Answer<Vec<JobId>> {
@@ -95,7 +105,7 @@ impl JobStore for Slow {
     }
 
     fn inputs(&self, _: JobId) -> Answer<Option<String>> {
-        now(None)
+        if self.0.lock().hangs { Box::pin(std::future::pending()) } else { now(None) }
     }
 
     fn forgettable(&self, _: Wall, _: u64, _: usize) -> Answer<Vec<JobId>> {
@@ -107,6 +117,8 @@ fn full() -> StoreError {
     StoreError::Full { path: "tsup.db".into() }
 }
 
+const REGISTRY: &str = "[[scripts]]\nid = \"t/x\"\npath = \"x.sh\"\nexecution.args = [\"a\"]\n";
+
 struct Bench {
     tree: Tree,
     tes: Tes,
@@ -117,12 +129,16 @@ struct Bench {
 impl Bench {
     /// There is no server of shims here, so that no attempt begins: each ends as one that never began.
     async fn new(home: &Path) -> Bench {
-        std::fs::write(home.join("registry.toml"), "[[scripts]]\nid = \"t/x\"\npath = \"x.sh\"\n").unwrap();
+        Bench::of(home, Slow::default()).await
+    }
+
+    async fn of(home: &Path, store: Slow) -> Bench {
+        std::fs::write(home.join("registry.toml"), REGISTRY).unwrap();
         std::fs::write(home.join("x.sh"), "true\n").unwrap();
         let mut settings = Settings::default();
         settings.tes.registries.files = vec![home.join("registry.toml").display().to_string()];
         let (kept, settings) = watch::channel(Arc::new(settings));
-        let (root, store) = (ActorPath::root(), Slow::default());
+        let root = ActorPath::root();
         let tes = Tes::new(Plan {
             path: root.child("tes"),
             home: home.to_owned(),
@@ -144,6 +160,16 @@ impl Bench {
 
     async fn state(&self, job: &str) -> JobState {
         self.tes.job(job).await.unwrap().state
+    }
+
+    /// Ends an actor the hard way, once it is there.
+    async fn crash(&self, path: &str) {
+        until("an actor is crashed", async || self.try_crash(path).await).await;
+    }
+
+    async fn try_crash(&self, path: &str) -> Option<()> {
+        let (above, id) = path.rsplit_once('/').unwrap();
+        self.tree.view().find(above)?.handle()?.crash(id).await.ok()
     }
 
     async fn stop(mut self) {
@@ -219,5 +245,104 @@ async fn a_job_of_which_files_are_left_is_not_forgotten() {
     bench.tes.drop_dead(&job).await.unwrap();
     assert_eq!(bench.store.handed(), ["submit", "forget"]);
     assert!(!jobs.join(&job).exists());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_whose_actor_crashes_again_and_again_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    bench.store.0.lock().hangs = true;
+    let input = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
+    let ask = Submit { script: "t/x".into(), input: Some(input), ..Submit::default() };
+    let job = bench.tes.submit(ask).await.unwrap().id.to_string();
+    let path = format!("root/tes/jobs/{job}");
+    let crashed = async || {
+        bench.try_crash(&path).await;
+        bench.store.0.lock().ends.pop()
+    };
+    until("it ends", crashed).await.send(Ok(vec![Wrote::Done])).unwrap();
+    let handed = bench.store.0.lock().handed.clone();
+    let ends = handed.iter().filter_map(|write| if let Write::Ended(end) = write { Some(end) } else { None });
+    let failures: Vec<_> = ends.filter_map(|end| Some(end.failure.as_ref()?.message.to_string())).collect();
+    assert_eq!(failures, ["what became of it is not known: tsup could not read what it left"]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_begins_when_what_the_one_before_removes_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
+    bench.tes.submit(ask).await.unwrap();
+    let dead = JobId::drawn(7);
+    let folder = dir.path().join("jobs").join(dead.to_string());
+    std::fs::create_dir_all(&folder).unwrap();
+    for n in 0..20_000 {
+        std::fs::write(folder.join(n.to_string()), "").unwrap();
+    }
+    {
+        let mut inside = bench.store.0.lock();
+        let job = NewJob { id: dead, ..inside.jobs[0].clone() };
+        inside.jobs.push(job);
+        inside.state = Some(JobState::Dead);
+        inside.gone = Some(folder.clone());
+        inside.was_gone.clear();
+    }
+    let (tes, asked) = (bench.tes.clone(), dead.to_string());
+    let removal = tokio::spawn(async move { tes.drop_dead(&asked).await });
+    let begun = async || (std::fs::read_dir(&folder).map_or(0, Iterator::count) < 20_000).then_some(());
+    until("the removal has begun", begun).await;
+    bench.crash("root/tes/queue").await;
+    until("another queue begins", async || bench.store.0.lock().was_gone.first().copied()).await;
+    assert_eq!(bench.store.0.lock().was_gone, [true]);
+    assert!(removal.await.unwrap().is_err());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_is_no_longer_than_one_can_be_whatever_the_clock_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
+    bench.tes.submit(ask).await.unwrap();
+    let store = Slow::default();
+    let job = bench.store.0.lock().jobs[0].clone();
+    bench.stop().await;
+    {
+        let mut inside = store.0.lock();
+        let far = Some(Wall::from_unix_ms(i64::MAX / 4));
+        let job = NewJob { held: false, ..job };
+        inside.jobs.push(job.clone());
+        inside.loaded.live =
+            vec![Live { job, attempt: 1, starting_in: None, again_at: far, parents: Vec::new() }];
+    }
+    let before = tsup_actors::clock::now_wall();
+    let bench = Bench::of(dir.path(), store).await;
+    let docs =
+        bench.tes.jobs(Listing { states: vec![JobState::Delayed], ..Listing::default() }).await.unwrap();
+    let at = docs[0].next_attempt_at.unwrap();
+    assert!(at.since(before) <= RETRY_AFTER_MAX + Duration::from_secs(60), "{at}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_is_followed_when_a_folder_above_it_is_swapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().canonicalize().unwrap().join("a/b");
+    std::fs::create_dir_all(&home).unwrap();
+    let bench = Bench::new(&home).await;
+    let scripts = async || bench.tes.scripts().await.unwrap().scripts.len();
+    assert_eq!(scripts().await, 1);
+    let (a, old) = (dir.path().join("a"), dir.path().join("old"));
+    std::fs::rename(&a, &old).unwrap();
+    until("it is gone", async || (scripts().await == 0).then_some(())).await;
+    let two = REGISTRY.replace("t/x", "t/y") + REGISTRY;
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(home.join("registry.toml"), two).unwrap();
+    until("it is there again", async || (scripts().await == 2).then_some(())).await;
+    // And it is watched again.
+    std::fs::remove_file(home.join("registry.toml")).unwrap();
+    until("it is seen to be removed", async || (scripts().await == 0).then_some(())).await;
     bench.stop().await;
 }

@@ -51,6 +51,7 @@ pub(super) fn make(shared: &Shared, task: &Task, slot: u32, inputs: &str) -> Res
     let places = places(shared, &script, &inputs, around)?;
     let host = shared.host().map_err(|e| Box::new(untried(&e)))?;
     let fence = sandbox::decide(&script, &places, host)?;
+    fits(&laid.argv, &env, laid.stdin.as_deref())?;
     let script_path = text(&found)?;
     let (program, argv) = match &interpreter {
         Some(interpreter) => {
@@ -126,6 +127,22 @@ fn text(path: &Path) -> Result<String, Box<Failure>> {
     })
 }
 
+/// Refuses what the shim server would not read: it would drop what all others told it, too.
+fn fits(argv: &[String], env: &[(String, String)], stdin: Option<&str>) -> Result<(), Box<Failure>> {
+    // Each text has its length before it, and paths, bounds and the fence take some more.
+    let text = |text: &str| text.len() + size_of::<u64>();
+    let bytes = argv.iter().map(|a| text(a)).sum::<usize>()
+        + env.iter().map(|(name, value)| text(name) + text(value)).sum::<usize>()
+        + stdin.map_or(0, text);
+    let most = limits::ORDER_BYTES_MAX as usize - limits::ORDER_BYTES_BESIDE;
+    if bytes <= most {
+        return Ok(());
+    }
+    let what = format!("{bytes} bytes of arguments, variables and standard input; {most} are possible");
+    let failure = Failure::new(Category::Validation, what);
+    Err(Box::new(failure.suggest("pass large inputs in files, or name fewer variables in `env_vars`")))
+}
+
 fn gone(script: &str) -> Failure {
     Failure::new(Category::Dependency, format!("the script {script} is not registered any more"))
         .suggest("put it back into its registry, then `tsup ctl retry` the job")
@@ -148,4 +165,18 @@ fn no_program(named: &str) -> Failure {
     Failure::new(Category::Dependency, format!("it needs {named}, which was not found"))
         .fact("program", named.to_owned())
         .suggest(format!("install {named}, or put its folder on the supervisor's PATH"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_no_server_reads_is_refused() {
+        let half = "x".repeat(limits::ORDER_BYTES_MAX as usize / 2);
+        assert!(fits(std::slice::from_ref(&half), &[], None).is_ok());
+        let refused = fits(std::slice::from_ref(&half), &[("A".into(), half.clone())], None).unwrap_err();
+        assert_eq!(refused.category, Category::Validation);
+        assert!(fits(&[], &[], Some(&(half.clone() + &half))).is_err());
+    }
 }

@@ -13,7 +13,7 @@ use crate::tes::shim::traces::Traces;
 /// Kills every process that carries the attempt's mark in its environment, or is in the session of its `shim`, which was
 /// killed; those that come meanwhile too. Answers how many there were. It ends when none is left, or after
 /// [`limits::STRAY_ROUNDS`] rounds.
-pub(super) fn end(id: AttemptId, shim: Option<ProcId>) -> u32 {
+pub(in crate::tes) fn end(id: AttemptId, shim: Option<ProcId>) -> u32 {
     let marks = marks(id);
     let mut ended = 0;
     for _ in 0..limits::STRAY_ROUNDS {

@@ -133,6 +133,7 @@ impl QueueActor {
         let mut card = Card::of(&job);
         card.attempt = made.last().map_or(0, |a| a.attempt);
         card.job.max_attempts = attempts;
+        card.again_at = Some(crate::clock::now_wall());
         (card.shown, card.told) = (state, true);
         self.cards.insert(id, card);
         self.recent.0.remove(&id);

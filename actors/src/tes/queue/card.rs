@@ -54,6 +54,8 @@ pub(in crate::tes) struct Running {
     pub(super) traces: job::Place,
     /// Which order it is, counted over all.
     pub(super) order: u64,
+    /// How often its actor crashed without having gone on for a while, and when it did last.
+    pub(super) crashes: (u32, Mono),
 }
 
 impl Running {

@@ -76,14 +76,21 @@ impl QueueActor {
     ) {
         self.forgetting.extend(jobs.iter().map(|(id, _)| *id));
         let (folder, gate) = (self.shared.jobs_folder.clone(), cx.gate().clone());
+        let removing = Arc::clone(&self.shared.removing);
         cx.spawn(async move {
+            let Ok(permit) = removing.acquire_owned().await else { return };
             let remove = move |(job, state): (JobId, JobState)| Removed {
                 job,
                 state,
                 left: remove_all(&folder.join(job.to_string())).err(),
             };
-            let removed =
-                blocking(move || jobs.into_iter().map(remove).collect::<Vec<_>>()).await.unwrap_or_default();
+            // What is being removed goes on without this actor; the next one waits for the permit, which goes with it.
+            let remove_them = move || {
+                let removed = jobs.into_iter().map(remove).collect::<Vec<_>>();
+                drop(permit);
+                removed
+            };
+            let removed = blocking(remove_them).await.unwrap_or_default();
             gate.insist(Lane::Control, Msg::FilesGone(removed, reply)).await;
         });
     }

@@ -279,10 +279,7 @@ impl QueueActor {
                 self.tell_ended(end, cx);
                 self.gone(job, state);
             }
-            NextState::Again(at) | NextState::Same(at) => {
-                if let Some(card) = self.cards.get_mut(&job).filter(|_| !goes_on) {
-                    card.again_at = Some(at);
-                }
+            NextState::Again(_) | NextState::Same(_) => {
                 if matches!(end.next, NextState::Again(_)) {
                     self.tell_ended(end, cx);
                 }

@@ -18,12 +18,15 @@ impl QueueActor {
         let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
         let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
         let traces = self.shared.traces.clone();
+        let removing = std::sync::Arc::clone(&self.shared.removing);
         cx.spawn(async move {
             // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
             for left in jobs.members() {
                 let name = left.path().as_str().rsplit('/').next().unwrap_or_default().to_owned();
                 let _ = jobs.terminate_child(&name).await;
             }
+            // Nor is anything removed that may be wanted again from here on.
+            drop(removing.acquire_owned().await);
             // What an attempt gave is read by what its script declares, so these have to be known first.
             let _ = shelf.wait_for(Option::is_some).await;
             let loaded = loaded.await.map_err(|e| e.to_string());
@@ -87,6 +90,15 @@ impl QueueActor {
             | Msg::Hold(_, _, reply)
             | Msg::Drop(_, reply)
             | Msg::Requeue(_, _, reply) => reply.send(Err(early())),
+            // What the queue before this one found and did is found again.
+            Msg::Forgettable(jobs) => {
+                jobs.clear();
+                return false;
+            }
+            Msg::FilesGone(jobs, _) => {
+                jobs.clear();
+                return false;
+            }
             _ => return false,
         }
         true

@@ -18,7 +18,7 @@ use super::card::{self, Card, Running};
 use super::keep::Then;
 use super::left::Left;
 use super::{Ended, Msg, QueueActor};
-use crate::actor::Cx;
+use crate::actor::{Cx, blocking};
 use crate::clock::now_wall;
 use crate::gate::{Gate, Lane};
 use crate::supervisor::child;
@@ -29,7 +29,6 @@ impl QueueActor {
     pub(super) fn start(&mut self, job: JobId, cx: &mut Cx<Self>) {
         let Some(card) = self.cards.get_mut(&job) else { return };
         card.attempt += 1;
-        card.again_at = None;
         // There is one for each that may run and a margin; where the margin is used up, ends are being written.
         let Some(slot) = self.slots.take() else { return self.put_back(job, limits::JOBS_KEEP_AGAIN, cx) };
         self.orders += 1;
@@ -45,6 +44,7 @@ impl QueueActor {
             wanted: None,
             traces: job::Place::Slot(slot),
             order: self.orders,
+            crashes: (0, cx.now()),
         }));
         let then = Then::Start(job, attempt);
         #[cfg(feature = "planted")]
@@ -65,10 +65,15 @@ impl QueueActor {
             self.doubted = true;
             return;
         }
-        let Some(card) = self.cards.get(&job).filter(|c| c.attempt == attempt && c.running.is_some()) else {
-            return;
-        };
-        let wait = now_wall().since(card.again_at.unwrap_or(card.job.submitted_at));
+        let is_meant = |card: &&mut Card| card.attempt == attempt && card.running.is_some();
+        let Some(card) = self.cards.get_mut(&job).filter(is_meant) else { return };
+        // Neither a pause nor a delay is waiting for a turn.
+        let since = card
+            .again_at
+            .take()
+            .unwrap_or(card.job.submitted_at)
+            .max(card.job.not_before.unwrap_or_default());
+        let wait = now_wall().since(since);
         self.shared.metrics.waited(card.job.priority, wait);
         self.tell_started(job, cx);
         self.became(job, JobState::Running);
@@ -122,18 +127,48 @@ impl QueueActor {
         });
     }
 
-    /// The actor of an attempt crashed: another one takes over what it finds.
+    /// The actor of an attempt crashed: another one takes over what it finds, later each time. What makes one crash again and
+    /// again is on disk, and stays there.
     pub(super) fn crashed(&mut self, name: &str, cx: &mut Cx<Self>) {
         let Ok(job) = name.parse::<JobId>() else { return };
-        let running = self.cards.get(&job).and_then(|card| card.running.as_ref());
+        let now = cx.now();
+        let is_running = self.queue.state(job) == Some(JobState::Running);
+        let Some(card) = self.cards.get_mut(&job).filter(|_| is_running) else { return };
+        let id = card::attempt_id(job, card.attempt);
         // An attempt whose start is not durable yet has no actor that could have crashed.
-        let Some(started_in) = running.filter(|r| r.gate.is_some()).map(|r| Arc::clone(&r.started_in)) else {
-            return;
-        };
-        if self.queue.state(job) == Some(JobState::Running) {
-            tracing::warn!(%job, "the actor of an attempt crashed; another one takes over");
-            self.run(job, started_in, false, cx);
+        let Some(running) = card.running.as_mut().filter(|r| r.gate.is_some()) else { return };
+        let (crashes, last) = running.crashes;
+        let crashes = if now.since(last) < limits::JOB_ACTOR_CALM { crashes + 1 } else { 1 };
+        running.crashes = (crashes, now);
+        tracing::warn!(%job, crashes, "the actor of an attempt crashed");
+        match crashes {
+            1 => self.take_over(id, cx),
+            n if n < limits::JOB_ACTOR_CRASHES => {
+                let pause = limits::JOBS_KEEP_AGAIN * (1 << (n - 2));
+                cx.after(pause, Lane::Control, Msg::TakeOver(id)).detach();
+            }
+            _ => Self::give_up(id, cx),
         }
+    }
+
+    pub(super) fn take_over(&mut self, id: AttemptId, cx: &mut Cx<Self>) {
+        let is_running = self.queue.state(id.job) == Some(JobState::Running);
+        let card = self.cards.get(&id.job).filter(|card| is_running && card.attempt == id.attempt);
+        let Some(running) = card.and_then(|card| card.running.as_ref()) else { return };
+        let started_in = Arc::clone(&running.started_in);
+        self.run(id.job, started_in, false, cx);
+    }
+
+    /// Ends an attempt whose actor crashes on whatever it finds, with all that runs of it.
+    fn give_up(id: AttemptId, cx: &mut Cx<Self>) {
+        tracing::error!(job = %id.job, "what an attempt left cannot be read; it ends");
+        let gate = cx.gate().clone();
+        cx.spawn(async move {
+            let left = blocking(move || job::end_strays(id, None)).await.unwrap_or_default();
+            let failure = job::lost("tsup could not read what it left", left);
+            let ended = Ended { id, ending: Ending::Interrupted(failure), record: None, outputs: None };
+            gate.insist(Lane::Control, Msg::Ended(Some(Box::new(ended)))).await;
+        });
     }
 
     pub(super) fn stop(&mut self, job: JobId) {
@@ -204,13 +239,20 @@ impl QueueActor {
             Ending::Succeeded | Ending::Cancelled => None,
             Ending::Failed(failure) | Ending::Interrupted(failure) => Some(failure),
         };
-        if let NextState::Final(state) = next {
-            self.remember(job, state);
+        match next {
+            NextState::Final(state) => self.remember(job, state),
+            NextState::Again(at) | NextState::Same(at) => self.set_again_at(job, at),
         }
         let end =
             AttemptEnd { job, attempt: id.attempt, at: now_wall(), record, failure, retry, outputs, next };
         self.write_end(end, slot, cx);
         self.step(Event::Ended { job, took, next: after }, Some(job), cx);
+    }
+
+    fn set_again_at(&mut self, job: JobId, at: Wall) {
+        if let Some(card) = self.cards.get_mut(&job) {
+            card.again_at = Some(at);
+        }
     }
 
     /// An attempt that was written down could not begin: the system has no room for a process now.
@@ -234,7 +276,9 @@ impl QueueActor {
             self.remember(job, JobState::Cancelled);
             both(JobState::Cancelled)
         } else {
-            (NextState::Same(Self::wall_after(pause)), After::Again(cx.now() + pause))
+            let at = Self::wall_after(pause);
+            card.again_at = Some(at);
+            (NextState::Same(at), After::Again(cx.now() + pause))
         };
         let end = AttemptEnd {
             job,
@@ -254,6 +298,8 @@ impl QueueActor {
     pub(super) fn recovered(&mut self, live: Live, left: Left, cx: &mut Cx<Self>) -> bool {
         let Live { mut job, attempt, starting_in, slot, again_at, mut parents } = live;
         let id = job.id;
+        // A clock that is behind makes a pause of years.
+        let again_at = again_at.map(|at| at.min(now_wall().plus(limits::RETRY_AFTER_MAX)));
         if attempt > 0 || again_at.is_some() {
             // Patience, time and the ends of others were for its first start.
             (job.start_by, job.not_before) = (None, None);
@@ -293,6 +339,7 @@ impl QueueActor {
             wanted: None,
             traces,
             order: self.orders,
+            crashes: (0, cx.now()),
         }));
         self.cards.insert(id, card);
         self.step(Event::Adopted(ticket), None, cx);

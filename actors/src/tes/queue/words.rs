@@ -64,6 +64,8 @@ pub(in crate::tes) enum Msg {
     NotBegun(AttemptId, i32),
     /// The actor of an attempt crashed; its name in the tree.
     Crashed(Arc<str>),
+    /// The pause after such a crash is over.
+    TakeOver(AttemptId),
     /// End a job; answered when it has ended, or at once where there is none that has not.
     Cancel(JobId, Reply<Result<bool, UserError>>),
     /// Hold a job back, or release it.
