@@ -119,6 +119,7 @@ impl Db {
         let check = check.transpose().map_err(|e| io_error(&name, &e))?;
         let copier = Copier::start(path).map_err(|e| io_error(&name, &e))?;
         let mut db = Db { connection, path: name, copier, rows_since_look: 0, damage, _check: check };
+        db.keep_copy(path)?;
         db.migrate().map_err(|e| error(&db.path, &e))?;
         Ok(db)
     }
@@ -131,6 +132,23 @@ impl Db {
     /// What was found wrong after the opening.
     pub(super) fn damage(&self) -> Option<StoreError> {
         self.damage.get().cloned()
+    }
+
+    /// Keeps what a file of an older schema held, beside it: whoever goes back to the build before can begin with that.
+    fn keep_copy(&self, path: &Path) -> Result<(), StoreError> {
+        let found = user_version(&self.connection).map_err(|e| error(&self.path, &e))?;
+        if found == 0 || found == SCHEMA {
+            return Ok(());
+        }
+        let copy = path.with_extension(format!("db.schema{found}"));
+        let part = path.with_extension("db.part");
+        let io = |e: std::io::Error| io_error(&part.display().to_string(), &e);
+        // Made anew each time: what an earlier try left may be half of it.
+        create_private(&part).and_then(|()| std::fs::write(&part, "")).map_err(io)?;
+        let into = part.display().to_string();
+        self.connection.execute("VACUUM INTO ?1", [&into]).map_err(|e| error(&into, &e))?;
+        std::fs::File::open(&part).and_then(|file| file.sync_all()).map_err(io)?;
+        std::fs::rename(&part, &copy).map_err(io)
     }
 
     fn migrate(&mut self) -> rusqlite::Result<()> {
