@@ -71,6 +71,9 @@ pub trait JobStore: Send + Sync {
     /// Jobs by state and script, the youngest first, with their last attempts only.
     fn jobs(&self, filter: Filter) -> Answer<Listed>;
 
+    /// Of the jobs of which the key begins so, the one with the last key in the order of its bytes.
+    fn last_of_key(&self, prefix: &str) -> Answer<Option<JobId>>;
+
     /// The inputs of a job, as JSON.
     fn inputs(&self, id: JobId) -> Answer<Option<String>>;
 
@@ -87,6 +90,8 @@ pub enum Ask {
     Job(JobId, Reply<Result<Option<JobRow>, StoreError>>),
     /// See [`JobStore::jobs`].
     Jobs(Filter, Reply<Result<Listed, StoreError>>),
+    /// See [`JobStore::last_of_key`].
+    LastOfKey(String, Reply<Result<Option<JobId>, StoreError>>),
     /// See [`JobStore::inputs`].
     Inputs(JobId, Reply<Result<Option<String>, StoreError>>),
     /// See [`JobStore::forgettable`].
@@ -107,6 +112,7 @@ impl Ask {
             Ask::Find(_, _, mut reply) | Ask::Forgettable(_, _, _, mut reply) => reply.send(Err(error)),
             Ask::Job(_, mut reply) => reply.send(Err(error)),
             Ask::Jobs(_, mut reply) => reply.send(Err(error)),
+            Ask::LastOfKey(_, mut reply) => reply.send(Err(error)),
             Ask::Inputs(_, mut reply) => reply.send(Err(error)),
             Ask::Nothing => {}
         }
@@ -157,6 +163,11 @@ impl JobStore for Store {
 
     fn jobs(&self, filter: Filter) -> Answer<Listed> {
         self.ask(|reply| Ask::Jobs(filter, reply))
+    }
+
+    fn last_of_key(&self, prefix: &str) -> Answer<Option<JobId>> {
+        let prefix = prefix.to_owned();
+        self.ask(|reply| Ask::LastOfKey(prefix, reply))
     }
 
     fn inputs(&self, id: JobId) -> Answer<Option<String>> {

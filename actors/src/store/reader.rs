@@ -94,6 +94,7 @@ fn answer(path: &Path, c: &Connection, ask: Ask) -> bool {
         Ask::Find(prefix, limit, reply) => give(path, reply, read::find(c, &prefix, limit)),
         Ask::Job(id, reply) => give(path, reply, consistent(c, || read::job(c, id))),
         Ask::Jobs(filter, reply) => give(path, reply, consistent(c, || read::jobs(c, &filter))),
+        Ask::LastOfKey(prefix, reply) => give(path, reply, read::last_of_key(c, &prefix)),
         Ask::Inputs(id, reply) => give(path, reply, read::inputs(c, id)),
         Ask::Forgettable(before, keep, limit, reply) => {
             give(path, reply, consistent(c, || read::forgettable(c, before, keep, limit)))

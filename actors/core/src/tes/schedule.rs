@@ -232,6 +232,11 @@ pub fn key(schedule: &str, due: Wall) -> String {
     format!("{PREFIX}{schedule}:{due}")
 }
 
+/// How the keys of all runs of a schedule begin.
+pub fn keys_of(schedule: &str) -> String {
+    format!("{PREFIX}{schedule}:")
+}
+
 const PREFIX: &str = "schedule:";
 
 /// The run that a key names.

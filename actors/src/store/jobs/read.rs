@@ -172,6 +172,17 @@ pub(in super::super) fn find(c: &Connection, prefix: &str, limit: usize) -> rusq
         .collect()
 }
 
+/// The job with the last of the keys that begin so.
+pub(in super::super) fn last_of_key(c: &Connection, prefix: &str) -> rusqlite::Result<Option<JobId>> {
+    c.prepare_cached(
+        "SELECT id FROM jobs INDEXED BY jobs_key WHERE key IS NOT NULL AND key >= ?1 \
+         AND key < ?1 || char(0x10ffff) ORDER BY key DESC LIMIT 1",
+    )?
+    .query_and_then([prefix], |row| id_of(text(row, 0)?))?
+    .next()
+    .transpose()
+}
+
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! What the tables of jobs promise.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use tsup_core::ids::JobId;
@@ -378,4 +379,31 @@ fn a_file_of_the_first_schema_is_brought_along() {
     assert_eq!(kept(&mut db, &[submit(1)]), [DONE]);
     drop(db);
     assert_eq!(open(&path).unwrap().load_jobs().unwrap().live, [live(1)]);
+    // As it was before, it stands beside.
+    let copy = path.with_extension("db.schema1");
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let old = rusqlite::Connection::open(&copy).unwrap();
+    let version: i64 = old.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    let agents: i64 = old.query_row("SELECT count(*) FROM agents", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, agents), (1, 1));
+}
+
+#[test]
+fn the_last_of_the_keys_that_begin_so_is_found() {
+    let (_dir, path) = home();
+    let mut db = open(&path).unwrap();
+    let keyed = |n: u64, key: &str| Write::Submit(Box::new(NewJob { key: Some(key.into()), ..new_job(n) }));
+    let of = "schedule:a:";
+    let keys = ["2026-01-02", "2026-01-10", "2026-01-09"].map(|due| format!("{of}{due}"));
+    let others = ["schedule:ab:2027".to_owned(), "schedule:B:1".to_owned()];
+    for (n, key) in (1..).zip(keys.iter().chain(&others)) {
+        kept(&mut db, &[keyed(n, key)]);
+    }
+    // However many jobs are younger.
+    kept(&mut db, &(100..400).map(submit).collect::<Vec<_>>());
+    let last = |prefix: &str| read::last_of_key(db.connection(), prefix).unwrap();
+    assert_eq!(last(of), Some(jid(2)));
+    assert_eq!(last(&keys[2]), Some(jid(3)));
+    assert_eq!(last("schedule:ab:"), Some(jid(4)));
+    assert_eq!(last("schedule:c:"), None);
 }

@@ -9,10 +9,10 @@ use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::settings::ScheduleSettings;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::schedule::{Event, Last, key, run_of_key, submission};
+use tsup_core::tes::schedule::{Event, Last, key, keys_of, run_of_key, submission};
 use tsup_core::wire::doc::jobs::JobDoc;
 
-use super::super::{Listing, NotSubmitted, Tes};
+use super::super::{NotSubmitted, Tes};
 use super::{Msg, SchedulesActor};
 use crate::actor::Cx;
 use crate::gate::{Gate, Lane};
@@ -101,9 +101,7 @@ async fn submitted(
     if error.exit == Exit::NotFound {
         return (Event::NotSubmitted { schedule, again: false }, Some(error.what));
     }
-    let wanted = key(&settings.name, due);
-    let of_key = |doc: &JobDoc| doc.key.as_ref().is_some_and(|key| key.raw() == wanted);
-    match runs(tes, &settings.script).await.map(|docs| docs.into_iter().find(of_key)) {
+    match of_key(tes, &key(&settings.name, due)).await {
         Ok(Some(doc)) => (Event::Submitted(schedule, Last { due, job: doc.id, state: doc.state }), None),
         _ => (Event::NotSubmitted { schedule, again: true }, Some(error.what)),
     }
@@ -125,20 +123,15 @@ async fn end_of(tes: &Tes, job: JobId) -> JobState {
     }
 }
 
-/// The youngest jobs of a script: all that have not ended, as far as they are listed, and some that have.
-async fn runs(tes: &Tes, script: &str) -> Result<Vec<JobDoc>, UserError> {
-    // People may name a script otherwise than by its whole id, which is what its jobs have.
-    let shelf = tes.shared.shelf.borrow().clone();
-    let id = shelf.and_then(|shelf| Some(shelf.find(script)?.script.id.to_string()));
-    let (ended, live): (Vec<_>, Vec<_>) = JobState::ALL.into_iter().partition(|state| state.is_final());
-    let mut docs = Vec::new();
-    for states in [live, ended] {
-        let script = Some(id.clone().unwrap_or_else(|| script.to_owned()));
-        docs.extend(
-            tes.jobs(Listing { states, script, limit: Some(limits::SCHEDULE_JOBS_LOOKED_AT) }).await?.jobs,
-        );
+/// The job with the last of the keys that begin so.
+async fn of_key(tes: &Tes, prefix: &str) -> Result<Option<JobDoc>, UserError> {
+    let Some(id) = tes.last_of_key(prefix).await? else { return Ok(None) };
+    match tes.job(&id.to_string()).await {
+        Ok(doc) => Ok(Some(doc)),
+        // It was forgotten just now.
+        Err(e) if e.exit == Exit::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
-    Ok(docs)
 }
 
 /// Waits until the queue can be asked, and asks for the last run of each schedule.
@@ -151,16 +144,17 @@ pub(super) async fn find_last(tes: Tes, gate: Gate<Msg>) {
     let schedules = tes.shared.settings.borrow().tes.schedules.clone();
     let mut found = BTreeMap::new();
     for schedule in schedules {
-        let docs = loop {
-            match runs(&tes, &schedule.script).await {
-                Ok(docs) => break docs,
+        // Times sort as their texts do, so that the last key is that of the last run.
+        let doc = loop {
+            match of_key(&tes, &keys_of(&schedule.name)).await {
+                Ok(doc) => break doc,
                 Err(e) => tracing::warn!(error = %e.what, "what schedules ran last cannot be read"),
             }
             tokio::time::sleep(limits::SCHEDULE_RETRY).await;
         };
-        let last = docs.iter().find_map(|doc| {
-            let (name, due) = run_of_key(doc.key.as_ref()?.raw())?;
-            (name == schedule.name).then_some(Last { due, job: doc.id, state: doc.state })
+        let last = doc.and_then(|doc| {
+            let (_, due) = run_of_key(doc.key.as_ref()?.raw())?;
+            Some(Last { due, job: doc.id, state: doc.state })
         });
         found.extend(last.map(|last| (schedule.name, last)));
     }
