@@ -368,6 +368,11 @@ impl Tes {
         question(&*self.shared.store).await.map_err(|e| unread(&e))
     }
 
+    /// Of the jobs of which the key begins so, the one with the last key.
+    pub(super) async fn last_of_key(&self, prefix: &str) -> Result<Option<JobId>, UserError> {
+        self.read(|store| store.last_of_key(prefix)).await
+    }
+
     async fn row(&self, id: JobId) -> Result<JobRow, UserError> {
         let row = self.read(|store| store.job(id)).await?;
         row.ok_or_else(|| UserError::new(Exit::NotFound, format!("no job \"{id}\"")))

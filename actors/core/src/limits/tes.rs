@@ -195,5 +195,3 @@ pub const SCHEDULE_CLOCK_BACK: Duration = Duration::from_secs(24 * 3600);
 pub const SCHEDULE_RETRY: Duration = Duration::from_secs(2);
 /// Due times that are counted one by one, before the last of them are looked for instead.
 pub const SCHEDULE_STEPS: usize = 4 * MISSED_RUNS_MAX;
-/// Jobs of a script among which a schedule's last run is looked for.
-pub const SCHEDULE_JOBS_LOOKED_AT: u32 = 200;

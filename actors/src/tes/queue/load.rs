@@ -15,7 +15,7 @@ use crate::store::LoadedJobs;
 
 impl QueueActor {
     pub(super) fn load(&self, cx: &mut Cx<Self>) {
-        let (loaded, gate) = (self.shared.store.load_jobs(), cx.gate().clone());
+        let (store, gate) = (std::sync::Arc::clone(&self.shared.store), cx.gate().clone());
         let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
         let traces = self.shared.traces.clone();
         let removing = std::sync::Arc::clone(&self.shared.removing);
@@ -29,7 +29,7 @@ impl QueueActor {
             drop(removing.acquire_owned().await);
             // What an attempt gave is read by what its script declares, so these have to be known first.
             let _ = shelf.wait_for(Option::is_some).await;
-            let loaded = loaded.await.map_err(|e| e.to_string());
+            let loaded = store.load_jobs().await.map_err(|e| e.to_string());
             let found = traces.clone();
             let left = crate::actor::blocking(move || Left::read(&found)).await;
             let left = left.transpose().map_err(|e| format!("{}: {e}", traces.display()));
