@@ -71,6 +71,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_folder_that_is_moved_away_is_told_for_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (above, moved) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::create_dir_all(above.join("in")).unwrap();
+        let watch = FolderWatch::new().unwrap();
+        let place = watch.add_place(&above).unwrap();
+        watch.add_fates(&above.join("in")).unwrap();
+        // What else becomes of it says nothing.
+        std::fs::write(above.join("beside"), "x").unwrap();
+        std::fs::rename(&above, &moved).unwrap();
+        let mut all = Vec::new();
+        watch.seen(|s| all.push(s)).await.unwrap();
+        assert_eq!(all, [Seen::Gone(place)]);
+    }
+
+    #[tokio::test]
     async fn writes_and_replacements_are_told_by_name() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("old"), "").unwrap();
