@@ -17,7 +17,7 @@ use tsup_core::limits::RETRY_AFTER_MAX;
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
+use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
@@ -34,6 +34,8 @@ struct Inside {
     /// How jobs are told to stand.
     state: Option<JobState>,
     handed: Vec<Write>,
+    /// The attempts of every job.
+    attempts: Vec<AttemptRow>,
     /// Whether inputs are read without end.
     hangs: bool,
     /// What is read by a queue that begins, and what is looked for then.
@@ -96,7 +98,8 @@ impl JobStore for Slow {
     fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
         let inside = self.0.lock();
         let state = inside.state.unwrap_or(JobState::Queued);
-        let row = |job| JobRow { state, ..JobRow::new(job) };
+        let attempts = inside.attempts.clone();
+        let row = |job| JobRow { state, attempts, ..JobRow::new(job) };
         now(inside.jobs.iter().find(|job| job.id == id).cloned().map(row))
     }
 
@@ -319,7 +322,7 @@ async fn a_pause_is_no_longer_than_one_can_be_whatever_the_clock_says() {
         let job = NewJob { held: false, ..job };
         inside.jobs.push(job.clone());
         inside.loaded.live =
-            vec![Live { job, attempt: 1, starting_in: None, again_at: far, parents: Vec::new() }];
+            vec![Live { job, attempt: 1, starting_in: None, slot: None, again_at: far, parents: Vec::new() }];
     }
     let before = tsup_actors::clock::now_wall();
     let bench = Bench::of(dir.path(), store).await;
@@ -346,5 +349,29 @@ async fn a_registry_is_followed_when_a_folder_above_it_is_swapped() {
     // And it is watched again.
     std::fs::remove_file(home.join("registry.toml")).unwrap();
     until("it is seen to be removed", async || (scripts().await == 0).then_some(())).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_was_found_again_started_when_the_store_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
+    let asked = bench.tes.submit(ask).await.unwrap();
+    let store = Slow::default();
+    let job = bench.store.0.lock().jobs[0].clone();
+    bench.stop().await;
+    let starting_at = Wall::from_unix_ms(asked.submitted_at.unix_ms() + 5_000);
+    {
+        let mut inside = store.0.lock();
+        inside.jobs.push(job.clone());
+        let (ended_at, record, failure, retry) = (None, None, None, None);
+        inside.attempts = vec![AttemptRow { attempt: 1, starting_at, ended_at, record, failure, retry }];
+        let starting_in = Some("an earlier boot".into());
+        inside.loaded.live =
+            vec![Live { job, attempt: 1, starting_in, slot: None, again_at: None, parents: Vec::new() }];
+    }
+    let bench = Bench::of(dir.path(), store).await;
+    assert_eq!(bench.tes.job(&asked.id.to_string()).await.unwrap().started_at, Some(starting_at));
     bench.stop().await;
 }

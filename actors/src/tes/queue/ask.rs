@@ -168,7 +168,7 @@ impl QueueActor {
         Some(Now {
             state,
             attempt: card.attempt,
-            started_at: card.running.as_ref().map(|r| r.at),
+            started_at: card.running.as_ref().and_then(|r| r.at),
             next_attempt_at: card.again_at.filter(|at| mono_of(*at) > now && card.running.is_none()),
             waiting_for,
         })

@@ -40,7 +40,8 @@ pub(in crate::tes) struct Card {
 /// An attempt under way.
 #[derive(Debug)]
 pub(in crate::tes) struct Running {
-    pub(super) at: Wall,
+    /// When it was started, where that was here; the store knows it of others.
+    pub(super) at: Option<Wall>,
     pub(super) since: Mono,
     /// Its actor, once its start is durable.
     pub(super) gate: Option<Gate<job::Msg>>,

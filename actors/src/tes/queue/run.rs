@@ -36,7 +36,7 @@ impl QueueActor {
         let boot_id = Arc::clone(&self.shared.boot_id);
         let started_in = Arc::clone(&boot_id);
         card.running = Some(Box::new(Running {
-            at,
+            at: Some(at),
             since: cx.now(),
             gate: None,
             stopping: false,
@@ -320,7 +320,6 @@ impl QueueActor {
             self.step(Event::Submitted(ticket, parents), None, cx);
             return false;
         };
-        let at: Wall = again_at.unwrap_or(job.submitted_at);
         let started_in: Arc<str> = boot.into();
         let boot = Arc::clone(&started_in);
         let traces = match slot {
@@ -331,7 +330,7 @@ impl QueueActor {
         };
         self.orders += 1;
         card.running = Some(Box::new(Running {
-            at,
+            at: None,
             since: cx.now(),
             gate: None,
             stopping: false,
