@@ -88,6 +88,7 @@ pub(super) struct QueueActor {
     again_timer: Option<Timer>,
     retention: Option<Timer>,
     jitter: Jitter,
+    names: card::Names,
     /// Where each attempt under way leaves its traces.
     slots: Slots,
     /// Counts orders of attempts, those of former incarnations included.
@@ -131,6 +132,7 @@ impl QueueActor {
             again_timer: None,
             retention: None,
             jitter: Jitter::seeded(seed),
+            names: card::Names::default(),
             slots: Slots::default(),
             orders: 0,
             ids,

@@ -82,6 +82,8 @@ pub const KILL_AGAIN: Duration = Duration::from_millis(20);
 pub const TRACE_BYTES_MAX: usize = 16 * 1024;
 /// Characters of a script's own words in an error.
 pub const FAILURE_WORDS_CHARS: usize = 500;
+/// Names of scripts, sessions, specialists and groups that jobs share in memory.
+pub const SHARED_NAMES_MAX: usize = 4096;
 /// Attempts that may be under way at the same time, each with a page among the traces: more than
 /// [`TES_SLOTS`](super::TES_SLOTS) allows to run, since some have ended whose end is not durable yet.
 pub const ATTEMPT_SLOTS_MAX: u32 = 16_384;

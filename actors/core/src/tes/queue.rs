@@ -194,20 +194,57 @@ pub enum Refusal {
 
 #[derive(Debug)]
 struct Entry {
-    ticket: Ticket,
+    /// Its number among all submissions.
+    seq: u64,
     state: JobState,
+    held: bool,
+    /// Somebody cancelled it while it runs.
+    stopping: bool,
+    bytes: u32,
+    not_before: Option<Mono>,
+    start_by: Option<Mono>,
+    /// Since when its turn might have come, until it comes first.
+    since: Option<Mono>,
     /// Since when its turn may come: ageing counts from here.
     ready: Mono,
     /// Its lane, while it is queued or runs.
     lane: Lane,
+    /// What its session was charged when it started, in slot-milliseconds.
+    charged: i64,
+    /// `None` for most.
+    kin: Option<Box<Kin>>,
+}
+
+/// Jobs that a job waits for or that wait for it.
+#[derive(Debug, Default)]
+struct Kin {
     /// Parents that have not ended.
     parents: Vec<(JobId, Edge)>,
     /// Jobs that wait for it.
     children: Vec<JobId>,
-    /// What its session was charged when it started, in slot-milliseconds.
-    charged: i64,
-    /// Somebody cancelled it while it runs.
-    stopping: bool,
+}
+
+impl Entry {
+    fn new(ticket: &Ticket, lane: Lane, now: Mono) -> Self {
+        Entry {
+            seq: ticket.seq,
+            state: JobState::Blocked,
+            held: ticket.held,
+            stopping: false,
+            bytes: ticket.bytes,
+            not_before: ticket.not_before,
+            start_by: ticket.start_by,
+            since: ticket.since,
+            ready: now,
+            lane,
+            charged: 0,
+            kin: None,
+        }
+    }
+
+    fn parents(&self) -> &[(JobId, Edge)] {
+        self.kin.as_ref().map_or(&[], |kin| &kin.parents)
+    }
 }
 
 /// By how many slot-milliseconds a session may be behind the others.
@@ -220,7 +257,8 @@ fn owed_most(caps: &Caps) -> i64 {
 pub struct Queue {
     caps: Caps,
     open: bool,
-    jobs: HashMap<JobId, Entry>,
+    /// In boxes: the table itself has room for more than there are.
+    jobs: HashMap<JobId, Box<Entry>>,
     lanes: Lanes,
     usage: Usage,
     /// When something is to be looked at: a job's time, or the end of its patience.
@@ -257,8 +295,8 @@ impl Queue {
     pub fn step(&mut self, event: Event, now: Mono) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Submitted(ticket, parents) => self.submitted(ticket, &parents, now, &mut effects),
-            Event::Adopted(ticket) => self.adopted(ticket, now),
+            Event::Submitted(ticket, parents) => self.submitted(&ticket, &parents, now, &mut effects),
+            Event::Adopted(ticket) => self.adopted(&ticket, now),
             Event::Ended { job, took, next } => self.ended(job, took, next, now, &mut effects),
             Event::Cancel(job) => self.cancel(job, &mut effects),
             Event::Hold(job) => self.set_held(job, true, now, &mut effects),
@@ -313,31 +351,22 @@ impl Queue {
 
     fn start(&mut self, job: JobId) {
         let entry = self.jobs.get_mut(&job).expect("a chosen job is in the queue");
-        self.lanes.take(entry.lane, (entry.ready, entry.ticket.seq));
+        self.lanes.take(entry.lane, (entry.ready, entry.seq));
         self.usage.not_queued(entry.lane.session);
         entry.charged = self.usage.start(entry.lane, owed_most(&self.caps));
         entry.state = JobState::Running;
-        if let Some(by) = entry.ticket.start_by {
+        if let Some(by) = entry.start_by {
             self.due.remove(&(by, job));
         }
     }
 
-    fn adopted(&mut self, ticket: Ticket, now: Mono) {
+    fn adopted(&mut self, ticket: &Ticket, now: Mono) {
         let id = ticket.id;
-        let lane = self.lanes.enter(&ticket);
+        let lane = self.lanes.enter(ticket);
         self.bytes += u64::from(ticket.bytes);
         let charged = self.usage.start(lane, owed_most(&self.caps));
-        let entry = Entry {
-            ticket,
-            state: JobState::Running,
-            ready: now,
-            lane,
-            parents: Vec::new(),
-            children: Vec::new(),
-            charged,
-            stopping: false,
-        };
-        let before = self.jobs.insert(id, entry);
+        let entry = Entry { state: JobState::Running, charged, ..Entry::new(ticket, lane, now) };
+        let before = self.jobs.insert(id, Box::new(entry));
         debug_assert!(before.is_none(), "a job is adopted once");
     }
 
@@ -349,9 +378,9 @@ impl Queue {
             After::Again(_) if entry.stopping => self.finish(job, Why::Cancelled.state(), now, effects),
             After::Final(state) => self.finish(job, state, now, effects),
             After::Again(at) => {
-                entry.ticket.not_before = Some(at);
+                entry.not_before = Some(at);
                 // Patience is for the first start; an attempt was made.
-                entry.ticket.start_by = None;
+                entry.start_by = None;
                 self.place(job, now, effects);
             }
         }
@@ -383,11 +412,11 @@ impl Queue {
             return true;
         }
         let count = |state| self.jobs.values().filter(|e| e.state == state).count();
-        let slots = |e: &Entry| u32::from(e.ticket.slots);
-        let used: u32 = self.jobs.values().filter(|e| e.state == JobState::Running).map(slots).sum();
+        let slots = |e: &Entry| u32::from(e.lane.slots);
+        let used: u32 = self.jobs.values().filter(|e| e.state == JobState::Running).map(|e| slots(e)).sum();
         count(JobState::Running) == self.usage.running
             && used == self.usage.slots
             && count(JobState::Queued) == self.lanes.depths().iter().sum::<usize>()
-            && self.bytes == self.jobs.values().map(|e| u64::from(e.ticket.bytes)).sum::<u64>()
+            && self.bytes == self.jobs.values().map(|e| u64::from(e.bytes)).sum::<u64>()
     }
 }

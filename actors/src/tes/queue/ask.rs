@@ -130,7 +130,7 @@ impl QueueActor {
         job.held = false;
         // Patience is for the first start.
         job.start_by = None;
-        let mut card = Card::of(&job);
+        let mut card = Card::of(&mut job, &mut self.names);
         card.attempt = made.last().map_or(0, |a| a.attempt);
         card.job.max_attempts = attempts;
         card.again_at = Some(crate::clock::now_wall());

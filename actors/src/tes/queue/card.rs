@@ -1,5 +1,6 @@
 //! What is known of a job besides its place in the queue.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tsup_core::clock::{Mono, Wall};
@@ -69,8 +70,32 @@ impl Running {
     }
 }
 
+/// Names that jobs share: a hundred thousand jobs of one script have its name once.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn share(&mut self, name: &mut Arc<str>) {
+        if let Some(known) = self.0.get(name) {
+            *name = Arc::clone(known);
+            return;
+        }
+        // Sessions and specialists are the submitters' words; what is dropped here is only not shared any more.
+        if self.0.len() >= limits::SHARED_NAMES_MAX {
+            self.0.clear();
+        }
+        self.0.insert(Arc::clone(name));
+    }
+}
+
 impl Card {
-    pub(super) fn of(job: &NewJob) -> Self {
+    /// Of a job, whose names are shared with others from here on.
+    pub(super) fn of(job: &mut NewJob, names: &mut Names) -> Self {
+        names.share(&mut job.script);
+        names.share(&mut job.session);
+        for name in [&mut job.specialist, &mut job.group].into_iter().flatten() {
+            names.share(name);
+        }
         let has_inputs = job.inputs.len() <= limits::INPUTS_IN_MEMORY_BYTES;
         let mut job = Box::new(job.clone());
         if !has_inputs {

@@ -248,7 +248,7 @@ impl QueueActor {
             parent.ended = parent.ended.or_else(|| self.recent.0.get(&parent.id).copied());
         }
         let id = job.id;
-        self.cards.insert(id, Card::of(&job));
+        self.cards.insert(id, Card::of(&mut job, &mut self.names));
         self.step(Event::Submitted(card::ticket(&job, None, job.not_before), parents), None, cx);
         self.tell_new(id);
         let now = self.now(id, cx.now());

@@ -305,7 +305,7 @@ impl QueueActor {
             (job.start_by, job.not_before) = (None, None);
             parents.clear();
         }
-        let mut card = Card::of(&job);
+        let mut card = Card::of(&mut job, &mut self.names);
         card.attempt = attempt;
         card.again_at = again_at;
         card.shown = if starting_in.is_some() { JobState::Running } else { JobState::Queued };

@@ -103,7 +103,11 @@ impl Lanes {
     }
 
     pub(super) fn name(&self, number: NameId) -> &str {
-        self.names.by_number[number as usize].as_deref().unwrap_or_default()
+        self.shared_name(number).map_or("", |name| name)
+    }
+
+    pub(super) fn shared_name(&self, number: NameId) -> Option<&Arc<str>> {
+        self.names.by_number[number as usize].as_ref()
     }
 
     pub(super) fn put(&mut self, lane: Lane, place: (Mono, u64), job: JobId) {

@@ -1,6 +1,6 @@
 //! Where a job stands while it does not run, and what its end means for those that wait for it.
 
-use super::{Effect, Entry, Parent, Queue, Ticket, Why};
+use super::{Effect, Entry, Kin, Parent, Queue, Ticket, Why};
 use crate::clock::Mono;
 use crate::ids::JobId;
 use crate::tes::job::JobState;
@@ -8,7 +8,7 @@ use crate::tes::job::JobState;
 impl Queue {
     pub(super) fn submitted(
         &mut self,
-        ticket: Ticket,
+        ticket: &Ticket,
         parents: &[Parent],
         now: Mono,
         effects: &mut Vec<Effect>,
@@ -23,25 +23,19 @@ impl Queue {
             parents.iter().filter(|p| p.ended.is_none()).map(|p| (p.id, p.edge)).collect();
         for (parent, _) in &waits_for {
             if let Some(parent) = self.jobs.get_mut(parent) {
-                parent.children.push(id);
+                parent.kin.get_or_insert_default().children.push(id);
             }
         }
         if let Some(by) = ticket.start_by {
             self.due.insert((by, id));
         }
         self.bytes += u64::from(ticket.bytes);
-        let lane = self.lanes.enter(&ticket);
-        let entry = Entry {
-            ticket,
-            state: JobState::Blocked,
-            ready: now,
-            lane,
-            parents: waits_for,
-            children: Vec::new(),
-            charged: 0,
-            stopping: false,
-        };
-        self.jobs.insert(id, entry);
+        let lane = self.lanes.enter(ticket);
+        let mut entry = Entry::new(ticket, lane, now);
+        if !waits_for.is_empty() {
+            entry.kin = Some(Box::new(Kin { parents: waits_for, children: Vec::new() }));
+        }
+        self.jobs.insert(id, Box::new(entry));
         match refused {
             Some(parent) => self.fail(id, Why::Parent(parent.id), effects),
             None => self.place(id, now, effects),
@@ -52,8 +46,8 @@ impl Queue {
     pub(super) fn place(&mut self, job: JobId, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job) else { return };
         let before = entry.state;
-        let waits = entry.ticket.not_before.filter(|at| *at > now);
-        let state = match (entry.ticket.held, entry.parents.is_empty(), waits) {
+        let waits = entry.not_before.filter(|at| *at > now);
+        let state = match (entry.held, entry.parents().is_empty(), waits) {
             (true, ..) => JobState::Held,
             (false, false, _) => JobState::Blocked,
             (false, true, Some(_)) => JobState::Delayed,
@@ -62,7 +56,7 @@ impl Queue {
         if state == JobState::Queued && before == JobState::Queued {
             return;
         }
-        let (lane, place) = (entry.lane, (entry.ready, entry.ticket.seq));
+        let (lane, place) = (entry.lane, (entry.ready, entry.seq));
         entry.state = state;
         if before == JobState::Queued {
             self.leave_lane(lane, place);
@@ -81,9 +75,10 @@ impl Queue {
 
     fn enter_lane(&mut self, job: JobId, now: Mono) {
         let entry = self.jobs.get_mut(&job).expect("a job that is placed is in the queue");
-        entry.ready = entry.ticket.since.take().map_or(now, |since| since.min(now));
-        self.usage.queued(entry.lane.session, &entry.ticket.session);
-        self.lanes.put(entry.lane, (entry.ready, entry.ticket.seq), job);
+        entry.ready = entry.since.take().map_or(now, |since| since.min(now));
+        let session = self.lanes.name(entry.lane.session);
+        self.usage.queued(entry.lane.session, session);
+        self.lanes.put(entry.lane, (entry.ready, entry.seq), job);
     }
 
     fn leave_lane(&mut self, lane: super::Lane, place: (Mono, u64)) {
@@ -93,7 +88,7 @@ impl Queue {
 
     pub(super) fn set_held(&mut self, job: JobId, held: bool, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job) else { return };
-        entry.ticket.held = held;
+        entry.held = held;
         // A job that runs is held back from its next attempt.
         if entry.state != JobState::Running {
             self.place(job, now, effects);
@@ -110,7 +105,7 @@ impl Queue {
                 if !edge.takes(state) {
                     effects.push(Effect::Fail(child, Why::Parent(job)));
                     ended.push((child, Why::Parent(job).state()));
-                } else if self.jobs.get(&child).is_some_and(|e| e.parents.is_empty()) {
+                } else if self.jobs.get(&child).is_some_and(|e| e.parents().is_empty()) {
                     // It may have to wait for its time still, which the look that follows sees.
                     self.due.insert((Mono::ZERO, child));
                 }
@@ -135,22 +130,23 @@ impl Queue {
     /// One parent less; answers the end that the child waited for.
     fn settle(&mut self, child: JobId, parent: JobId) -> Option<crate::tes::job::Edge> {
         let entry = self.jobs.get_mut(&child)?;
-        let at = entry.parents.iter().position(|(id, _)| *id == parent)?;
-        Some(entry.parents.swap_remove(at).1)
+        let parents = &mut entry.kin.as_mut()?.parents;
+        let at = parents.iter().position(|(id, _)| *id == parent)?;
+        Some(parents.swap_remove(at).1)
     }
 
     /// Takes a job out; answers who waits for it.
     fn remove(&mut self, job: JobId) -> Vec<JobId> {
         let Some(entry) = self.jobs.remove(&job) else { return Vec::new() };
-        self.bytes -= u64::from(entry.ticket.bytes);
+        self.bytes -= u64::from(entry.bytes);
         if entry.state == JobState::Queued {
-            self.leave_lane(entry.lane, (entry.ready, entry.ticket.seq));
+            self.leave_lane(entry.lane, (entry.ready, entry.seq));
         }
         self.usage.forget(self.lanes.leave(entry.lane));
-        for at in [entry.ticket.start_by, entry.ticket.not_before, Some(Mono::ZERO)].into_iter().flatten() {
+        for at in [entry.start_by, entry.not_before, Some(Mono::ZERO)].into_iter().flatten() {
             self.due.remove(&(at, job));
         }
-        entry.children
+        entry.kin.map(|kin| kin.children).unwrap_or_default()
     }
 
     /// Jobs whose time has come, and jobs whose patience is at its end.
@@ -161,7 +157,7 @@ impl Queue {
             if entry.state == JobState::Running {
                 continue;
             }
-            if entry.ticket.start_by.is_some_and(|by| by <= now) {
+            if entry.start_by.is_some_and(|by| by <= now) {
                 self.fail(job, Why::Expired, effects);
             } else {
                 self.place(job, now, effects);

@@ -55,8 +55,8 @@ impl Queue {
         let entry = self.jobs.get(&job)?;
         Some(match entry.state {
             JobState::Held => WaitingFor::Release,
-            JobState::Blocked => WaitingFor::Jobs(entry.parents.iter().map(|(id, _)| *id).collect()),
-            JobState::Delayed if entry.ticket.not_before.is_some_and(|at| at > now) => WaitingFor::Time,
+            JobState::Blocked => WaitingFor::Jobs(entry.parents().iter().map(|(id, _)| *id).collect()),
+            JobState::Delayed if entry.not_before.is_some_and(|at| at > now) => WaitingFor::Time,
             JobState::Queued if !self.open => WaitingFor::Queue,
             JobState::Queued => {
                 if let Some((kind, name, limit)) = self.lanes.bound(entry.lane, &self.usage, &self.caps) {
@@ -88,14 +88,13 @@ impl Queue {
         shares.entry((Sharers::All, "".into())).or_default().limit = Some(self.caps.slots);
         let nobody: Arc<str> = "".into();
         for entry in self.jobs.values() {
-            let ticket = &entry.ticket;
-            let session = (!ticket.session.is_empty()).then_some(&ticket.session);
+            let (lane, name) = (entry.lane, |of| self.lanes.shared_name(of));
             let of = [
                 (Sharers::All, Some(&nobody)),
-                (Sharers::Group, ticket.group.as_ref()),
-                (Sharers::Script, Some(&ticket.script)),
-                (Sharers::Specialist, ticket.specialist.as_ref()),
-                (Sharers::Session, session),
+                (Sharers::Group, lane.group.and_then(name)),
+                (Sharers::Script, name(lane.script)),
+                (Sharers::Specialist, lane.specialist.and_then(name)),
+                (Sharers::Session, name(lane.session).filter(|name| !name.is_empty())),
             ];
             for (kind, name) in of {
                 let Some(name) = name else { continue };
@@ -106,7 +105,7 @@ impl Queue {
                 match entry.state {
                     JobState::Running => {
                         share.running += 1;
-                        share.used += u32::from(ticket.slots);
+                        share.used += u32::from(lane.slots);
                     }
                     JobState::Queued => share.queued += 1,
                     _ => {}
