@@ -28,6 +28,7 @@ mod listen;
 mod promises;
 mod record;
 mod record_disk;
+mod reference;
 mod relaunch;
 mod sandbox;
 mod schedules;
