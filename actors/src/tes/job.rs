@@ -11,7 +11,7 @@ use std::time::Duration;
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
-use tsup_core::tes::attempt::{AttemptId, Known, Record, Recovery, recover};
+use tsup_core::tes::attempt::{AttemptId, Found, Known, Record, Recovery, recover};
 use tsup_core::tes::failure::{Category, Failure as Failed};
 use tsup_core::tes::retry::Ending;
 
@@ -189,8 +189,17 @@ impl JobActor {
         let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
         let begun = self.begun;
         let look = move || {
-            let traces = Traces::find(&shared.traces)?;
-            let found = traces.map(|traces| traces.look(slot, task.id)).transpose()?.unwrap_or_default();
+            let find = || -> std::io::Result<Found> {
+                let traces = Traces::find(&shared.traces)?;
+                Ok(traces.map(|traces| traces.look(slot, task.id)).transpose()?.unwrap_or_default())
+            };
+            let mut found = find()?;
+            // Whatever became of its traces, what runs with its mark was begun; or it begins just now, and they are
+            // there by the time that it runs.
+            let runs = found == Found::default() && stray::any(task.id);
+            if runs {
+                found = find()?;
+            }
             let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
             let known = Known { id: task.id, started_in: &task.started_in, begun };
             Ok(match recover(known, found, &shared.boot_id) {
@@ -199,8 +208,7 @@ impl JobActor {
                 }
                 Recovery::Adopt => Seen::Runs(shim),
                 Recovery::Interrupted(why) => Seen::Lost(why),
-                // Whatever became of its traces, what runs with its mark was begun.
-                Recovery::Start if stray::any(task.id) => Seen::Lost("its traces are gone, and it runs"),
+                Recovery::Start if runs => Seen::Lost("its traces are gone, and it runs"),
                 Recovery::Start => Seen::Nothing,
             })
         };

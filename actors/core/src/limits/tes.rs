@@ -117,6 +117,11 @@ pub const TREE_LOOK_FIRST_UNBOUND: Duration = Duration::from_millis(100);
 pub const TREE_LOOK_FIRST: Duration = Duration::from_millis(20);
 /// Longest pause between two such looks.
 pub const TREE_LOOK_LAST: Duration = Duration::from_secs(1);
+/// How often a slot is looked at that somebody has locked and that bears another attempt's name, [`CLAIM_RETRY`] apart:
+/// between the lock and the name are some microseconds, and a machine that swaps may make seconds of them.
+pub const CLAIM_TRIES: u32 = 3000;
+/// Between two such looks.
+pub const CLAIM_RETRY: Duration = Duration::from_millis(1);
 /// A shim that finds the disk full tries again to write its record after this time.
 pub const RECORD_RETRY: Duration = Duration::from_millis(500);
 /// How often it tries where something else than space is missing, [`RECORD_RETRY`] apart: a disk that fails for five

@@ -105,9 +105,18 @@ impl Traces {
 
     /// Claims a slot and keeps its lock; what was there of an attempt before is gone.
     pub(super) fn claim(&self, slot: u32, claim: &Claim) -> io::Result<Claimed> {
-        if !range::try_lock(&self.0, &bytes(slot))? {
-            let same = whose(&self.page(slot)?) == Some(claim.id);
-            return Ok(if same { Claimed::Before } else { Claimed::Taken });
+        let mut tries = 0;
+        while !range::try_lock(&self.0, &bytes(slot))? {
+            if whose(&self.page(slot)?) == Some(claim.id) {
+                return Ok(Claimed::Before);
+            }
+            // Whoever has the lock may be about to write whose it is, and may be this very attempt: only what stays
+            // as it is can be told.
+            if tries == limits::CLAIM_TRIES {
+                return Ok(Claimed::Taken);
+            }
+            tries += 1;
+            std::thread::park_timeout(limits::CLAIM_RETRY);
         }
         let made = self.claim_locked(slot, claim);
         if !matches!(made, Ok(Claimed::Now)) {
