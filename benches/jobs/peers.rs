@@ -12,7 +12,7 @@ pub(crate) fn peers(size: super::Size) {
     println!("\n### Peers, `true`\n\n| what | jobs | parallel | jobs/s |\n|---|---|---|---|");
     for parallel in [2, 20] {
         show("plain loop", size.run, parallel, Some(super::run::plain(size.run, parallel).0));
-        show("tsup", size.run, parallel, Some(super::run::supervised(size.run, parallel).rate));
+        show("tsup", size.run, parallel, Some(super::run::supervised(size.run, parallel, "minimal").rate));
         show("GNU parallel", size.peers, parallel, gnu_parallel(size.peers, parallel));
         show("task-spooler", size.peers, parallel, task_spooler(size.peers, parallel));
         // It starts one on each of its slow ticks, so few are enough to see its pace.
