@@ -82,6 +82,9 @@ pub const KILL_AGAIN: Duration = Duration::from_millis(20);
 pub const TRACE_BYTES_MAX: usize = 16 * 1024;
 /// Characters of a script's own words in an error.
 pub const FAILURE_WORDS_CHARS: usize = 500;
+/// Orders of attempts that a queue may have sent beyond the last one that left a trace: each start that finds no process
+/// or no descriptor counts one, ten a second for each of [`ATTEMPT_SLOTS_MAX`].
+pub const ORDERS_LEAP: u64 = 1 << 32;
 /// Names of scripts, sessions, specialists and groups that jobs share in memory.
 pub const SHARED_NAMES_MAX: usize = 4096;
 /// Attempts that may be under way at the same time, each with a page among the traces: more than

@@ -1,7 +1,8 @@
 //! Which slot each attempt under way has among the traces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::attempt::AttemptId;
 use crate::limits;
 
 /// Slots, given out the lowest first, so that the file with the traces stays as small as it can.
@@ -24,8 +25,23 @@ impl Slots {
         Some(slot)
     }
 
+    /// Takes the slots that attempts have from before, and answers for each whether it keeps its own.
+    ///
+    /// Two may be written down with the same one: what became of a start that the store did not confirm is not known,
+    /// and its slot went to another. Then it is whose traces stand there, by `found`; for the other one nothing ran.
+    pub fn adopt(&mut self, attempts: &[(AttemptId, u32)], found: &BTreeMap<u32, AttemptId>) -> Vec<bool> {
+        let is_own = |(id, slot): &(AttemptId, u32)| found.get(slot) == Some(id);
+        let mut keeps = vec![false; attempts.len()];
+        for own in [true, false] {
+            for (keeps, attempt) in keeps.iter_mut().zip(attempts).filter(|(_, a)| is_own(a) == own) {
+                *keeps = self.claim(attempt.1);
+            }
+        }
+        keeps
+    }
+
     /// Takes one that somebody has from before. `false` when it was given out.
-    pub fn claim(&mut self, slot: u32) -> bool {
+    fn claim(&mut self, slot: u32) -> bool {
         if slot >= limits::ATTEMPT_SLOTS_MAX {
             return false;
         }
@@ -51,6 +67,16 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_with_one_slot_it_is_whose_traces_stand_there() {
+        let id = |n| AttemptId { job: crate::ids::JobId::drawn(n), attempt: 1, epoch: 0 };
+        let attempts = [(id(1), 3), (id(2), 3), (id(3), 0), (id(4), 0)];
+        let found = BTreeMap::from([(3, id(2)), (0, id(9))]);
+        let mut slots = Slots::default();
+        assert_eq!(slots.adopt(&attempts, &found), [false, true, true, false]);
+        assert_eq!([slots.take(), slots.take(), slots.take()], [1, 2, 4].map(Some));
+    }
 
     #[test]
     fn nobody_has_what_another_one_has() {

@@ -1,13 +1,18 @@
 //! What a queue that begins finds of the traces of attempts.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+
+use tsup_core::tes::attempt::AttemptId;
 
 use crate::tes::shim::traces::Traces;
 
 /// What was found.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::tes) struct Left {
+    /// Whose traces stand in which slot.
+    pub(super) found: BTreeMap<u32, AttemptId>,
     /// The largest number of an order that stands there.
     pub(super) newest: u64,
     /// Whether there was no file at all: whatever ran has left nothing that tells of it.
@@ -18,8 +23,11 @@ impl Left {
     /// Reads the file with the traces, and makes it where there is none. It may take as long as the disk does.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         match Traces::find(path)? {
-            Some(traces) => Ok(Left { newest: traces.scan()?.newest, is_new: false }),
-            None => Traces::make(path).map(|_| Left { newest: 0, is_new: true }),
+            Some(traces) => {
+                let scan = traces.scan()?;
+                Ok(Left { found: scan.slots.into_iter().collect(), newest: scan.newest, is_new: false })
+            }
+            None => Traces::make(path).map(|_| Left { is_new: true, ..Left::default() }),
         }
     }
 }

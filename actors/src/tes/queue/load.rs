@@ -4,11 +4,12 @@ use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
+use tsup_core::tes::kept::Live;
 use tsup_core::tes::queue::Event;
 
-use super::QueueActor;
 use super::left::Left;
 use super::words::{Msg, Waiter};
+use super::{QueueActor, card};
 use crate::actor::Cx;
 use crate::gate::Lane;
 use crate::store::LoadedJobs;
@@ -54,13 +55,12 @@ impl QueueActor {
             self.counts[at] = n;
         }
         let (mut adopted, live) = (0, loaded.live.len());
-        self.orders = left.newest;
-        // What somebody has comes before what is given out anew.
-        for live in loaded.live.iter().filter(|live| live.starting_in.is_some()) {
-            live.slot.map(|slot| self.slots.claim(slot));
-        }
-        for live in loaded.live {
-            adopted += usize::from(self.recovered(live, left, cx));
+        // Beyond all that were ever sent and have not claimed anything yet: what comes late of these has a smaller one.
+        self.orders = left.newest + limits::ORDERS_LEAP;
+        let mut all = loaded.live;
+        self.keep_slots(&mut all, &left);
+        for live in all {
+            adopted += usize::from(self.recovered(live, left.is_new, cx));
         }
         if live > 0 {
             tracing::info!(jobs = live, running = adopted, "jobs were found again");
@@ -76,6 +76,18 @@ impl QueueActor {
         self.shared.schedules.loaded(loaded.schedules);
         self.shared.loaded.send_replace(true);
         cx.ready();
+    }
+
+    /// Who has a slot keeps it, before any is given out anew.
+    fn keep_slots(&mut self, all: &mut [Live], left: &Left) {
+        let under_way = |live: &&mut Live| live.starting_in.is_some() && live.slot.is_some();
+        let mut all: Vec<&mut Live> = all.iter_mut().filter(under_way).collect();
+        let of =
+            |live: &&mut Live| (card::attempt_id(live.job.id, live.attempt), live.slot.unwrap_or_default());
+        let attempts: Vec<_> = all.iter().map(of).collect();
+        for (live, keeps) in all.iter_mut().zip(self.slots.adopt(&attempts, &left.found)) {
+            live.slot = live.slot.filter(|_| keeps);
+        }
     }
 
     /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.

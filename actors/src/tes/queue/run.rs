@@ -16,7 +16,6 @@ use tsup_core::tes::retry::{self, Ending, Next};
 
 use super::card::{self, Card, Running};
 use super::keep::Then;
-use super::left::Left;
 use super::{Ended, Msg, QueueActor};
 use crate::actor::{Cx, blocking};
 use crate::clock::now_wall;
@@ -295,7 +294,7 @@ impl QueueActor {
     }
 
     /// A job that the store had. Answers whether an attempt of it is under way.
-    pub(super) fn recovered(&mut self, live: Live, left: Left, cx: &mut Cx<Self>) -> bool {
+    pub(super) fn recovered(&mut self, live: Live, is_new: bool, cx: &mut Cx<Self>) -> bool {
         let Live { mut job, attempt, starting_in, slot, again_at, mut parents } = live;
         let id = job.id;
         // A clock that is behind makes a pause of years.
@@ -324,7 +323,7 @@ impl QueueActor {
         let boot = Arc::clone(&started_in);
         let traces = match slot {
             // All that was is gone with the file.
-            Some(_) if left.is_new && started_in == self.shared.boot_id => job::Place::Gone,
+            Some(_) if is_new && started_in == self.shared.boot_id => job::Place::Gone,
             Some(slot) => job::Place::Slot(slot),
             None => self.slots.take().map_or(job::Place::Gone, job::Place::Slot),
         };

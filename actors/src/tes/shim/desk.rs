@@ -79,12 +79,14 @@ impl Desk {
         }
     }
 
-    /// Waits for the next attempt; `None` when there is none any more, or this process is told to end.
-    pub(super) fn next(&self, signals: &Signals) -> Option<Box<Plan>> {
+    /// Waits for the next attempt; `None` when there is none any more, or this process is told to end. With it comes
+    /// the last wish to end one that was heard meanwhile: it may have been faster than the order that it is about.
+    pub(super) fn next(&self, signals: &Signals) -> Option<(Box<Plan>, Option<u64>)> {
+        let mut asked = None;
         let mut buffer = vec![0; limits::ORDER_HANDED_BYTES_MAX];
         loop {
             match recv(&self.0, &mut buffer, RecvFlags::empty()) {
-                Ok((n, _)) => return plan(buffer.get(..n)?),
+                Ok((n, _)) => return Some((plan(buffer.get(..n)?)?, asked)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let mut fds = [
@@ -96,8 +98,10 @@ impl Desk {
                         Err(_) => return None,
                     }
                     while let Some(seen) = signals.next() {
-                        if seen == Seen::Terminate {
-                            return None;
+                        match seen {
+                            Seen::Terminate => return None,
+                            Seen::Asked(key) => asked = Some(key),
+                            Seen::Child => {}
                         }
                     }
                 }

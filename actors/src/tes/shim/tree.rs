@@ -21,13 +21,21 @@ pub(super) struct Usage {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Kills {
     count: Option<u64>,
+    counted: Option<Instant>,
     /// When there were more than before.
     grew: Option<Instant>,
 }
 
 impl Kills {
     pub(super) fn new() -> Self {
-        Kills { count: proc::killed_for_memory(), grew: None }
+        Kills { count: proc::killed_for_memory(), counted: Some(Instant::now()), grew: None }
+    }
+
+    /// Counts anew where the count is so old that what came since may be long past.
+    pub(super) fn refresh(&mut self) {
+        if self.counted.is_none_or(|at| at.elapsed() >= limits::MEMORY_KILL_RECENT) {
+            *self = Kills { grew: self.grew, ..Kills::new() };
+        }
     }
 
     /// Whether it has just killed something. The end of a large process takes a while after that.
@@ -36,7 +44,7 @@ impl Kills {
         if self.count.zip(now).is_some_and(|(before, now)| now > before) {
             self.grew = Some(Instant::now());
         }
-        self.count = now;
+        (self.count, self.counted) = (now, Some(Instant::now()));
         self.grew.is_some_and(|at| at.elapsed() < limits::MEMORY_KILL_RECENT)
     }
 }
