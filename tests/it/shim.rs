@@ -264,6 +264,21 @@ fn an_order_to_stop_cancels_once() {
     assert!(!alive(pid));
 }
 
+/// A shim that waits is woken by the order and by the wish to end it at once.
+#[test]
+fn a_stop_right_behind_its_order_is_heard() {
+    let mut s = Server::new();
+    s.run(s.plan(1, "true"));
+    for job in 2..40 {
+        let order = Order::Start(Box::new(s.plan(job, "exec sleep 300")));
+        let both =
+            [order, Order::Stop(Server::id(job))].map(|order| frame::encode(Kind::Request, &order).unwrap());
+        s.stream.write_all(&both.concat()).unwrap();
+        let News::Done(record) = s.news() else { panic!("it has not ended") };
+        assert_eq!(record.cause, Some(Cause::Cancel), "{record:?}");
+    }
+}
+
 #[test]
 fn an_attempt_is_claimed_once() {
     let mut s = Server::new();
