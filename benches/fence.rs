@@ -49,6 +49,8 @@ impl Server {
             traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
             slot: 0,
             order: self.count,
+            slots: 1,
+            within: u32::MAX,
             folder: folder.to_str().unwrap().into(),
             tmp: tmp.to_str().unwrap().into(),
             program: "/bin/true".into(),

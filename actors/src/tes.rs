@@ -179,6 +179,7 @@ impl Common {
             specialists: named(&settings.tes.specialists),
             groups: named(&settings.tes.groups),
             session: settings.tes.session_slots,
+            ahead: limits::AHEAD_MAX,
         }
     }
 

@@ -70,6 +70,8 @@ impl Server {
             traces: self.jobs.path().join("attempts").to_str().unwrap().into(),
             slot: job as u32,
             order: 1,
+            slots: 1,
+            within: u32::MAX,
             folder: self.folder(id).to_str().unwrap().into(),
             tmp: self.jobs.path().join(format!("tmp/{job}")).to_str().unwrap().into(),
             program: "sh".into(),

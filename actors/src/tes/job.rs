@@ -52,6 +52,10 @@ pub(super) struct Task {
     pub(super) traces: Place,
     /// Which order it is, counted over all.
     pub(super) order: u64,
+    /// Slots that it takes.
+    pub(super) slots: u16,
+    /// Slots that all may take together.
+    pub(super) within: u32,
 }
 
 /// Where an attempt's traces are.
@@ -133,12 +137,14 @@ pub(super) struct JobActor {
     at: At,
     /// The shim that was watched last.
     adopted: Option<ProcId>,
+    /// Whether it may run where the server of now does not know of it.
+    elsewhere: bool,
 }
 
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, begun: false, at: At::Finding, adopted: None }
+        JobActor { shared, task, fresh, cancelled, begun: false, at: At::Finding, adopted: None, elsewhere: !fresh }
     }
 
     fn folder(&self) -> PathBuf {
@@ -249,7 +255,7 @@ impl JobActor {
         self.at = At::Adopted(shim);
         let gate = cx.gate().clone();
         // Where the server of now runs it, that tells of the end; its shim goes on to other attempts.
-        let _ = self.shared.shims.control(shims::Msg::Follow(self.task.id, gate.clone()));
+        let _ = self.shared.shims.control(shims::Msg::Follow(self.task.id, self.task.slots, gate.clone()));
         // A script may have written another process into its claim: then the lock says more than that one's end.
         let again = self.adopted.replace(shim) == Some(shim);
         cx.spawn(async move {
@@ -335,6 +341,9 @@ impl JobActor {
     /// Tells the queue, and ends. The queue's gate outlives the queue.
     fn tell(&mut self, ended: Box<queue::Ended>, cx: &mut Cx<Self>) {
         self.at = At::Finding;
+        if self.elsewhere {
+            let _ = self.shared.shims.control(shims::Msg::Over(self.task.id));
+        }
         let message = queue::Msg::Ended(Some(ended));
         match self.shared.queue.control(message) {
             Ok(()) => cx.stop(),
@@ -385,11 +394,17 @@ impl Actor for JobActor {
                 self.begun = true;
                 self.look(cx);
             }
-            Msg::ShimDied | Msg::ServerGone if self.at != At::Finding => self.look(cx),
+            Msg::ServerGone => {
+                self.elsewhere = true;
+                if self.at != At::Finding {
+                    self.look(cx);
+                }
+            }
+            Msg::ShimDied if self.at != At::Finding => self.look(cx),
             Msg::Look => self.look(cx),
             Msg::NotStarted(errno) if self.at == At::Ordered => self.not_started(*errno, cx),
             // What is being found out will show it.
-            Msg::Done(_) | Msg::ShimEnded | Msg::ShimDied | Msg::ServerGone | Msg::NotStarted(_) => {}
+            Msg::Done(_) | Msg::ShimEnded | Msg::ShimDied | Msg::NotStarted(_) => {}
             Msg::Collected(ended) => {
                 if let Some(ended) = ended.take() {
                     self.tell(ended, cx);

@@ -25,7 +25,7 @@ use tsup_core::tes::job::JobState;
 use tsup_core::tes::queue::{Effect, Event, Queue};
 use tsup_core::tes::slots::Slots;
 
-use super::Shared;
+use super::{Shared, shims};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::{Lane, Reply};
@@ -165,6 +165,8 @@ impl QueueActor {
                 }
                 Effect::Became(..) => {}
                 Effect::Fail(job, why) => self.fail(job, why, cx),
+                // Where there is no place for it, it comes again a moment later.
+                Effect::Recall => drop(self.shared.shims.work(shims::Msg::Recall)),
             }
         }
         self.set_timer(cx);

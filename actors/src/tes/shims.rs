@@ -25,20 +25,28 @@ use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Gate, Lane};
 use crate::heirloom::Held;
 
-/// Who waits for which attempt. It passes from one incarnation to the next, so that everybody hears of the end
-/// of the server that took their order.
+/// Who waits for which attempt, and which slots are taken. It passes from one incarnation to the next, so that
+/// everybody hears of the end of the server that took their order.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(HashMap<AttemptId, Gate<job::Msg>>);
+pub(super) struct Waiting {
+    gates: HashMap<AttemptId, (u16, Gate<job::Msg>)>,
+    /// Slots of attempts that a server before this one ordered, or another supervisor: the server of now does not count them.
+    elsewhere: HashMap<AttemptId, u16>,
+}
 
 /// What the actor receives.
 #[derive(Debug)]
 pub(super) enum Msg {
     /// Run an attempt, and tell its actor of the end. The plan is `None` once taken.
     Start(Option<Box<Plan>>, Gate<job::Msg>),
-    /// Tell another actor of an attempt's end: the one that ordered it crashed.
-    Follow(AttemptId, Gate<job::Msg>),
+    /// Tell another actor of an attempt's end: the one that ordered it crashed. It takes so many slots.
+    Follow(AttemptId, u16, Gate<job::Msg>),
+    /// An attempt has ended that may have been followed.
+    Over(AttemptId),
     /// End one.
     Stop(AttemptId),
+    /// Let those that wait for room come back.
+    Recall,
     /// What the server of that number told.
     News(u64, Vec<News>),
     /// That server is gone.
@@ -75,7 +83,7 @@ impl Shims {
     }
 
     fn tell(&mut self, id: AttemptId, message: job::Msg) {
-        let Some(gate) = self.waiting.0.remove(&id) else { return };
+        let Some((_, gate)) = self.waiting.gates.remove(&id) else { return };
         if gate.control(message).is_err() {
             tracing::error!(job = %id.job, "an attempt's end could not be told: its actor is overloaded");
         }
@@ -100,7 +108,9 @@ impl Shims {
     }
 
     fn everybody(&mut self) {
-        for (_, gate) in self.waiting.0.drain() {
+        let Waiting { gates, elsewhere } = &mut *self.waiting;
+        for (id, (slots, gate)) in gates.drain() {
+            elsewhere.insert(id, slots);
             // Whoever has ended has nobody behind the gate; that is as well.
             let _ = gate.control(job::Msg::ServerGone);
         }
@@ -123,19 +133,24 @@ impl Actor for Shims {
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
             Msg::Start(plan, gate) => {
-                let Some(plan) = plan.take() else { return Ok(()) };
+                let Some(mut plan) = plan.take() else { return Ok(()) };
                 let id = plan.id;
-                self.waiting.0.insert(id, gate.clone());
+                self.waiting.elsewhere.remove(&id);
+                let elsewhere = self.waiting.elsewhere.values().map(|slots| u32::from(*slots)).sum();
+                plan.within = plan.within.saturating_sub(elsewhere);
+                self.waiting.gates.insert(id, (plan.slots, gate.clone()));
                 if !self.order(&Order::Start(plan)) {
                     self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
                 }
             }
-            Msg::Follow(id, gate) => {
+            Msg::Follow(id, slots, gate) => match self.waiting.gates.get_mut(id) {
+                Some((_, told)) => *told = gate.clone(),
                 // What no server runs for this one is watched by its shim.
-                if let Some(told) = self.waiting.0.get_mut(id) {
-                    *told = gate.clone();
-                }
-            }
+                None => drop(self.waiting.elsewhere.insert(*id, *slots)),
+            },
+            Msg::Over(id) => drop(self.waiting.elsewhere.remove(id)),
+            // A server that is gone has given back what waited.
+            Msg::Recall => drop(self.order(&Order::Recall)),
             Msg::Stop(id) => {
                 // A server that is gone has told so: the job looks for its shim itself. One that takes nothing
                 // more just now is waited for.

@@ -103,6 +103,15 @@ pub const SHIM_REPORT_BYTES_MAX: usize = 8 * 1024;
 pub const SHIM_IDLE: Duration = Duration::from_secs(10);
 /// Attempts that one shim runs: what it may have gathered by a defect goes with it.
 pub const SHIM_ATTEMPTS_MAX: u32 = 1000;
+/// Jobs of a script that took no longer than this lately end soon: about as long as the next one takes from its choice to
+/// its first instruction, with two syncs of a busy disk.
+pub const AHEAD_QUICK: Duration = Duration::from_millis(10);
+/// Jobs that are handed out ahead for each one that ends soon: with half a millisecond each, they bridge the way of the next.
+pub const AHEAD_EACH: u32 = 4;
+/// And at most so many in all: what a power cut may leave in doubt besides those that run.
+pub const AHEAD_MAX: u32 = 32;
+/// They are called back when nothing has ended for so long: whoever was expected to end soon does not.
+pub const AHEAD_PATIENCE: Duration = Duration::from_millis(20);
 /// Bytes of orders that are read at a time.
 pub const ORDER_READ_BYTES: usize = 16 * 1024;
 /// Bytes of a stream that are kept when nobody says.

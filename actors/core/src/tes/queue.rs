@@ -15,182 +15,32 @@
 //! others by at most [`limits::SHARE_LAG`] of all slots, so before each job of its own that comes first and before the
 //! job itself, another session has at most that and two jobs.
 //!
+//! - `queue/words.rs`: what it is told of, and what it answers
 //! - `queue/lane.rs`: lanes, shares, counts
+//! - `queue/ahead.rs`: jobs that are handed out before a slot is free
 //! - `queue/place.rs`: where a job stands while it does not run: held, blocked, delayed, queued
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::job::{Edge, JobState, Priority};
+use super::job::{Edge, JobState};
 use crate::clock::Mono;
 use crate::ids::JobId;
 use crate::limits;
 
+mod ahead;
 mod lane;
 mod place;
 #[cfg(test)]
 mod tests;
 mod why;
+mod words;
 
 pub use why::{Share, Sharers};
+pub use words::{After, Caps, Effect, Event, Parent, Refusal, Ticket, Why};
 
+use ahead::Ahead;
 use lane::{Lane, Lanes, Usage};
-
-/// What the queue knows of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
-    /// Which.
-    pub id: JobId,
-    /// Its number among all submissions; of two equal jobs the lower one goes first.
-    pub seq: u64,
-    /// How soon it is wanted.
-    pub priority: Priority,
-    /// Who shares: the session that it was submitted from, or an empty name.
-    pub session: Arc<str>,
-    /// The script that it runs.
-    pub script: Arc<str>,
-    /// For whom.
-    pub specialist: Option<Arc<str>>,
-    /// The group whose limit it is under.
-    pub group: Option<Arc<str>>,
-    /// Slots that it takes while it runs; at least 1.
-    pub slots: u16,
-    /// It does not start before.
-    pub not_before: Option<Mono>,
-    /// If it has not started by then, it fails.
-    pub start_by: Option<Mono>,
-    /// Bytes of its inputs, for admission.
-    pub bytes: u32,
-    /// Whether a person holds it back.
-    pub held: bool,
-    /// Since when its turn might have come: after a restart of the supervisor it is as old as it was.
-    pub since: Option<Mono>,
-}
-
-/// What limits the starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caps {
-    /// Slots in all.
-    pub slots: u32,
-    /// Slots that jobs of one script may take together.
-    pub scripts: BTreeMap<Arc<str>, u32>,
-    /// The same for one specialist.
-    pub specialists: BTreeMap<Arc<str>, u32>,
-    /// The same for one group.
-    pub groups: BTreeMap<Arc<str>, u32>,
-    /// The same for any one session; `None` sets no bound.
-    pub session: Option<u32>,
-}
-
-impl Caps {
-    /// So many slots, and no other bound.
-    pub fn slots(slots: u32) -> Self {
-        Caps {
-            slots,
-            scripts: BTreeMap::new(),
-            specialists: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            session: None,
-        }
-    }
-}
-
-/// One that a job waits for, as it is when the job is submitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parent {
-    /// Which.
-    pub id: JobId,
-    /// The end that is waited for.
-    pub edge: Edge,
-    /// How it ended, if it has.
-    pub ended: Option<JobState>,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A job is durable and may start. After a restart of the supervisor, jobs come again in the order of
-    /// their numbers.
-    Submitted(Ticket, Vec<Parent>),
-    /// A job whose attempt is under way was found after a restart.
-    Adopted(Ticket),
-    /// A running job's attempt ended; `took` is how long it ran.
-    Ended {
-        /// Which.
-        job: JobId,
-        /// How long it ran.
-        took: Duration,
-        /// What follows.
-        next: After,
-    },
-    /// Somebody cancels it.
-    Cancel(JobId),
-    /// Somebody holds it back.
-    Hold(JobId),
-    /// And releases it.
-    Release(JobId),
-    /// The limits changed.
-    Caps(Caps),
-    /// Whether jobs may start at all: not in a drain, and not while nothing can be stored.
-    Open(bool),
-    /// Nothing but time.
-    Tick,
-}
-
-/// What follows an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
-    /// The job ends.
-    Final(JobState),
-    /// It is tried again, not before.
-    Again(Mono),
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Begin an attempt.
-    Start(JobId),
-    /// End the attempt that is under way; its end comes as [`Event::Ended`].
-    Stop(JobId),
-    /// It stands otherwise than before.
-    Became(JobId, JobState),
-    /// It ends without an attempt; [`Effect::Became`] does not follow.
-    Fail(JobId, Why),
-}
-
-/// Why a job ended without an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// Somebody cancelled it.
-    Cancelled,
-    /// It waited too long.
-    Expired,
-    /// A job that it waited for ended otherwise.
-    Parent(JobId),
-}
-
-impl Why {
-    /// The state in which the job ends.
-    pub fn state(self) -> JobState {
-        match self {
-            Why::Cancelled => JobState::Cancelled,
-            Why::Expired | Why::Parent(_) => JobState::Failed,
-        }
-    }
-}
-
-/// Why a submission is not taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Too many jobs wait.
-    #[error("{0} jobs wait or run, which is as many as there may be")]
-    Jobs(usize),
-    /// Their inputs are too large together.
-    #[error("the inputs of the jobs that wait take {0} bytes, and no more may come")]
-    Bytes(u64),
-}
 
 #[derive(Debug)]
 struct Entry {
@@ -211,6 +61,8 @@ struct Entry {
     lane: Lane,
     /// What its session was charged when it started, in slot-milliseconds.
     charged: i64,
+    /// Whether it runs and is expected to end soon.
+    quick: bool,
     /// `None` for most.
     kin: Option<Box<Kin>>,
 }
@@ -238,6 +90,7 @@ impl Entry {
             ready: now,
             lane,
             charged: 0,
+            quick: false,
             kin: None,
         }
     }
@@ -261,6 +114,7 @@ pub struct Queue {
     jobs: HashMap<JobId, Box<Entry>>,
     lanes: Lanes,
     usage: Usage,
+    ahead: Ahead,
     /// When something is to be looked at: a job's time, or the end of its patience.
     due: BTreeSet<(Mono, JobId)>,
     bytes: u64,
@@ -275,6 +129,7 @@ impl Queue {
             jobs: HashMap::new(),
             lanes: Lanes::default(),
             usage: Usage::default(),
+            ahead: Ahead::default(),
             due: BTreeSet::new(),
             bytes: 0,
         }
@@ -298,6 +153,7 @@ impl Queue {
             Event::Submitted(ticket, parents) => self.submitted(&ticket, &parents, now, &mut effects),
             Event::Adopted(ticket) => self.adopted(&ticket, now),
             Event::Ended { job, took, next } => self.ended(job, took, next, now, &mut effects),
+            Event::NotBegun(job, at) => self.not_begun(job, at, now, &mut effects),
             Event::Cancel(job) => self.cancel(job, &mut effects),
             Event::Hold(job) => self.set_held(job, true, now, &mut effects),
             Event::Release(job) => self.set_held(job, false, now, &mut effects),
@@ -307,8 +163,11 @@ impl Queue {
         }
         self.look_at_due(now, &mut effects);
         while let Some(job) = self.choose(now) {
-            self.start(job);
+            self.start(job, now);
             effects.push(Effect::Start(job));
+        }
+        if self.wants_back(now) {
+            effects.push(Effect::Recall);
         }
         debug_assert!(self.is_sound(), "the queue's counts and its jobs disagree");
         effects
@@ -316,7 +175,7 @@ impl Queue {
 
     /// When [`Event::Tick`] is wanted, whatever else happens. Ageing never frees a slot, so it wants none.
     pub fn next_due(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at).into_iter().chain(self.ahead.due()).min()
     }
 
     /// Where a job stands, if it waits or runs.
@@ -327,6 +186,11 @@ impl Queue {
     /// Whether jobs may start at all.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Slots in all.
+    pub fn slots(&self) -> u32 {
+        self.caps.slots
     }
 
     /// Jobs that run.
@@ -349,14 +213,18 @@ impl Queue {
         self.lanes.depths()
     }
 
-    fn start(&mut self, job: JobId) {
+    fn start(&mut self, job: JobId, now: Mono) {
         let entry = self.jobs.get_mut(&job).expect("a chosen job is in the queue");
         self.lanes.take(entry.lane, (entry.ready, entry.seq));
         self.usage.not_queued(entry.lane.session);
-        entry.charged = self.usage.start(entry.lane, owed_most(&self.caps));
+        let is_ahead = self.caps.slots <= self.usage.slots && self.usage.running > 0;
+        (entry.charged, entry.quick) = self.usage.start(entry.lane, owed_most(&self.caps));
         entry.state = JobState::Running;
         if let Some(by) = entry.start_by {
             self.due.remove(&(by, job));
+        }
+        if is_ahead {
+            self.ahead.add(entry.lane.class, now);
         }
     }
 
@@ -364,15 +232,17 @@ impl Queue {
         let id = ticket.id;
         let lane = self.lanes.enter(ticket);
         self.bytes += u64::from(ticket.bytes);
-        let charged = self.usage.start(lane, owed_most(&self.caps));
-        let entry = Entry { state: JobState::Running, charged, ..Entry::new(ticket, lane, now) };
+        let (charged, quick) = self.usage.start(lane, owed_most(&self.caps));
+        let entry = Entry { state: JobState::Running, charged, quick, ..Entry::new(ticket, lane, now) };
         let before = self.jobs.insert(id, Box::new(entry));
         debug_assert!(before.is_none(), "a job is adopted once");
     }
 
     fn ended(&mut self, job: JobId, took: Duration, next: After, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
-        self.usage.end(entry.lane, took, entry.charged, owed_most(&self.caps));
+        let quick = std::mem::take(&mut entry.quick);
+        self.usage.end(entry.lane, Some(took), (entry.charged, quick), owed_most(&self.caps));
+        self.ahead.ended(self.usage.slots.saturating_sub(self.caps.slots), now);
         match next {
             // Whoever cancels wins over a further attempt.
             After::Again(_) if entry.stopping => self.finish(job, Why::Cancelled.state(), now, effects),
@@ -384,6 +254,20 @@ impl Queue {
                 self.place(job, now, effects);
             }
         }
+    }
+
+    fn not_begun(&mut self, job: JobId, at: Mono, now: Mono, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
+        let quick = std::mem::take(&mut entry.quick);
+        self.usage.end(entry.lane, None, (entry.charged, quick), owed_most(&self.caps));
+        self.ahead.came_back(self.usage.slots.saturating_sub(self.caps.slots));
+        if entry.stopping {
+            return self.finish(job, Why::Cancelled.state(), now, effects);
+        }
+        // It is as old as it was.
+        entry.since = Some(entry.ready);
+        entry.not_before = Some(at);
+        self.place(job, now, effects);
     }
 
     fn cancel(&mut self, job: JobId, effects: &mut Vec<Effect>) {
@@ -403,7 +287,8 @@ impl Queue {
             return None;
         }
         let free = self.caps.slots.saturating_sub(self.usage.slots);
-        self.lanes.choose(&self.usage, &self.caps, free, now)
+        let next = self.lanes.choose(&self.usage, &self.caps, free, now);
+        next.or_else(|| if free == 0 { self.next_ahead(now) } else { None })
     }
 
     /// Whether counts and jobs agree; for assertions, over small queues only.

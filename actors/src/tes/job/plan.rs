@@ -67,6 +67,8 @@ pub(super) fn make(shared: &Shared, task: &Task, slot: u32, inputs: &str) -> Res
         traces: text(&shared.traces)?,
         slot,
         order: task.order,
+        slots: task.slots,
+        within: task.within,
         folder: text(&folder)?,
         tmp,
         program,

@@ -6,7 +6,7 @@ use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{AttemptEnd, JobRow, NewJob, NextState, Write, Wrote};
-use tsup_core::tes::queue::{After, Event, Parent};
+use tsup_core::tes::queue::{Event, Parent};
 
 use super::card::{self, Card};
 use super::{Accepted, Msg, QueueActor};
@@ -306,8 +306,7 @@ impl QueueActor {
                 self.write(write.clone(), Then::Finished(Box::new(write), job, state), cx);
             }
         }
-        let next = After::Again(cx.now() + pause);
-        self.step(Event::Ended { job, took: std::time::Duration::ZERO, next }, None, cx);
+        self.step(Event::NotBegun(job, cx.now() + pause), None, cx);
     }
 
     pub(super) fn wall_after(pause: std::time::Duration) -> Wall {

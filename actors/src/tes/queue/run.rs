@@ -22,6 +22,7 @@ use crate::clock::now_wall;
 use crate::gate::{Gate, Lane};
 use crate::supervisor::child;
 use crate::tes::job::{self, JobActor, Task};
+use crate::tes::shims;
 
 impl QueueActor {
     /// An attempt is to start: that is written down first.
@@ -93,6 +94,8 @@ impl QueueActor {
             started_in,
             traces: running.traces,
             order: running.order,
+            slots: card.job.slots.max(1),
+            within: self.queue.slots(),
         });
         let name = card::child_id(job);
         let gate: Gate<job::Msg> = Gate::with_capacity(self.jobs.path().child(&name), job::CAPACITY);
@@ -146,7 +149,7 @@ impl QueueActor {
                 let pause = limits::JOBS_KEEP_AGAIN * (1 << (n - 2));
                 cx.after(pause, Lane::Control, Msg::TakeOver(id)).detach();
             }
-            _ => Self::give_up(id, cx),
+            _ => self.give_up(id, cx),
         }
     }
 
@@ -159,10 +162,11 @@ impl QueueActor {
     }
 
     /// Ends an attempt whose actor crashes on whatever it finds, with all that runs of it.
-    fn give_up(id: AttemptId, cx: &mut Cx<Self>) {
+    fn give_up(&self, id: AttemptId, cx: &mut Cx<Self>) {
         tracing::error!(job = %id.job, "what an attempt left cannot be read; it ends");
-        let gate = cx.gate().clone();
+        let (gate, shims) = (cx.gate().clone(), self.shared.shims.clone());
         cx.spawn(async move {
+            let _ = shims.control(shims::Msg::Over(id));
             let left = blocking(move || job::end_strays(id, None)).await.unwrap_or_default();
             let failure = job::lost("tsup could not read what it left", left);
             let ended = Ended { id, ending: Ending::Interrupted(failure), record: None, outputs: None };
@@ -254,30 +258,33 @@ impl QueueActor {
         }
     }
 
-    /// An attempt that was written down could not begin: the system has no room for a process now.
+    /// An attempt that was written down could not begin: the system has no room for a process now, or it was called back.
     pub(super) fn not_begun(&mut self, id: AttemptId, errno: i32, cx: &mut Cx<Self>) {
         let job = id.job;
         let is_running = self.queue.state(job) == Some(JobState::Running);
         let Some(card) = self.cards.get_mut(&job).filter(|c| is_running && c.attempt == id.attempt) else {
             return;
         };
-        let e = std::io::Error::from_raw_os_error(errno);
-        tracing::warn!(%job, error = %e, "an attempt could not begin and is tried again");
+        let called_back = errno == libc::ECANCELED;
+        if !called_back {
+            let e = std::io::Error::from_raw_os_error(errno);
+            tracing::warn!(%job, error = %e, "an attempt could not begin and is tried again");
+        }
         let stopping = card.running.as_ref().is_some_and(|r| r.stopping);
         // Nothing of it is there that anybody will look for. A slot that is somebody else's stays so.
         let slot = card.running.as_ref().and_then(|r| r.slot()).filter(|_| errno != libc::EBUSY);
         if let Some(slot) = slot {
             self.slots.put(slot);
         }
-        let pause = limits::ATTEMPT_BEGIN_AGAIN;
+        let pause = if called_back { Duration::ZERO } else { limits::ATTEMPT_BEGIN_AGAIN };
         card.attempt = card.attempt.saturating_sub(1);
-        let (next, after) = if stopping {
+        let next = if stopping {
             self.remember(job, JobState::Cancelled);
-            both(JobState::Cancelled)
+            NextState::Final(JobState::Cancelled)
         } else {
             let at = Self::wall_after(pause);
             card.again_at = Some(at);
-            (NextState::Same(at), After::Again(cx.now() + pause))
+            NextState::Same(at)
         };
         let end = AttemptEnd {
             job,
@@ -290,7 +297,7 @@ impl QueueActor {
             next,
         };
         self.write_end(end, None, cx);
-        self.step(Event::Ended { job, took: Duration::ZERO, next: after }, Some(job), cx);
+        self.step(Event::NotBegun(job, cx.now() + pause), Some(job), cx);
     }
 
     /// A job that the store had. Answers whether an attempt of it is under way.

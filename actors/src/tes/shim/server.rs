@@ -1,8 +1,9 @@
 //! The shim server: forks shims, gives them orders, and tells of the ends of attempts.
 //!
 //! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. A shim that has run its
-//! attempt waits for the next one for a while, since a fork costs as much as a small script. When the other end of the
-//! stream goes, shims end with the attempts that they run, and the server ends with the last of them: whoever comes
+//! attempt waits for the next one for a while, since a fork costs as much as a small script. Attempts begin in the order
+//! in which they came, each when there is room for it: so the next one may be ordered before another has ended. When the other
+//! end of the stream goes, what waits for room is dropped, shims end with the attempts that they run, and the server ends with the last of them: whoever comes
 //! then watches the locks.
 
 use std::collections::{HashMap, VecDeque};
@@ -42,6 +43,8 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         read: Vec::new(),
         write: Vec::new(),
         waits_to_write: false,
+        waiting: VecDeque::new(),
+        taken: 0,
         shims: HashMap::new(),
         idle: VecDeque::new(),
         orphans: false,
@@ -74,8 +77,8 @@ enum Turn {
 struct Shim {
     /// `None` when nothing more is wanted of it.
     desk: Option<Desk>,
-    /// The attempt that it runs.
-    runs: Option<AttemptId>,
+    /// The attempt that it runs, and the slots that it takes.
+    runs: Option<(AttemptId, u16)>,
     /// How many it was given.
     given: u32,
     /// Whether it has an empty network to share.
@@ -90,6 +93,10 @@ struct Server {
     write: Vec<u8>,
     /// Whether it is told when the stream takes more.
     waits_to_write: bool,
+    /// Orders that wait for room, with their frames.
+    waiting: VecDeque<(Box<Plan>, Vec<u8>)>,
+    /// Slots of the attempts that shims run.
+    taken: u32,
     shims: HashMap<Pid, Shim>,
     /// Shims that wait for an attempt, since when; the one that waits longest first.
     idle: VecDeque<(Pid, Instant)>,
@@ -114,14 +121,20 @@ impl Server {
         self.receive();
         while let Some(order) = self.order() {
             match order {
-                Ok((Order::Start(plan), frame)) => {
-                    if let Turn::Shim(plan, desk) = self.start(plan, &frame) {
-                        return Ok(Turn::Shim(plan, desk));
-                    }
-                }
+                Ok((Order::Start(plan), frame)) => self.waiting.push_back((plan, frame)),
                 Ok((Order::Stop(id), _)) => self.stop(id),
+                Ok((Order::Recall, _)) => self.call_back(|_| true),
                 // Another program, or another version: there is nothing to say to it.
                 Err(_) => self.stream = None,
+            }
+        }
+        if self.stream.is_none() {
+            // Whoever comes next finds no trace of them.
+            self.waiting.clear();
+        }
+        while let Some((plan, frame)) = self.next() {
+            if let Turn::Shim(plan, desk) = self.start(plan, &frame) {
+                return Ok(Turn::Shim(plan, desk));
             }
         }
         self.send();
@@ -155,7 +168,8 @@ impl Server {
         let Some(desk) = &shim.desk else { return };
         match desk.hear() {
             Heard::Report(report) => {
-                let Some(id) = shim.runs.take() else { return };
+                let Some((id, slots)) = shim.runs.take() else { return };
+                self.taken -= u32::from(slots);
                 if shim.given < limits::SHIM_ATTEMPTS_MAX && self.stream.is_some() {
                     self.idle.push_back((pid, Instant::now()));
                 } else {
@@ -194,7 +208,8 @@ impl Server {
             self.idle.retain(|(idle, _)| *idle != pid);
             // One that ended in order has nothing under way and leaves nobody behind.
             self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
-            if let Some(id) = shim.runs {
+            if let Some((id, slots)) = shim.runs {
+                self.taken -= u32::from(slots);
                 self.tell(&News::Died(id));
             }
         }
@@ -250,9 +265,16 @@ impl Server {
         Some(order.map(|order| (order, frame)))
     }
 
+    /// The attempt that came first, when there is room for it.
+    fn next(&mut self) -> Option<(Box<Plan>, Vec<u8>)> {
+        let (plan, _) = self.waiting.front()?;
+        let has_room = self.taken == 0 || self.taken.saturating_add(plan.slots.into()) <= plan.within;
+        if has_room { self.waiting.pop_front() } else { None }
+    }
+
     /// Gives an attempt to a shim that waits, or to a new one.
     fn start(&mut self, plan: Box<Plan>, frame: &[u8]) -> Turn {
-        let id = plan.id;
+        let (id, runs) = (plan.id, Some((plan.id, plan.slots)));
         for group in plan.fence.groups() {
             if !self.groups.contains(group) {
                 // A server before this one may have been killed together with its shims.
@@ -276,8 +298,9 @@ impl Server {
             if let Some(shim) = shim
                 && shim.desk.as_ref().is_some_and(|desk| desk.hand(frame))
             {
-                shim.runs = Some(id);
+                shim.runs = runs;
                 shim.given += 1;
+                self.taken += u32::from(plan.slots);
                 return Turn::Server;
             }
         }
@@ -289,7 +312,8 @@ impl Server {
                 let heard = epoll::add(&self.ready, &desk, known, epoll::EventFlags::IN).is_ok();
                 // One that cannot be heard is closed: it ends with this attempt, and a signal tells of that.
                 let desk = heard.then_some(desk);
-                self.shims.insert(pid, Shim { desk, runs: Some(id), given: 1, network });
+                self.taken += u32::from(plan.slots);
+                self.shims.insert(pid, Shim { desk, runs, given: 1, network });
             }
             Err(e) => self.tell(&News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
         }
@@ -298,11 +322,23 @@ impl Server {
 
     /// A shim that is asked to end an attempt ends its tree first.
     fn stop(&mut self, id: AttemptId) {
-        for (pid, _) in self.shims.iter().filter(|(_, shim)| shim.runs == Some(id)) {
+        self.call_back(|waiting| waiting == id);
+        let runs_it = |shim: &Shim| shim.runs.is_some_and(|(runs, _)| runs == id);
+        for (pid, _) in self.shims.iter().filter(|(_, shim)| runs_it(shim)) {
             // It was not waited for, so its number is its own.
             if let Ok(process) = pidfd_open(*pid, PidfdFlags::empty()) {
                 let _ = fork::ask(&process, id.key());
             }
+        }
+    }
+
+    /// Gives back what waits for room, of those that are `meant`.
+    fn call_back(&mut self, meant: impl Fn(AttemptId) -> bool) {
+        let (back, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(plan, _)| meant(plan.id));
+        self.waiting = waiting;
+        for (plan, _) in back {
+            self.tell(&News::NotStarted(plan.id, libc::ECANCELED));
         }
     }
 

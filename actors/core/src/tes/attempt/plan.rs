@@ -21,6 +21,10 @@ pub struct Plan {
     pub slot: u32,
     /// Which order this is, counted over all.
     pub order: u64,
+    /// Slots that it takes.
+    pub slots: u16,
+    /// It begins when what runs takes so many slots with it, at most; or when nothing runs.
+    pub within: u32,
     /// The attempt's folder; absolute. The shim makes it when there is something to put there.
     pub folder: String,
     /// The folder for its temporary files; absolute. The shim makes it, or empties it, before and after.
@@ -50,10 +54,12 @@ pub struct Plan {
 /// What a shim server is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Run an attempt.
+    /// Run an attempt, as soon as there is room for it and for all that were ordered before.
     Start(Box<Plan>),
-    /// End an attempt that runs; nothing happens when it has ended.
+    /// End an attempt that runs; nothing happens when it has ended. One that waits for room is not started.
     Stop(AttemptId),
+    /// Start nothing of what waits for room.
+    Recall,
 }
 
 /// What a shim server tells.
@@ -61,7 +67,7 @@ pub enum Order {
 pub enum News {
     /// A shim has it, or had it: its traces say which.
     Ended(AttemptId),
-    /// No shim could take it, for this error of the system; nothing ran.
+    /// No shim could take it, for this error of the system; nothing ran. `ECANCELED` when it was called back.
     NotStarted(AttemptId, i32),
     /// It has ended, and this is its record, which is in its place too.
     Done(Box<Record>),

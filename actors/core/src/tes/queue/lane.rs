@@ -135,25 +135,32 @@ impl Lanes {
         if caps.slots == 0 || (free == 0 && usage.running > 0) {
             return None;
         }
-        let (mut best, mut fits) = (None, None);
-        for (lane, jobs) in &self.waiting {
+        // More slots than there are would never be free: it starts alone.
+        let has_room = |head: &Head| u32::from(head.lane.slots) <= free || usage.running == 0;
+        let best = self.best(usage, caps, now)?;
+        if has_room(&best) {
+            return Some(best.job);
+        }
+        if best.waited >= limits::AGE_STEP {
+            return None;
+        }
+        self.heads(usage, caps, now).filter(has_room).min_by_key(|head| head.rank).map(|head| head.job)
+    }
+
+    /// The head that would be next if there were room for each.
+    pub(super) fn best(&self, usage: &Usage, caps: &Caps, now: Mono) -> Option<Head> {
+        self.heads(usage, caps, now).min_by_key(|head| head.rank)
+    }
+
+    /// The first jobs of all lanes that no bound of their own keeps.
+    fn heads<'a>(&'a self, usage: &'a Usage, caps: &'a Caps, now: Mono) -> impl Iterator<Item = Head> + 'a {
+        let unbound = self.waiting.iter().filter(move |(lane, _)| self.bound(**lane, usage, caps).is_none());
+        unbound.map(move |(lane, jobs)| {
             let (place, job) = jobs.first_key_value().expect("an empty lane is taken away");
-            if self.bound(*lane, usage, caps).is_some() {
-                continue;
-            }
             let waited = now.since(place.0);
             let rank = (urgency(lane.class, waited), usage.share(lane.session), *place);
-            // More slots than there are would never be free: it starts alone.
-            let has_room = u32::from(lane.slots) <= free || usage.running == 0;
-            better(&mut best, (rank, *job, has_room, waited));
-            if has_room {
-                better(&mut fits, (rank, *job, has_room, waited));
-            }
-        }
-        match best {
-            Some((_, _, false, waited)) if waited >= limits::AGE_STEP => None,
-            _ => fits.map(|(_, job, ..)| job),
-        }
+            Head { rank, job: *job, lane: *lane, waited }
+        })
     }
 
     /// The bound that keeps a lane from starting a job, if one does: whose it is, and the slots it allows.
@@ -179,13 +186,13 @@ impl Lanes {
     }
 }
 
-type Rank = (u8, i64, (Mono, u64));
-type Head = (Rank, JobId, bool, Duration);
-
-fn better(best: &mut Option<Head>, head: Head) {
-    if best.as_ref().is_none_or(|b| head.0 < b.0) {
-        *best = Some(head);
-    }
+/// The first job of a lane.
+pub(super) struct Head {
+    /// The lowest one goes first.
+    rank: (u8, i64, (Mono, u64)),
+    pub(super) job: JobId,
+    pub(super) lane: Lane,
+    waited: Duration,
 }
 
 /// A class after so much waiting.
@@ -199,6 +206,8 @@ fn urgency(class: u8, waited: Duration) -> u8 {
 pub(super) struct Usage {
     pub(super) running: usize,
     pub(super) slots: u32,
+    /// Of those that run, how many are expected to end soon.
+    pub(super) quick: u32,
     scripts: HashMap<NameId, Used>,
     specialists: HashMap<NameId, u32>,
     groups: HashMap<NameId, u32>,
@@ -287,9 +296,18 @@ impl Usage {
         }
     }
 
-    /// Counts a start, and answers what its session is charged, of which it can owe `most`.
-    pub(super) fn start(&mut self, lane: Lane, most: i64) -> i64 {
+    /// Whether jobs of a script end soon, as far as is known.
+    pub(super) fn is_quick(&self, script: NameId) -> bool {
+        let takes = self.scripts.get(&script).and_then(|s| s.takes);
+        takes.is_some_and(|ms| ms <= limits::AHEAD_QUICK.as_millis() as i64)
+    }
+
+    /// Counts a start, and answers what its session is charged, of which it can owe `most`, and whether it is expected to
+    /// end soon.
+    pub(super) fn start(&mut self, lane: Lane, most: i64) -> (i64, bool) {
         let slots = u32::from(lane.slots);
+        let quick = self.is_quick(lane.script);
+        self.quick += u32::from(quick);
         self.running += 1;
         self.slots += slots;
         if let Some(n) = lane.specialist {
@@ -305,12 +323,14 @@ impl Usage {
         let share = self.sessions.entry(lane.session).or_default();
         share.slots += slots;
         self.virtual_time = self.virtual_time.max(share.used);
-        share.charge(charged, self.virtual_time, most)
+        (share.charge(charged, self.virtual_time, most), quick)
     }
 
-    /// Counts an end, and corrects the charge.
-    pub(super) fn end(&mut self, lane: Lane, took: Duration, charged: i64, most: i64) {
+    /// Counts an end, and corrects the charge. What did not run took `None`, and nothing is learnt from it.
+    pub(super) fn end(&mut self, lane: Lane, took: Option<Duration>, start: (i64, bool), most: i64) {
         let slots = u32::from(lane.slots);
+        let (charged, quick) = start;
+        self.quick -= u32::from(quick);
         self.running -= 1;
         self.slots -= slots;
         if let Some(n) = lane.specialist {
@@ -319,15 +339,17 @@ impl Usage {
         if let Some(n) = lane.group {
             release(&mut self.groups, n, slots);
         }
-        let took = i64::try_from(took.as_millis()).unwrap_or(i64::MAX).max(1);
+        let took = took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX).max(1));
         if let Some(script) = self.scripts.get_mut(&lane.script) {
             script.slots -= slots;
-            // One in eight: a few jobs are enough to learn from, and one odd job is soon forgotten.
-            script.takes = Some(script.takes.map_or(took, |t| t + took.saturating_sub(t) / 8));
+            if let Some(took) = took {
+                // One in eight: a few jobs are enough to learn from, and one odd job is soon forgotten.
+                script.takes = Some(script.takes.map_or(took, |t| t + took.saturating_sub(t) / 8));
+            }
         }
         if let Some(share) = self.sessions.get_mut(&lane.session) {
             share.slots -= slots;
-            let used = took.saturating_mul(i64::from(lane.slots));
+            let used = took.unwrap_or(0).saturating_mul(i64::from(lane.slots));
             share.charge(used.saturating_sub(charged), self.virtual_time, most);
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
-use crate::tes::job::WaitingFor;
+use crate::tes::job::{Edge, Priority, WaitingFor};
 
+mod ahead;
 mod model;
 
 const S: Duration = Duration::from_secs(1);
@@ -40,11 +41,12 @@ struct Bench {
     queue: Queue,
     now: Mono,
     ends: Vec<(u64, JobState)>,
+    recalls: usize,
 }
 
 impl Bench {
     fn new(slots: u32) -> Self {
-        Bench { queue: Queue::new(Caps::slots(slots)), now: at(0), ends: Vec::new() }
+        Bench { queue: Queue::new(Caps::slots(slots)), now: at(0), ends: Vec::new(), recalls: 0 }
     }
 
     /// Steps; answers who starts.
@@ -55,6 +57,7 @@ impl Bench {
                 Effect::Start(job) => starts.push(number(job)),
                 Effect::Became(job, state) if state.is_final() => self.ends.push((number(job), state)),
                 Effect::Fail(job, why) => self.ends.push((number(job), why.state())),
+                Effect::Recall => self.recalls += 1,
                 Effect::Became(..) | Effect::Stop(_) => {}
             }
         }

@@ -83,6 +83,7 @@ fn take(world: &mut World, effects: Vec<Effect>, queue: &Queue) -> Result<(), Te
                 prop_assert!(!world.running.contains(&job), "{job} fails while it runs");
                 prop_assert_eq!(world.ends.insert(job, why.state()), None, "{} ends twice", job);
             }
+            Effect::Recall => {}
         }
     }
     let slots: u32 = world.running.iter().map(|j| u32::from(world.tickets[j].slots)).sum();
