@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tsup_actors::tes::shim::fence::{Around, Ground, host};
 use tsup_core::tes::attempt::plan::{Order, Plan};
-use tsup_core::tes::attempt::{AttemptId, End, Record};
+use tsup_core::tes::attempt::{AttemptId, Cause, End, Record};
 use tsup_core::tes::failure::{Category, Failure};
 use tsup_core::tes::registry::parse_json;
 use tsup_core::tes::sandbox::{self, Host, Surroundings, Way};
@@ -196,6 +196,36 @@ fn what_was_enforced_stands_on_the_record() {
             assert!(!folder.exists(), "{}", folder.display());
         }
     }
+}
+
+/// The group that bounds processes is its shim's: each attempt meets its own bound, and the group goes with the shim.
+#[test]
+fn a_shim_bounds_the_processes_of_each_attempt_anew() {
+    let mut y = Yard::new();
+    let v1 = y.host.processes.as_ref().is_some_and(|group| group.version == 1);
+    if !y.can("processes group") || !v1 {
+        return println!("skipped: groups of the second version are each attempt's own");
+    }
+    let crowd = "grep pids: /proc/self/cgroup\nfor i in 1 2 3 4 5 6 7 8; do sleep 0.3 & done 2>/dev/null\nwait";
+    let of = |text, max| Tool { level: "minimal", text, security: max, ..BASH };
+    let few = r#", "max_processes": 4"#;
+    let first = y.run(of(crowd, few));
+    assert_eq!(first.record.cause, Some(Cause::Processes));
+    let second = y.run(of("grep pids: /proc/self/cgroup", few));
+    assert_eq!((second.record.cause, &second.record.end), (None, &End::Exited(0)), "{}", second.err);
+    let third = y.run(of(crowd, r#", "max_processes": 40"#));
+    assert_eq!((third.record.cause, &third.record.end), (None, &End::Exited(0)), "{}", third.err);
+    let fourth = y.run(of(crowd, few));
+    assert_eq!(fourth.record.cause, Some(Cause::Processes), "after one that had more");
+    let name = second.out.trim().rsplit('/').next().unwrap().to_owned();
+    for done in [&first, &third, &fourth] {
+        assert!(done.out.contains(&name), "{name} is used again: {}", done.out);
+    }
+    let folder = Path::new(&y.host.processes.as_ref().unwrap().folder).join(name);
+    assert!(folder.exists());
+    // Nobody gives orders any more.
+    drop(y);
+    eventually("the group is gone", || (!folder.exists()).then_some(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tsup_actors::tes::shim::files;
@@ -20,6 +20,8 @@ use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 use crate::harness::{alive, eventually};
 
 const BOOT: &str = "this boot";
+/// Why one that waited for room did not start.
+const CALLED_BACK: i32 = rustix::io::Errno::CANCELED.raw_os_error();
 
 /// A shim server, and the folder of its jobs.
 pub(crate) struct Server {
@@ -266,19 +268,69 @@ fn an_order_to_stop_cancels_once() {
     assert!(!alive(pid));
 }
 
-/// A shim that waits is woken by the order and by the wish to end it at once.
+/// Wherever the order is by then: with the server, on its way to a shim that waits, or taken by that.
 #[test]
 fn a_stop_right_behind_its_order_is_heard() {
     let mut s = Server::new();
     s.run(s.plan(1, "true"));
     for job in 2..40 {
         let order = Order::Start(Box::new(s.plan(job, "exec sleep 300")));
-        let both =
+        let [start, stop] =
             [order, Order::Stop(Server::id(job))].map(|order| frame::encode(Kind::Request, &order).unwrap());
-        s.stream.write_all(&both.concat()).unwrap();
-        let News::Done(record) = s.news() else { panic!("it has not ended") };
-        assert_eq!(record.cause, Some(Cause::Cancel), "{record:?}");
+        if job % 4 == 0 {
+            s.stream.write_all(&[start, stop].concat()).unwrap();
+        } else {
+            s.stream.write_all(&start).unwrap();
+            let until = Instant::now() + Duration::from_micros(job * 10);
+            while Instant::now() < until {}
+            s.stream.write_all(&stop).unwrap();
+        }
+        match s.news() {
+            News::Done(record) => assert_eq!(record.cause, Some(Cause::Cancel), "{record:?}"),
+            News::NotStarted(id, CALLED_BACK) => assert_eq!(id, Server::id(job)),
+            other => panic!("it was told {other:?}"),
+        }
     }
+}
+
+/// What is ordered before there is room begins when something ends, in its order; or comes back.
+#[test]
+fn an_attempt_waits_for_room_and_comes_back_when_it_is_called() {
+    let mut s = Server::new();
+    let order = |s: &Server, job: u64, script: &str| {
+        Order::Start(Box::new(Plan { within: 2, ..s.plan(job, script) }))
+    };
+    let hold = s.jobs.path().join("hold");
+    let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());
+    for job in 1..=5 {
+        let order = order(&s, job, if job < 3 { &waits } else { "true" });
+        s.order(&order);
+    }
+    s.order(&Order::Stop(Server::id(4)));
+    assert_eq!(s.news(), News::NotStarted(Server::id(4), CALLED_BACK), "it is not there any more");
+    s.order(&Order::Recall);
+    assert_eq!(s.news(), News::NotStarted(Server::id(3), CALLED_BACK));
+    assert_eq!(s.news(), News::NotStarted(Server::id(5), CALLED_BACK));
+    for job in [6, 7] {
+        let order = order(&s, job, "true");
+        s.order(&order);
+    }
+    // One that takes more than there is begins when nothing runs.
+    let large = Order::Start(Box::new(Plan { within: 1, slots: 3, ..s.plan(8, "true") }));
+    s.order(&large);
+    std::fs::write(&hold, "").unwrap();
+    let mut ended: Vec<_> = (0..5)
+        .map(|_| match s.news() {
+            News::Done(record) => record,
+            other => panic!("it was told {other:?}"),
+        })
+        .collect();
+    let large = ended.iter().position(|record| record.id == Server::id(8)).unwrap();
+    let large = ended.swap_remove(large);
+    for job in [6, 7] {
+        assert!(ended.iter().any(|record| record.id == Server::id(job)), "{job} begins by itself");
+    }
+    assert!(ended.iter().all(|record| record.ended_at <= large.started_at), "it runs alone");
 }
 
 #[test]

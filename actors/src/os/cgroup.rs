@@ -137,6 +137,11 @@ impl Group {
         }
     }
 
+    /// 1 or 2.
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
     /// Where it stands.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -37,7 +37,7 @@ mod groups;
 mod host;
 
 pub use ground::{Around, Ground};
-pub(super) use groups::{Groups, sweep};
+pub(super) use groups::{Groups, Spare, sweep};
 pub use host::host;
 
 /// Why a script was not started: at which step, and the system's error.

@@ -18,7 +18,7 @@ use tsup_core::tes::attempt::{Claim, FILES_VERSION, Record};
 
 use super::desk::{Desk, Report};
 use super::traces::{Claimed, Traces};
-use super::{files, tree};
+use super::{fence, files, tree};
 use crate::os::fork::Signals;
 use crate::os::proc;
 
@@ -53,6 +53,7 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
         kills: tree::Kills::new(),
         tools,
         traces: None,
+        spare: fence::Spare::default(),
         buffer: vec![0; limits::OUTPUT_READ_BYTES],
     };
     let mut next = Some((first, None));
@@ -63,6 +64,7 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
         desk.report(&report);
         next = desk.next(&tools.signals);
     }
+    shim.spare.remove();
     0
 }
 
@@ -80,6 +82,7 @@ struct Shim<'a> {
     tools: &'a Tools,
     /// The file with the traces, and its name.
     traces: Option<(String, Traces)>,
+    spare: fence::Spare,
     buffer: Vec<u8>,
 }
 
@@ -124,7 +127,7 @@ impl Shim<'_> {
     fn attempt(&mut self, plan: &Plan, wants_end: bool) -> io::Result<Record> {
         let started_at = wall();
         let clock = Instant::now();
-        let mut life = Life::begin(plan, self.me, clock, self.tools.network.as_ref())?;
+        let mut life = Life::begin(plan, self.me, clock, self.tools.network.as_ref(), &mut self.spare)?;
         self.kills.refresh();
         life.kills = self.kills;
         if wants_end {
@@ -133,7 +136,7 @@ impl Shim<'_> {
         let finish = life.watch(&self.tools.signals, plan.id.key(), &mut self.buffer);
         self.kills = life.kills;
         let used = life.used();
-        life.groups.remove();
+        life.groups.done(&mut self.spare);
         for stream in &mut life.streams {
             stream.keeper.finish();
         }

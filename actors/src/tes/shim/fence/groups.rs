@@ -17,25 +17,78 @@ use crate::os::proc;
 /// How a group's name begins. It ends with the number of the shim that made it.
 const NAME: &str = "tsup-";
 
+/// A group that its shim keeps for its next attempt, since making one costs as much as a small script: one that only bounds
+/// processes, of the first version. Others count what cannot be counted anew.
+#[derive(Debug, Default)]
+pub(in crate::tes::shim) struct Spare {
+    group: Option<Group>,
+    made: u32,
+}
+
+impl Spare {
+    /// A group in `folder` in which nobody is.
+    fn take(&mut self, base: &Wanted) -> io::Result<Group> {
+        if let Some(group) = self.group.take() {
+            if group.folder().parent() == Some(Path::new(&base.folder)) && group.processes() == Some(0) {
+                return Ok(group);
+            }
+            remove(&group);
+        }
+        self.made += 1;
+        let name = format!("{NAME}shim-{}-{}", self.made, std::process::id());
+        Group::make(&Base { version: base.version, folder: base.folder.clone().into() }, &name)
+    }
+
+    /// Takes it away.
+    pub(in crate::tes::shim) fn remove(&mut self) {
+        self.group.take().as_ref().map(remove).unwrap_or_default();
+    }
+}
+
 /// The groups of an attempt, as far as they could be made.
 #[derive(Debug, Default)]
 pub(in crate::tes::shim) struct Groups {
     made: Vec<Group>,
     memory: Option<usize>,
     processes: Option<usize>,
+    /// What the group of the processes had refused when the attempt came to it.
+    refused_before: u64,
+    /// Whether that group is the shim's, which keeps it.
+    kept: bool,
 }
 
 impl Groups {
     /// Makes what the fence asks for. Under `strict` all of it must be had; else looking at the tree does the
     /// same, later.
-    pub(in crate::tes::shim) fn make(fence: &Fence, id: AttemptId) -> Result<Self, NotStarted> {
+    pub(in crate::tes::shim) fn make(
+        fence: &Fence,
+        id: AttemptId,
+        spare: &mut Spare,
+    ) -> Result<Self, NotStarted> {
         let mut groups = Groups::default();
+        let made = groups.fill(fence, id, spare);
+        if made.is_err() {
+            groups.done(spare);
+        }
+        made.map(|()| groups)
+    }
+
+    fn fill(&mut self, fence: &Fence, id: AttemptId, spare: &mut Spare) -> Result<(), NotStarted> {
         let name = format!("{NAME}{}-{}-{}", id.job, id.attempt, std::process::id());
-        let made = groups.bound(fence.memory.as_ref(), &name, Group::bound_memory);
-        groups.memory = or_look(fence, made)?;
-        let made = groups.bound(fence.processes.as_ref(), &name, Group::bound_processes);
-        groups.processes = or_look(fence, made)?;
-        Ok(groups)
+        let made = self.bound(fence.memory.as_ref(), &name, Group::bound_memory);
+        self.memory = or_look(fence, made)?;
+        if let Some(base) = fence.processes.as_ref().and_then(|b| b.group.as_ref())
+            && base.version == 1
+            && self.made.iter().all(|g| g.folder().parent() != Some(Path::new(&base.folder)))
+            && let Ok(group) = spare.take(base)
+        {
+            self.refused_before = group.refused_processes();
+            self.kept = true;
+            self.made.push(group);
+        }
+        let made = self.bound(fence.processes.as_ref(), &name, Group::bound_processes);
+        self.processes = or_look(fence, made)?;
+        Ok(())
     }
 
     fn bound(
@@ -64,11 +117,11 @@ impl Groups {
     }
 
     fn memory(&self) -> Option<&Group> {
-        self.memory.map(|at| &self.made[at])
+        self.made.get(self.memory?)
     }
 
     fn processes(&self) -> Option<&Group> {
-        self.processes.map(|at| &self.made[at])
+        self.made.get(self.processes?)
     }
 
     pub(in crate::tes::shim) fn bound_memory(&self) -> bool {
@@ -99,7 +152,7 @@ impl Groups {
         if self.memory().is_some_and(|g| g.killed_for_memory() > 0) {
             return Some(Cause::Memory);
         }
-        self.processes().is_some_and(|g| g.refused_processes() > 0).then_some(Cause::Processes)
+        self.processes().is_some_and(|g| g.refused_processes() > self.refused_before).then_some(Cause::Processes)
     }
 
     /// Lets no process come to them any more, and kills those in them where the kernel does that by itself.
@@ -107,9 +160,11 @@ impl Groups {
         self.made.iter().for_each(Group::close);
     }
 
-    /// Takes them away.
-    pub(in crate::tes::shim) fn remove(&self) {
-        self.made.iter().for_each(remove);
+    /// Takes them away when the attempt is over, or keeps one.
+    pub(in crate::tes::shim) fn done(&mut self, spare: &mut Spare) {
+        let kept = if std::mem::take(&mut self.kept) { self.made.pop() } else { None };
+        self.made.drain(..).for_each(|group| remove(&group));
+        spare.group = kept.or(spare.group.take());
     }
 }
 

@@ -17,7 +17,7 @@ use tsup_core::tes::attempt::watch::{Bounds, Effect, Event, Finish, Watch};
 use tsup_core::tes::attempt::{Cause, End, Enforced, Used};
 use tsup_core::untrusted::Untrusted;
 
-use super::super::fence::{Groups, NotStarted};
+use super::super::fence::{Groups, NotStarted, Spare};
 use super::super::keep::Keeper;
 use super::super::tree;
 use super::start::start;
@@ -60,10 +60,11 @@ impl Life {
         shim: ProcId,
         clock: Instant,
         network: Option<&OwnedFd>,
+        spare: &mut Spare,
     ) -> io::Result<Self> {
         let folder = Path::new(&plan.folder);
         let now = Mono::from_origin(clock.elapsed());
-        let (started, groups) = match Groups::make(&plan.fence, plan.id) {
+        let (started, groups) = match Groups::make(&plan.fence, plan.id, spare) {
             Ok(groups) => (start(plan, &groups, network), groups),
             Err(e) => (Err(e), Groups::default()),
         };
@@ -213,10 +214,13 @@ impl Life {
             {
                 self.step(Event::Met(Cause::Memory));
             }
+            if empty {
+                // First, so that nobody is looked for who could be asked to end.
+                self.step(Event::Empty);
+            }
             let left = if empty { 0 } else { tree::count(self.shim) };
             self.step(Event::Ended { end, left });
-        }
-        if empty {
+        } else if empty {
             self.step(Event::Empty);
         }
     }
