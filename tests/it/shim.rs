@@ -339,7 +339,7 @@ fn an_attempt_is_claimed_once() {
     s.run(s.plan(1, "echo once >> ran"));
     assert!(matches!(s.recovery(Server::id(1)), Recovery::Collect(_)));
     let file = std::fs::File::options().write(true).open(s.jobs.path().join("attempts")).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 3072], 4096 + 1024).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 3072], 2 * 4096 + 1024).unwrap();
     s.order(&Order::Start(Box::new(s.plan(1, "echo twice >> ran"))));
     assert_eq!(s.news(), News::Ended(Server::id(1)));
     assert_eq!(std::fs::read_to_string(s.jobs.path().join("ran")).unwrap(), "once\n");

@@ -231,7 +231,7 @@ fn a_script_that_forges_its_own_traces_lies_about_itself_at_most() {
     let line = |at: u32, text: &str| {
         format!(
             "{{ {text}; head -c 300 /dev/zero; }} | dd bs=1 conv=notrunc status=none of=$H/attempts \
-             seek=$(( $(basename $TMPDIR) * 4096 + {at} ))"
+             seek=$(( ($(basename $TMPDIR) + 1) * 4096 + {at} ))"
         )
     };
     let record = |job: &str| {
@@ -381,7 +381,7 @@ fn a_claim_that_names_another_process_holds_nothing_up() {
     let script = format!(
         "echo $$ > own.pid; H=$(dirname $(dirname $TMPDIR)); printf '{{\"version\":1,\"id\":{{\"job\":\"%s\",\
          \"attempt\":1,\"epoch\":0}},\"order\":1,\"shim\":{{\"pid\":1,\"start_ticks\":1}},\"boot_id\":\"x\"}}\\n' $TSUP_JOB \
-         | dd bs=512 conv=notrunc,sync status=none of=$H/attempts seek=$(( $(basename $TMPDIR) * 8 )); \
+         | dd bs=512 conv=notrunc,sync status=none of=$H/attempts seek=$(( ($(basename $TMPDIR) + 1) * 8 )); \
          touch done; {UNTIL_GO}"
     );
     let mut j = Jobs::new().script("liar", &script, "security.sandbox = \"minimal\"");

@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use tsup_actors::os::range;
 use tsup_core::ids::JobId;
 use tsup_core::tes::failure::Category;
 use tsup_core::tes::job::JobState;
@@ -78,7 +81,7 @@ fn killed(j: &mut Jobs, n: usize) -> (Vec<JobId>, String) {
     let slots = fs::read(j.w.home().join("attempts")).unwrap();
     let line =
         |at: usize| String::from_utf8(slots[at..].split(|b| *b == b'\n').next().unwrap().to_vec()).unwrap();
-    let record = line(LINES[1]).replace(&model.to_string(), "JOB") + "\n";
+    let record = line(SLOT + LINES[1]).replace(&model.to_string(), "JOB") + "\n";
     let ids: Vec<JobId> = (0..n).map(|_| j.submit(ask("left")).id).collect();
     let shims: Vec<u32> = ids.iter().map(|id| j.shim(*id, 1)).collect();
     let pids: Vec<u32> = ids.iter().map(|id| j.pid(&format!("{id}.pid"))).collect();
@@ -114,7 +117,7 @@ fn every_state_of_an_attempts_traces_is_one_end() {
     let path = j.w.home().join("attempts");
     let file = fs::File::options().read(true).write(true).open(&path).unwrap();
     for (remains, id) in all.iter().zip(&ids) {
-        let at = u64::from(j.slot(*id, 1)) * SLOT as u64;
+        let at = (u64::from(j.slot(*id, 1)) + 1) * SLOT as u64;
         let mut page = vec![0; SLOT];
         file.read_exact_at(&mut page, at).unwrap();
         let line = |n: usize| {
@@ -152,16 +155,21 @@ fn every_state_of_an_attempts_traces_is_one_end() {
 #[test]
 fn without_their_traces_attempts_are_interrupted_and_later_ones_run() {
     let mut j = jobs();
-    let (ids, _) = killed(&mut j, 3);
     let path = j.w.home().join("attempts");
-    fs::remove_file(&path).unwrap();
-    fs::write(j.w.dir.join("scripts/go"), "").unwrap();
-    j.w.run();
-    for id in &ids {
-        let job = j.wait(*id);
-        assert_eq!((job.state, runs(&j, *id)), (JobState::Interrupted, 1), "{job:#?}");
+    for lose in [|path: &Path| fs::remove_file(path), |path: &Path| fs::write(path, "")] {
+        let _ = fs::remove_file(j.w.dir.join("scripts/go"));
+        let (ids, _) = killed(&mut j, 3);
+        lose(&path).unwrap();
+        fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+        j.w.run();
+        for id in &ids {
+            let job = j.wait(*id);
+            assert_eq!((job.state, runs(&j, *id)), (JobState::Interrupted, 1), "{job:#?}");
+        }
+        assert_eq!(j.run(ask("left")).state, JobState::Succeeded);
+        j.w.kill9();
     }
-    assert_eq!(j.run(ask("left")).state, JobState::Succeeded);
+    j.w.run();
     // While it stands in the way of a file, no job is started, and that is said.
     for what in ["folder", "link"] {
         j.w.kill9();
@@ -186,5 +194,53 @@ fn without_their_traces_attempts_are_interrupted_and_later_ones_run() {
             Ok(Body::Job(_)) => Some(()),
             _ => None,
         });
+    }
+}
+
+/// A shim of a server that was killed may be about to make its claim still: whoever begins in its place is not a second one.
+#[test]
+fn a_shim_that_outlives_its_server_before_its_claim_doubles_nothing() {
+    let mut j = Jobs::new().script("once", "echo $TSUP_JOB >> runs", "");
+    j.configure("slots = 2");
+    let supervisor = j.w.run();
+    let children = |of: u32| tsup_actors::os::tree::children_of(of).unwrap_or_default();
+    // The next one, once the last is gone.
+    let server = |j: &Jobs| {
+        assert_eq!(j.run(ask("once")).state, JobState::Succeeded);
+        eventually("there is one shim server", || Some(children(supervisor)).filter(|all| all.len() == 1))[0]
+    };
+    for round in 0..3 {
+        let server = server(&j);
+        // Nobody can make a claim in the first slot.
+        let file = fs::File::options().read(true).write(true).open(j.w.home().join("attempts")).unwrap();
+        let first = SLOT as u64..2 * SLOT as u64;
+        eventually("the slot is free", || range::try_lock(&file, &first).unwrap().then_some(()));
+        let late = j.submit(ask("once")).id;
+        j.job_when("it was ordered", late, |job| job.state == JobState::Running);
+        let shims = eventually("a shim has it", || Some(children(server)).filter(|all| !all.is_empty()));
+        if round == 2 {
+            assert!(j.ask(Verb::Cancel { job: late.to_string() }).is_ok());
+        }
+        kill9(server);
+        let beside: Vec<JobId> = (0..3).map(|_| j.submit(ask("once")).id).collect();
+        let deadline = Instant::now() + Duration::from_secs(2);
+        eventually("others run, or it does", || {
+            let ended = beside.iter().all(|id| j.job(*id).state.is_final()) || runs(&j, late) > 0;
+            (ended || Instant::now() > deadline).then_some(())
+        });
+        range::unlock(&file, &first).unwrap();
+        for pid in shims {
+            eventually("the shims of that server are gone", || (!alive(pid)).then_some(()));
+        }
+        for id in beside {
+            assert_eq!((j.wait(id).state, runs(&j, id)), (JobState::Succeeded, 1));
+        }
+        let end = j.wait(late);
+        match end.state {
+            JobState::Succeeded => assert_eq!(runs(&j, late), 1, "{end:#?}"),
+            JobState::Cancelled if round == 2 => assert!(runs(&j, late) <= 1, "{end:#?}"),
+            _ => panic!("{end:#?}"),
+        }
+        assert_eq!(end.attempt, 1);
     }
 }

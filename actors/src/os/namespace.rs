@@ -72,6 +72,10 @@ pub fn empty_network() -> io::Result<OwnedFd> {
     let (told, tell) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     let child = match fork::fork()? {
         Fork::Child => {
+            // Nobody may take this process for the one that made it, whose descriptors it has copies of, nor may it outlive
+            // that one.
+            let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+            super::own::close_but(tell.as_fd());
             let left = leave(Leave { network: true, ..Leave::default() });
             let _ = rustix::io::write(&tell, &[u8::from(left.is_ok())]);
             // It is killed as soon as its network is held by somebody else.

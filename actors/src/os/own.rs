@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -52,6 +53,23 @@ pub fn close_inherited() -> io::Result<()> {
         unsafe { libc::close(fd) };
     }
     Ok(())
+}
+
+/// Closes every descriptor above the standard ones but one. It is for a copy of this process that uses none of the others
+/// again.
+pub fn close_but(kept: BorrowedFd<'_>) {
+    #[cfg(target_os = "linux")]
+    {
+        let kept = kept.as_raw_fd().cast_unsigned();
+        for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), libc::c_uint::MAX)] {
+            if first <= last {
+                // SAFETY: the call reads numbers, and the caller gave up whatever it closes.
+                unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = kept;
 }
 
 /// Keeps other processes of the user from looking into this one and its copies, or driving them. What it executes

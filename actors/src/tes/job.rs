@@ -30,7 +30,7 @@ mod stray;
 pub(super) use stray::end as end_strays;
 
 /// Why nothing is known of an attempt whose traces were removed.
-const GONE: &str = "the file with its traces was removed";
+const GONE: &str = "the file with its traces was removed or emptied";
 
 /// Waiting messages of one attempt: there may be thousands of them.
 pub(super) const CAPACITY: Capacity = Capacity { control: 32, work: 1, telemetry: 1 };
@@ -134,17 +134,21 @@ pub(super) struct JobActor {
     cancelled: bool,
     /// Whether a shim is known to have had it.
     begun: bool,
+    /// Whether a shim died that was given it.
+    died: bool,
     at: At,
     /// The shim that was watched last.
     adopted: Option<ProcId>,
     /// Whether it may run where the server of now does not know of it.
     elsewhere: bool,
+    /// Why no shim of the last order has it, until no shim of an order before that can have it either.
+    unstarted: Option<i32>,
 }
 
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, begun: false, at: At::Finding, adopted: None, elsewhere: !fresh }
+        JobActor { shared, task, fresh, cancelled, begun: false, died: false, at: At::Finding, adopted: None, elsewhere: !fresh, unstarted: None }
     }
 
     fn folder(&self) -> PathBuf {
@@ -194,17 +198,19 @@ impl JobActor {
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
         let begun = self.begun;
+        self.unstarted = None;
         let look = move || {
-            let find = || -> std::io::Result<Found> {
-                let traces = Traces::find(&shared.traces)?;
-                Ok(traces.map(|traces| traces.look(slot, task.id)).transpose()?.unwrap_or_default())
+            // With it, whether nothing means that there never was anything.
+            let find = || -> std::io::Result<(Found, bool)> {
+                let Some(traces) = Traces::find(&shared.traces)? else { return Ok((Found::default(), false)) };
+                Ok((traces.look(slot, task.id)?, traces.is_whole()?))
             };
-            let mut found = find()?;
+            let (mut found, mut is_whole) = find()?;
             // Whatever became of its traces, what runs with its mark was begun; or it begins just now, and they are
             // there by the time that it runs.
             let runs = found == Found::default() && stray::any(task.id);
             if runs {
-                found = find()?;
+                (found, is_whole) = find()?;
             }
             let shim = found.claim.as_ref().map(|claim| claim.shim).filter(|shim| shim.pid != 0);
             let known = Known { id: task.id, started_in: &task.started_in, begun };
@@ -215,6 +221,7 @@ impl JobActor {
                 Recovery::Adopt => Seen::Runs(shim),
                 Recovery::Interrupted(why) => Seen::Lost(why),
                 Recovery::Start if runs => Seen::Lost("its traces are gone, and it runs"),
+                Recovery::Start if !is_whole => Seen::Lost(GONE),
                 Recovery::Start => Seen::Nothing,
             })
         };
@@ -400,8 +407,17 @@ impl Actor for JobActor {
                     self.look(cx);
                 }
             }
-            Msg::ShimDied if self.at != At::Finding => self.look(cx),
+            Msg::ShimDied if self.at != At::Finding => {
+                // One that finds nothing again and again has its traces taken away.
+                self.begun |= std::mem::replace(&mut self.died, true);
+                self.look(cx);
+            }
             Msg::Look => self.look(cx),
+            Msg::NotStarted(errno) if self.at == At::Ordered && self.elsewhere => {
+                // A shim of an order before may be about to begin: it must find that it must not.
+                self.unstarted = Some(*errno);
+                self.revoke(cx);
+            }
             Msg::NotStarted(errno) if self.at == At::Ordered => self.not_started(*errno, cx),
             // What is being found out will show it.
             Msg::Done(_) | Msg::ShimEnded | Msg::ShimDied | Msg::NotStarted(_) => {}
@@ -417,7 +433,10 @@ impl Actor for JobActor {
             }
             Msg::Told => cx.stop(),
             Msg::Swept(why, left) => self.interrupted(why, *left, cx),
-            Msg::Revoked(Some(true)) => self.end(Ending::Cancelled, None, cx),
+            Msg::Revoked(Some(true)) => match self.unstarted.take() {
+                Some(errno) => self.not_started(errno, cx),
+                None => self.end(Ending::Cancelled, None, cx),
+            },
             Msg::Revoked(None) => Self::look_later(limits::JOBS_KEEP_AGAIN, cx),
             // A shim was faster: what it does is ended the usual way.
             Msg::Revoked(Some(false)) => Self::look_later(limits::CLAIM_LOOK_AGAIN, cx),

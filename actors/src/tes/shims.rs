@@ -24,6 +24,7 @@ use super::{Shared, job};
 use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{Gate, Lane};
 use crate::heirloom::Held;
+use crate::os::{pidfd, proc};
 
 /// Who waits for which attempt, and which slots are taken. It passes from one incarnation to the next, so that
 /// everybody hears of the end of the server that took their order.
@@ -62,12 +63,14 @@ pub(super) struct Shims {
     /// The server that takes orders.
     server: u64,
     orders: Option<mpsc::Sender<Vec<u8>>>,
+    /// Orders that came while there was no server: one for each that may run at most.
+    held: Vec<Box<Plan>>,
 }
 
 impl Shims {
     pub(super) fn new(shared: Shared) -> Self {
         let waiting = shared.waiting.reach();
-        Shims { shared, waiting, server: 0, orders: None }
+        Shims { shared, waiting, server: 0, orders: None, held: Vec::new() }
     }
 
     /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
@@ -79,6 +82,16 @@ impl Shims {
                 tracing::error!(error = %e, "an order to the shim server cannot be written");
                 false
             }
+        }
+    }
+
+    /// Orders an attempt that somebody waits for.
+    fn start(&mut self, mut plan: Box<Plan>) {
+        let id = plan.id;
+        let elsewhere = self.waiting.elsewhere.values().map(|slots| u32::from(*slots)).sum();
+        plan.within = plan.within.saturating_sub(elsewhere);
+        if !self.order(&Order::Start(plan)) {
+            self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
         }
     }
 
@@ -99,9 +112,14 @@ impl Shims {
                 self.orders = Some(orders);
                 cx.spawn(write(writer, outbox));
                 cx.spawn(read(reader, child, cx.gate().clone(), self.server));
+                std::mem::take(&mut self.held).into_iter().for_each(|plan| self.start(plan));
             }
             Err(e) => {
                 tracing::error!(error = %e, "the shim server cannot be started");
+                let errno = e.raw_os_error().unwrap_or(rustix::io::Errno::AGAIN.raw_os_error());
+                for plan in std::mem::take(&mut self.held) {
+                    self.tell(plan.id, job::Msg::NotStarted(errno));
+                }
                 cx.after(limits::ATTEMPT_BEGIN_AGAIN, Lane::Control, Msg::Again).detach();
             }
         }
@@ -133,14 +151,13 @@ impl Actor for Shims {
     async fn handle(&mut self, message: &mut Msg, cx: &mut Cx<Self>) -> Result<(), Failure> {
         match message {
             Msg::Start(plan, gate) => {
-                let Some(mut plan) = plan.take() else { return Ok(()) };
-                let id = plan.id;
-                self.waiting.elsewhere.remove(&id);
-                let elsewhere = self.waiting.elsewhere.values().map(|slots| u32::from(*slots)).sum();
-                plan.within = plan.within.saturating_sub(elsewhere);
-                self.waiting.gates.insert(id, (plan.slots, gate.clone()));
-                if !self.order(&Order::Start(plan)) {
-                    self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
+                let Some(plan) = plan.take() else { return Ok(()) };
+                self.waiting.elsewhere.remove(&plan.id);
+                self.waiting.gates.insert(plan.id, (plan.slots, gate.clone()));
+                if self.orders.is_some() {
+                    self.start(plan);
+                } else {
+                    self.held.push(plan);
                 }
             }
             Msg::Follow(id, slots, gate) => match self.waiting.gates.get_mut(id) {
@@ -152,6 +169,12 @@ impl Actor for Shims {
             // A server that is gone has given back what waited.
             Msg::Recall => drop(self.order(&Order::Recall)),
             Msg::Stop(id) => {
+                // One that waits for a server is not started.
+                if self.held.iter().any(|plan| plan.id == *id) {
+                    self.held.retain(|plan| plan.id != *id);
+                    self.tell(*id, job::Msg::NotStarted(rustix::io::Errno::CANCELED.raw_os_error()));
+                    return Ok(());
+                }
                 // A server that is gone has told so: the job looks for its shim itself. One that takes nothing
                 // more just now is waited for.
                 if !self.order(&Order::Stop(*id)) && self.orders.is_some() {
@@ -210,10 +233,24 @@ async fn write(mut writer: OwnedWriteHalf, mut outbox: mpsc::Receiver<Vec<u8>>) 
 /// Reads news until the server is gone, and takes its end.
 async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, server: u64) {
     let mut buffer = Vec::new();
+    let number = child.id();
+    let died = async move {
+        match proc::identify(number) {
+            Ok(server) => drop(pidfd::died(server).await),
+            // Its stream tells.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let mut died = std::pin::pin!(died);
     loop {
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
+        // Somebody else may hold the other end of the stream still: what there is to read from a server that died comes first.
+        let came = tokio::select! {
+            biased;
+            came = reader.read_buf(&mut buffer) => came,
+            () = &mut died => Ok(0),
+        };
+        if !matches!(came, Ok(1..)) {
+            break;
         }
         let Some(news) = parse(&mut buffer) else {
             tracing::error!("the shim server told something that is not understood");

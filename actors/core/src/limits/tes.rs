@@ -85,6 +85,8 @@ pub const FAILURE_WORDS_CHARS: usize = 500;
 /// Orders of attempts that a queue may have sent beyond the last one that left a trace: each start that finds no process
 /// or no descriptor counts one, ten a second for each of [`ATTEMPT_SLOTS_MAX`].
 pub const ORDERS_LEAP: u64 = 1 << 32;
+/// The largest number of an order: with some 2^32 more at each start of a queue, there are 2^30 starts up to it.
+pub const ORDERS_MAX: u64 = 1 << 62;
 /// Names of scripts, sessions, specialists and groups that jobs share in memory.
 pub const SHARED_NAMES_MAX: usize = 4096;
 /// Attempts that may be under way at the same time, each with a page among the traces: more than

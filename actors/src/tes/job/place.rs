@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tsup_core::ids::ProcId;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::failure::{Category, Failure};
@@ -84,5 +84,7 @@ pub(super) fn terminate(shim: ProcId, id: AttemptId) {
     // Only after opening is it certain who is held.
     if proc::identify(shim.pid).is_ok_and(|id| id == shim) {
         let _ = fork::ask(&fd, id.key());
+        // One that was stopped hears nothing.
+        let _ = pidfd_send_signal(&fd, Signal::CONT);
     }
 }

@@ -1,5 +1,7 @@
 //! The beginning: what the store had, and what is answered until it has said so.
 
+use std::collections::HashSet;
+
 use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
@@ -58,9 +60,13 @@ impl QueueActor {
         // Beyond all that were ever sent and have not claimed anything yet: what comes late of these has a smaller one.
         self.orders = left.newest + limits::ORDERS_LEAP;
         let mut all = loaded.live;
+        // Who has no slot was written down by a release that kept traces elsewhere.
+        let elsewhere = |live: &Live| live.starting_in.is_some() && live.slot.is_none();
+        let elsewhere: HashSet<JobId> = all.iter().filter(|l| elsewhere(l)).map(|l| l.job.id).collect();
         self.keep_slots(&mut all, &left);
         for live in all {
-            adopted += usize::from(self.recovered(live, left.is_new, cx));
+            let is_lost = left.is_new || elsewhere.contains(&live.job.id);
+            adopted += usize::from(self.recovered(live, is_lost, cx));
         }
         if live > 0 {
             tracing::info!(jobs = live, running = adopted, "jobs were found again");

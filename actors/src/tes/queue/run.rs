@@ -300,8 +300,8 @@ impl QueueActor {
         self.step(Event::NotBegun(job, cx.now() + pause), Some(job), cx);
     }
 
-    /// A job that the store had. Answers whether an attempt of it is under way.
-    pub(super) fn recovered(&mut self, live: Live, is_new: bool, cx: &mut Cx<Self>) -> bool {
+    /// A job that the store had. Answers whether an attempt of it is under way, of which no traces are when it `is_lost`.
+    pub(super) fn recovered(&mut self, live: Live, is_lost: bool, cx: &mut Cx<Self>) -> bool {
         let Live { mut job, attempt, starting_in, slot, again_at, mut parents } = live;
         let id = job.id;
         // A clock that is behind makes a pause of years.
@@ -329,8 +329,8 @@ impl QueueActor {
         let started_in: Arc<str> = boot.into();
         let boot = Arc::clone(&started_in);
         let traces = match slot {
-            // All that was is gone with the file.
-            Some(_) if is_new && started_in == self.shared.boot_id => job::Place::Gone,
+            // All that told of it is gone: it may have run.
+            _ if is_lost && started_in == self.shared.boot_id => job::Place::Gone,
             Some(slot) => job::Place::Slot(slot),
             None => self.slots.take().map_or(job::Place::Gone, job::Place::Slot),
         };

@@ -72,11 +72,10 @@ impl Desk {
         }
     }
 
-    /// Tells the server. Where it is gone nobody has to know.
-    pub(super) fn report(&self, report: &Report) {
-        if let Ok(frame) = frame::encode(Kind::Response, report) {
-            let _ = send(&self.0, &frame, SendFlags::NOSIGNAL);
-        }
+    /// Tells the server; `false` when that cannot be done. Then the server has to see this process end.
+    pub(super) fn report(&self, report: &Report) -> bool {
+        let frame = frame::encode(Kind::Response, report);
+        frame.is_ok_and(|frame| send(&self.0, &frame, SendFlags::NOSIGNAL).is_ok())
     }
 
     /// Waits for the next attempt; `None` when there is none any more, or this process is told to end. With it comes

@@ -61,7 +61,9 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
         // A defect in here is this attempt's alone: the server does the rest.
         let done = catch_unwind(AssertUnwindSafe(|| shim.run(&plan, asked == Some(plan.id.key()))));
         let Ok(Some(report)) = done else { return 1 };
-        desk.report(&report);
+        if !desk.report(&report) {
+            break;
+        }
         next = desk.next(&tools.signals);
     }
     shim.spare.remove();
@@ -109,7 +111,7 @@ impl Shim<'_> {
     fn claim(&mut self, plan: &Plan) -> io::Result<Claimed> {
         files::may_be_made(Path::new(&plan.folder))?;
         let path = Path::new(&plan.traces);
-        // Another file may have taken its place: what is reserved stands in that.
+        // Another file may have taken its place: whoever looks, looks there.
         if self.traces.as_ref().is_none_or(|(name, open)| *name != plan.traces || !open.is_at(path)) {
             self.traces = Some((plan.traces.clone(), Traces::make(path)?));
         }

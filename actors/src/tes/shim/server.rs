@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
@@ -328,6 +328,8 @@ impl Server {
             // It was not waited for, so its number is its own.
             if let Ok(process) = pidfd_open(*pid, PidfdFlags::empty()) {
                 let _ = fork::ask(&process, id.key());
+                // One that was stopped hears nothing.
+                let _ = pidfd_send_signal(&process, Signal::CONT);
             }
         }
     }

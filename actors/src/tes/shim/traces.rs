@@ -1,6 +1,6 @@
 //! The traces of attempts, by which whoever comes later knows what became of each.
 //!
-//! One file has a *slot* for each attempt that may be under way at the same time; a slot is one page, and the store
+//! One file has, behind a page that says what it is, a *slot* for each attempt that may be under way at the same time; a slot is one page, and the store
 //! knows which attempt has which. The shim claims it, and holds a lock on its bytes until the record is in place. Both
 //! are lines of JSON at their own offsets, written by one call within the page: whoever is killed leaves them whole, or
 //! not at all. When the attempt's end is durable elsewhere the slot is given to another one, so nothing is made or
@@ -25,6 +25,9 @@ use crate::os::range;
 
 /// Bytes of a slot: a page of every kernel there is, so that what is written within it is there whole.
 const SLOT: usize = 4096;
+/// What the file begins with. A file without it was emptied, or put there by somebody else: whatever had traces there has
+/// none any more.
+const HEAD: &[u8] = b"tsup attempts 1\n";
 /// Where its lines begin, and where the last one ends at the latest.
 const LINES: [usize; 3] = [0, 1024, SLOT];
 
@@ -86,6 +89,27 @@ impl Traces {
         }
     }
 
+    /// Makes it one that nobody has a slot in.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn begin(&self) -> io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.write_all_at(HEAD, 0)
+    }
+
+    /// Whether it is as it was since it was [begun](Traces::begin): what has no traces there never had any.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn is_whole(&self) -> io::Result<bool> {
+        let mut head = [0; HEAD.len()];
+        match self.0.read_exact_at(&mut head, 0) {
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| head == HEAD),
+        }
+    }
+
     fn plain(file: File) -> io::Result<Self> {
         if file.metadata()?.is_file() {
             return Ok(Traces(file));
@@ -127,11 +151,16 @@ impl Traces {
 
     fn claim_locked(&self, slot: u32, claim: &Claim) -> io::Result<Claimed> {
         let page = self.page(slot)?;
+        let other = claim_of(&page).flatten();
         if whose(&page) == Some(claim.id) {
-            return Ok(Claimed::Before);
+            // One that was called off for an order before this one may begin by this one.
+            let called_off = |other: &Claim| other.shim == NOBODY && other.order < claim.order;
+            if !other.as_ref().is_some_and(called_off) {
+                return Ok(Claimed::Before);
+            }
         }
         // A supervisor that knew of that one gave the slot away; this order comes late.
-        if read::<Claim>(&page, Line::Claim).flatten().is_some_and(|other| other.order > claim.order) {
+        if other.is_some_and(|other| other.order > claim.order) {
             return Ok(Claimed::Taken);
         }
         let mut page = [0; SLOT];
@@ -152,14 +181,13 @@ impl Traces {
         let _ = range::unlock(&self.0, &bytes(slot));
     }
 
-    /// Makes the claim of an attempt that nothing of may run any more. `false` when somebody claimed it before. A slot
-    /// that is another one's can be claimed by no shim of this one.
+    /// Makes the claim of an attempt that nothing of may run any more by this order, or one before it. `false` when somebody
+    /// claimed it before. A slot that is another one's can be claimed by no shim of this one.
     ///
     /// # Errors
     /// Whatever the system says.
     pub fn revoke(&self, slot: u32, id: AttemptId, order: u64, boot_id: &str) -> io::Result<bool> {
-        let nobody = ProcId { pid: 0, start_ticks: 0 };
-        let claim = Claim { version: FILES_VERSION, id, order, shim: nobody, boot_id: boot_id.to_owned() };
+        let claim = Claim { version: FILES_VERSION, id, order, shim: NOBODY, boot_id: boot_id.to_owned() };
         let made = self.claim(slot, &claim)?;
         if made == Claimed::Now {
             self.release(slot);
@@ -183,10 +211,10 @@ impl Traces {
             version: FILES_VERSION,
             id,
             order: 0,
-            shim: ProcId { pid: 0, start_ticks: 0 },
+            shim: NOBODY,
             boot_id: String::new(),
         };
-        let claim = read::<Claim>(&page, Line::Claim).map(|claim| claim.unwrap_or_else(unreadable));
+        let claim = claim_of(&page).map(|claim| claim.unwrap_or_else(unreadable));
         let locked = range::is_locked(&self.0, &bytes(slot))?;
         let record = read::<Record>(&self.page(slot)?, Line::Record).flatten();
         Ok(Found { locked, record, claim })
@@ -197,12 +225,12 @@ impl Traces {
     /// # Errors
     /// Whatever the system says.
     pub fn scan(&self) -> io::Result<Scan> {
-        let slots = self.0.metadata()?.len().div_ceil(SLOT as u64);
+        let slots = self.0.metadata()?.len().div_ceil(SLOT as u64).saturating_sub(1);
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).min(limits::ATTEMPT_SLOTS_MAX);
         let mut scan = Scan::default();
         for slot in 0..slots {
             let page = self.page(slot)?;
-            let claim = read::<Claim>(&page, Line::Claim).flatten();
+            let claim = claim_of(&page).flatten();
             scan.newest = claim.map_or(scan.newest, |claim| claim.order.max(scan.newest));
             scan.slots.extend(whose(&page).map(|id| (slot, id)));
         }
@@ -236,7 +264,7 @@ fn options() -> OpenOptions {
 }
 
 fn bytes(slot: u32) -> Range<u64> {
-    let start = u64::from(slot) * SLOT as u64;
+    let start = (u64::from(slot) + 1) * SLOT as u64;
     start..start + SLOT as u64
 }
 
@@ -250,10 +278,21 @@ fn line(what: &impl Serialize, at: Line) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// The shim of a claim by which nothing runs.
+const NOBODY: ProcId = ProcId { pid: 0, start_ticks: 0 };
+
+/// The claim in a slot. A number that no queue ever gives to an order makes it one that cannot be read: the next order would
+/// have to be larger.
+#[expect(clippy::option_option, reason = "as of `read`")]
+fn claim_of(page: &[u8; SLOT]) -> Option<Option<Claim>> {
+    let claim = read::<Claim>(page, Line::Claim)?;
+    Some(claim.filter(|claim| claim.order <= limits::ORDERS_MAX))
+}
+
 /// Whose a slot is: who claimed it, and where nobody did, who left a record. Of a claim that cannot be read nobody
 /// knows.
 fn whose(page: &[u8; SLOT]) -> Option<AttemptId> {
-    match read::<Claim>(page, Line::Claim) {
+    match claim_of(page) {
         Some(claim) => claim.map(|claim| claim.id),
         None => read::<Record>(page, Line::Record).flatten().map(|record| record.id),
     }
@@ -316,8 +355,12 @@ mod tests {
 
         assert!(supervisor.revoke(3, id(2), 7, "b1").unwrap());
         assert_eq!(open().claim(3, &claim(id(2), 7)).unwrap(), Claimed::Before);
+        assert_eq!(open().claim(3, &claim(id(2), 8)).unwrap(), Claimed::Now, "it was ordered anew");
+        assert_eq!(open().claim(3, &claim(id(2), 9)).unwrap(), Claimed::Before);
+        assert_eq!(open().claim(2, &claim(id(4), u64::MAX)).unwrap(), Claimed::Now);
+        assert_eq!(open().claim(2, &claim(id(5), 10)).unwrap(), Claimed::Now, "no order has such a number");
         assert_eq!(open().claim(0, &claim(id(3), 9)).unwrap(), Claimed::Now);
-        assert_eq!(supervisor.scan().unwrap(), Scan { slots: vec![(0, id(3)), (3, id(2))], newest: 9 });
+        assert_eq!(supervisor.scan().unwrap(), Scan { slots: vec![(0, id(3)), (2, id(5)), (3, id(2))], newest: 10 });
     }
 
     /// However little of the file is left, and whatever stands in it.
@@ -326,13 +369,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts");
         let traces = Traces::make(&path).unwrap();
+        assert!(!traces.is_whole().unwrap());
+        traces.begin().unwrap();
         assert_eq!(traces.claim(1, &claim(id(1), 1)).unwrap(), Claimed::Now);
         drop(traces);
         let whole = std::fs::read(&path).unwrap();
         for n in 0..whole.len() {
             std::fs::write(&path, &whole[..n]).unwrap();
             let found = Traces::make(&path).unwrap().look(1, id(1)).unwrap();
-            assert_eq!(found.claim.is_some(), n > SLOT, "{n}");
+            assert_eq!(found.claim.is_some(), n > 2 * SLOT, "{n}");
+            assert_eq!(Traces::make(&path).unwrap().is_whole().unwrap(), n >= HEAD.len(), "{n}");
         }
         std::fs::write(&path, vec![b'x'; 3 * SLOT]).unwrap();
         let found = Traces::make(&path).unwrap().look(1, id(1)).unwrap();
