@@ -63,6 +63,8 @@ pub(super) struct Shims {
     /// The server that takes orders.
     server: u64,
     orders: Option<mpsc::Sender<Vec<u8>>>,
+    /// Whether the last server has told anything: one that has not may be of no use, and its successor neither.
+    works: bool,
     /// Orders that came while there was no server: one for each that may run at most.
     held: Vec<Box<Plan>>,
 }
@@ -70,7 +72,7 @@ pub(super) struct Shims {
 impl Shims {
     pub(super) fn new(shared: Shared) -> Self {
         let waiting = shared.waiting.reach();
-        Shims { shared, waiting, server: 0, orders: None, held: Vec::new() }
+        Shims { shared, waiting, server: 0, orders: None, works: true, held: Vec::new() }
     }
 
     /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
@@ -110,11 +112,13 @@ impl Shims {
                 let (reader, writer) = stream.into_split();
                 let (orders, outbox) = mpsc::channel(limits::ORDERS_PENDING_MAX);
                 self.orders = Some(orders);
+                self.works = false;
                 cx.spawn(write(writer, outbox));
                 cx.spawn(read(reader, child, cx.gate().clone(), self.server));
                 std::mem::take(&mut self.held).into_iter().for_each(|plan| self.start(plan));
             }
             Err(e) => {
+                self.works = false;
                 tracing::error!(error = %e, "the shim server cannot be started");
                 let errno = e.raw_os_error().unwrap_or(rustix::io::Errno::AGAIN.raw_os_error());
                 for plan in std::mem::take(&mut self.held) {
@@ -154,10 +158,10 @@ impl Actor for Shims {
                 let Some(plan) = plan.take() else { return Ok(()) };
                 self.waiting.elsewhere.remove(&plan.id);
                 self.waiting.gates.insert(plan.id, (plan.slots, gate.clone()));
-                if self.orders.is_some() {
-                    self.start(plan);
-                } else {
+                if self.orders.is_none() && self.works {
                     self.held.push(plan);
+                } else {
+                    self.start(plan);
                 }
             }
             Msg::Follow(id, slots, gate) => match self.waiting.gates.get_mut(id) {
@@ -183,6 +187,7 @@ impl Actor for Shims {
                 }
             }
             Msg::News(whose, news) if *whose == self.server => {
+                self.works = true;
                 for one in std::mem::take(news) {
                     match one {
                         News::Ended(id) => self.tell(id, job::Msg::ShimEnded),
