@@ -53,7 +53,8 @@ pub(super) struct QueueActor {
     /// The supervisor of the attempts' actors.
     jobs: Handle,
     queue: Queue,
-    cards: HashMap<JobId, Card>,
+    /// In boxes: the table itself has room for more than there are.
+    cards: HashMap<JobId, Box<Card>>,
     /// Who waits for the end of which job.
     waiters: HashMap<JobId, Vec<Waiter>>,
     /// How jobs ended lately, for submissions on their way that wait for them.
@@ -141,7 +142,7 @@ impl QueueActor {
     }
 
     pub(super) fn card(&self, job: JobId) -> Option<&Card> {
-        self.cards.get(&job)
+        self.cards.get(&job).map(|card| &**card)
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -202,7 +203,7 @@ impl QueueActor {
             return;
         }
         let from = std::mem::replace(&mut card.told, true).then_some(from);
-        let (script, attempt) = (card.job.script.to_string(), card.attempt);
+        let (script, attempt) = (card.script().to_string(), card.attempt);
         if let Some(from) = from {
             self.count(from, false);
         }

@@ -45,14 +45,14 @@ impl QueueActor {
     /// An attempt starts.
     pub(super) fn tell_started(&self, job: JobId, cx: &mut Cx<Self>) {
         let Some(card) = self.card(job) else { return };
-        let entry = Entry::started(&card.job, card.attempt, now_wall());
+        let entry = Entry::started(&card.about(job), card.attempt, now_wall());
         tell(self.shared(), entry, (!card.has_inputs).then_some(job), cx);
     }
 
     /// An attempt ended.
     pub(super) fn tell_ended(&self, attempt: &AttemptEnd, cx: &mut Cx<Self>) {
         let Some(card) = self.card(attempt.job) else { return };
-        let Some(entry) = Entry::ended(&card.job, attempt) else { return };
+        let Some(entry) = Entry::ended(&card.about(attempt.job), attempt) else { return };
         tell(self.shared(), entry, (!card.has_inputs).then_some(attempt.job), cx);
     }
 
@@ -65,7 +65,7 @@ impl QueueActor {
         cx: &mut Cx<Self>,
     ) {
         let Some(card) = self.card(job) else { return };
-        let entry = Entry::finished(&card.job, card.attempt, end, now_wall(), failure);
+        let entry = Entry::finished(&card.about(job), card.attempt, end, now_wall(), failure);
         tell(self.shared(), entry, (!card.has_inputs).then_some(job), cx);
     }
 

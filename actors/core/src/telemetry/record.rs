@@ -14,7 +14,7 @@ use crate::ids::JobId;
 use crate::tes::attempt::{End, Record};
 use crate::tes::failure::{Category, Failure};
 use crate::tes::job::JobState;
-use crate::tes::kept::{AttemptEnd, NewJob, NextState};
+use crate::tes::kept::{AttemptEnd, NextState};
 use crate::untrusted::Untrusted;
 use crate::wire::doc::jobs::ResourcesDoc;
 use crate::wire::verb::Submit;
@@ -104,30 +104,49 @@ pub fn usage(record: &Record) -> ResourcesDoc {
     }
 }
 
+/// What an entry says of its job.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// Which.
+    pub id: JobId,
+    /// The script's id.
+    pub script: &'a str,
+    /// The session that it was submitted from or for; an empty name is none.
+    pub session: &'a str,
+    /// For whom.
+    pub specialist: Option<&'a str>,
+    /// By whom.
+    pub user: Option<&'a str>,
+    /// What ties it to other things.
+    pub correlation_id: Option<&'a str>,
+    /// What it was given: a JSON object.
+    pub inputs: &'a str,
+}
+
 impl Entry {
-    fn about(job: &NewJob, attempt: u32, at: Wall) -> Entry {
+    fn about(job: &About<'_>, attempt: u32, at: Wall) -> Entry {
         Entry {
             timestamp: at,
             job_id: Some(job.id),
             attempt,
-            script_id: job.script.to_string(),
-            specialist: job.specialist.as_deref().map(str::to_owned),
-            user: job.user.clone(),
-            inputs: job.inputs.clone(),
+            script_id: job.script.to_owned(),
+            specialist: job.specialist.map(str::to_owned),
+            user: job.user.map(str::to_owned),
+            inputs: job.inputs.to_owned(),
             retry_count: attempt.saturating_sub(1),
-            session_id: Some(job.session.to_string()).filter(|s| !s.is_empty()),
-            correlation_id: job.correlation_id.clone(),
+            session_id: Some(job.session.to_owned()).filter(|s| !s.is_empty()),
+            correlation_id: job.correlation_id.map(str::to_owned),
             ..Entry::default()
         }
     }
 
     /// An attempt begins.
-    pub fn started(job: &NewJob, attempt: u32, at: Wall) -> Entry {
+    pub fn started(job: &About<'_>, attempt: u32, at: Wall) -> Entry {
         Entry { event: Moment::Started, ..Entry::about(job, attempt, at) }
     }
 
     /// An attempt ended. `None` for one that never began and is made again: nothing happened.
-    pub fn ended(job: &NewJob, end: &AttemptEnd) -> Option<Entry> {
+    pub fn ended(job: &About<'_>, end: &AttemptEnd) -> Option<Entry> {
         let (event, success) = match end.next {
             NextState::Final(state) => (Moment::Finished, state == JobState::Succeeded),
             NextState::Again(_) => (Moment::Retry, false),
@@ -154,7 +173,7 @@ impl Entry {
     /// A job ended without an attempt under way: cancelled, expired, or what it waited for ended otherwise.
     /// `attempt` is the last one it had, 0 for none.
     pub fn finished(
-        job: &NewJob,
+        job: &About<'_>,
         attempt: u32,
         state: JobState,
         at: Wall,

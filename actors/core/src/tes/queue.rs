@@ -16,6 +16,7 @@
 //! job itself, another session has at most that and two jobs.
 //!
 //! - `queue/words.rs`: what it is told of, and what it answers
+//! - `queue/entry.rs`: what is kept of each job
 //! - `queue/lane.rs`: lanes, shares, counts
 //! - `queue/ahead.rs`: jobs that are handed out before a slot is free
 //! - `queue/place.rs`: where a job stands while it does not run: held, blocked, delayed, queued
@@ -23,12 +24,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::job::{Edge, JobState};
+use super::job::JobState;
 use crate::clock::Mono;
 use crate::ids::JobId;
 use crate::limits;
 
 mod ahead;
+mod entry;
 mod lane;
 mod place;
 #[cfg(test)]
@@ -40,65 +42,8 @@ pub use why::{Share, Sharers};
 pub use words::{After, Caps, Effect, Event, Parent, Refusal, Ticket, Why};
 
 use ahead::Ahead;
+use entry::{Entry, Kin};
 use lane::{Lane, Lanes, Usage};
-
-#[derive(Debug)]
-struct Entry {
-    /// Its number among all submissions.
-    seq: u64,
-    state: JobState,
-    held: bool,
-    /// Somebody cancelled it while it runs.
-    stopping: bool,
-    bytes: u32,
-    not_before: Option<Mono>,
-    start_by: Option<Mono>,
-    /// Since when its turn might have come, until it comes first.
-    since: Option<Mono>,
-    /// Since when its turn may come: ageing counts from here.
-    ready: Mono,
-    /// Its lane, while it is queued or runs.
-    lane: Lane,
-    /// What its session was charged when it started, in slot-milliseconds.
-    charged: i64,
-    /// Whether it runs and is expected to end soon.
-    quick: bool,
-    /// `None` for most.
-    kin: Option<Box<Kin>>,
-}
-
-/// Jobs that a job waits for or that wait for it.
-#[derive(Debug, Default)]
-struct Kin {
-    /// Parents that have not ended.
-    parents: Vec<(JobId, Edge)>,
-    /// Jobs that wait for it.
-    children: Vec<JobId>,
-}
-
-impl Entry {
-    fn new(ticket: &Ticket, lane: Lane, now: Mono) -> Self {
-        Entry {
-            seq: ticket.seq,
-            state: JobState::Blocked,
-            held: ticket.held,
-            stopping: false,
-            bytes: ticket.bytes,
-            not_before: ticket.not_before,
-            start_by: ticket.start_by,
-            since: ticket.since,
-            ready: now,
-            lane,
-            charged: 0,
-            quick: false,
-            kin: None,
-        }
-    }
-
-    fn parents(&self) -> &[(JobId, Edge)] {
-        self.kin.as_ref().map_or(&[], |kin| &kin.parents)
-    }
-}
 
 /// By how many slot-milliseconds a session may be behind the others.
 fn owed_most(caps: &Caps) -> i64 {
@@ -193,6 +138,11 @@ impl Queue {
         self.caps.slots
     }
 
+    /// Slots that a job takes while it runs.
+    pub fn slots_of(&self, job: JobId) -> u16 {
+        self.jobs.get(&job).map_or(1, |e| e.lane.slots)
+    }
+
     /// Jobs that run.
     pub fn running(&self) -> usize {
         self.usage.running
@@ -218,9 +168,10 @@ impl Queue {
         self.lanes.take(entry.lane, (entry.ready, entry.seq));
         self.usage.not_queued(entry.lane.session);
         let is_ahead = self.caps.slots <= self.usage.slots && self.usage.running > 0;
-        (entry.charged, entry.quick) = self.usage.start(entry.lane, owed_most(&self.caps));
+        let charged = self.usage.start(entry.lane, owed_most(&self.caps));
+        entry.change(|rare| rare.charged = Some(charged));
         entry.state = JobState::Running;
-        if let Some(by) = entry.start_by {
+        if let Some(by) = entry.start_by() {
             self.due.remove(&(by, job));
         }
         if is_ahead {
@@ -232,25 +183,25 @@ impl Queue {
         let id = ticket.id;
         let lane = self.lanes.enter(ticket);
         self.bytes += u64::from(ticket.bytes);
-        let (charged, quick) = self.usage.start(lane, owed_most(&self.caps));
-        let entry = Entry { state: JobState::Running, charged, quick, ..Entry::new(ticket, lane, now) };
+        let charged = self.usage.start(lane, owed_most(&self.caps));
+        let mut entry = Entry { state: JobState::Running, ..Entry::new(ticket, lane, now) };
+        entry.change(|rare| rare.charged = Some(charged));
         let before = self.jobs.insert(id, Box::new(entry));
         debug_assert!(before.is_none(), "a job is adopted once");
     }
 
     fn ended(&mut self, job: JobId, took: Duration, next: After, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
-        let quick = std::mem::take(&mut entry.quick);
-        self.usage.end(entry.lane, Some(took), (entry.charged, quick), owed_most(&self.caps));
+        let charged = entry.change(|rare| rare.charged.take()).unwrap_or_default();
+        self.usage.end(entry.lane, Some(took), charged, owed_most(&self.caps));
         self.ahead.ended(self.usage.slots.saturating_sub(self.caps.slots), now);
         match next {
             // Whoever cancels wins over a further attempt.
             After::Again(_) if entry.stopping => self.finish(job, Why::Cancelled.state(), now, effects),
             After::Final(state) => self.finish(job, state, now, effects),
             After::Again(at) => {
-                entry.not_before = Some(at);
                 // Patience is for the first start; an attempt was made.
-                entry.start_by = None;
+                entry.change(|rare| (rare.not_before, rare.start_by) = (Some(at), None));
                 self.place(job, now, effects);
             }
         }
@@ -258,15 +209,15 @@ impl Queue {
 
     fn not_begun(&mut self, job: JobId, at: Mono, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job).filter(|e| e.state == JobState::Running) else { return };
-        let quick = std::mem::take(&mut entry.quick);
-        self.usage.end(entry.lane, None, (entry.charged, quick), owed_most(&self.caps));
+        let charged = entry.change(|rare| rare.charged.take()).unwrap_or_default();
+        self.usage.end(entry.lane, None, charged, owed_most(&self.caps));
         self.ahead.came_back(self.usage.slots.saturating_sub(self.caps.slots));
         if entry.stopping {
             return self.finish(job, Why::Cancelled.state(), now, effects);
         }
         // It is as old as it was.
-        entry.since = Some(entry.ready);
-        entry.not_before = Some(at);
+        let since = entry.ready;
+        entry.change(|rare| (rare.since, rare.not_before) = (Some(since), Some(at)));
         self.place(job, now, effects);
     }
 

@@ -130,10 +130,10 @@ impl QueueActor {
         job.held = false;
         // Patience is for the first start.
         job.start_by = None;
-        let mut card = Card::of(&mut job, &mut self.names);
+        let mut card = Box::new(Card::of(&job, &mut self.names));
         card.attempt = made.last().map_or(0, |a| a.attempt);
-        card.job.max_attempts = attempts;
-        card.again_at = Some(crate::clock::now_wall());
+        card.max_attempts = attempts;
+        card.set_again_at(Some(crate::clock::now_wall()));
         (card.shown, card.told) = (state, true);
         self.cards.insert(id, card);
         self.recent.0.remove(&id);
@@ -169,7 +169,7 @@ impl QueueActor {
             state,
             attempt: card.attempt,
             started_at: card.running.as_ref().and_then(|r| r.at),
-            next_attempt_at: card.again_at.filter(|at| mono_of(*at) > now && card.running.is_none()),
+            next_attempt_at: card.again_at().filter(|at| mono_of(*at) > now && card.running.is_none()),
             waiting_for,
         })
     }
@@ -188,9 +188,9 @@ impl QueueActor {
             .cards
             .iter()
             .filter(|(id, card)| {
-                states.contains(&self.state_told(**id, card)) && script.is_none_or(|s| *card.job.script == *s)
+                states.contains(&self.state_told(**id, card)) && script.is_none_or(|s| **card.script() == *s)
             })
-            .map(|(id, card)| (card.job.seq, *id))
+            .map(|(id, card)| (card.seq, *id))
             .collect();
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.truncate(limit);

@@ -65,7 +65,7 @@ impl QueueActor {
     /// A write that must not overtake the end of the attempt before: that one may fail, and be made again later.
     pub(super) fn write_after_end(&mut self, job: JobId, write: Write, then: Then, cx: &mut Cx<Self>) {
         match self.cards.get_mut(&job).filter(|card| card.ending) {
-            Some(card) => card.after_end = Some(Box::new((write, then))),
+            Some(card) => card.set_after_end((write, then)),
             None => self.write(write, then, cx),
         }
     }
@@ -248,7 +248,7 @@ impl QueueActor {
             parent.ended = parent.ended.or_else(|| self.recent.0.get(&parent.id).copied());
         }
         let id = job.id;
-        self.cards.insert(id, Card::of(&mut job, &mut self.names));
+        self.cards.insert(id, Box::new(Card::of(&job, &mut self.names)));
         self.step(Event::Submitted(card::ticket(&job, None, job.not_before), parents), None, cx);
         self.tell_new(id);
         let now = self.now(id, cx.now());
@@ -266,12 +266,12 @@ impl QueueActor {
         let mut next = None;
         if let Some(card) = self.cards.get_mut(&job) {
             card.ending = false;
-            next = card.after_end.take();
+            next = card.take_after_end();
             if !goes_on {
                 card.running = None;
             }
         }
-        if let Some((write, then)) = next.map(|next| *next) {
+        if let Some((write, then)) = next {
             self.write(write, then, cx);
         }
         match end.next {

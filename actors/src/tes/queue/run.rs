@@ -65,16 +65,13 @@ impl QueueActor {
             self.doubted = true;
             return;
         }
-        let is_meant = |card: &&mut Card| card.attempt == attempt && card.running.is_some();
+        let is_meant = |card: &&mut Box<Card>| card.attempt == attempt && card.running.is_some();
         let Some(card) = self.cards.get_mut(&job).filter(is_meant) else { return };
         // Neither a pause nor a delay is waiting for a turn.
-        let since = card
-            .again_at
-            .take()
-            .unwrap_or(card.job.submitted_at)
-            .max(card.job.not_before.unwrap_or_default());
+        let since = card.again_at().unwrap_or(card.submitted_at).max(card.not_before().unwrap_or_default());
+        card.set_again_at(None);
         let wait = now_wall().since(since);
-        self.shared.metrics.waited(card.job.priority, wait);
+        self.shared.metrics.waited(card.priority, wait);
         self.tell_started(job, cx);
         self.became(job, JobState::Running);
         let boot_id = Arc::clone(&self.shared.boot_id);
@@ -84,17 +81,19 @@ impl QueueActor {
     /// Starts the actor of an attempt. One that is `fresh` was never ordered.
     fn run(&mut self, job: JobId, started_in: Arc<str>, fresh: bool, cx: &mut Cx<Self>) {
         let Some(card) = self.cards.get_mut(&job) else { return };
-        let Some(running) = card.running.as_mut() else { return };
         let id = card::attempt_id(job, card.attempt);
+        let (script, inputs, timeout) =
+            (Arc::clone(card.script()), card.inputs().map(Into::into), card.timeout());
+        let Some(running) = card.running.as_mut() else { return };
         let task = Arc::new(Task {
             id,
-            script: Arc::clone(&card.job.script),
-            inputs: card.has_inputs.then(|| card.job.inputs.as_str().into()),
-            timeout: card.job.timeout,
+            script,
+            inputs,
+            timeout,
             started_in,
             traces: running.traces,
             order: running.order,
-            slots: card.job.slots.max(1),
+            slots: self.queue.slots_of(job),
             within: self.queue.slots(),
         });
         let name = card::child_id(job);
@@ -198,7 +197,7 @@ impl QueueActor {
     }
 
     fn expired(&self, job: JobId) -> Failure {
-        let waited = self.cards.get(&job).map_or(Duration::ZERO, |c| now_wall().since(c.job.submitted_at));
+        let waited = self.cards.get(&job).map_or(Duration::ZERO, |c| now_wall().since(c.submitted_at));
         let failure = Failure::new(
             Category::Timeout,
             format!("it waited in the queue for {} s and has not started", waited.as_secs()),
@@ -229,8 +228,8 @@ impl QueueActor {
             |r| Duration::try_from_secs_f64(r.wall_seconds).unwrap_or_default(),
         );
         let (stopping, slot) = (running.stopping, running.slot());
-        let mut policy = self.shared.script(&card.job.script).retry.clone();
-        policy.max_attempts = card.job.max_attempts;
+        let mut policy = self.shared.script(card.script()).retry.clone();
+        policy.max_attempts = card.max_attempts;
         let (next, retry) = retry::next(&policy, id.attempt, &ending, &mut self.jitter);
         let (next, after) = match next {
             // Whoever cancels wins over a further attempt.
@@ -254,7 +253,7 @@ impl QueueActor {
 
     fn set_again_at(&mut self, job: JobId, at: Wall) {
         if let Some(card) = self.cards.get_mut(&job) {
-            card.again_at = Some(at);
+            card.set_again_at(Some(at));
         }
     }
 
@@ -283,7 +282,7 @@ impl QueueActor {
             NextState::Final(JobState::Cancelled)
         } else {
             let at = Self::wall_after(pause);
-            card.again_at = Some(at);
+            card.set_again_at(Some(at));
             NextState::Same(at)
         };
         let end = AttemptEnd {
@@ -311,9 +310,9 @@ impl QueueActor {
             (job.start_by, job.not_before) = (None, None);
             parents.clear();
         }
-        let mut card = Card::of(&mut job, &mut self.names);
+        let mut card = Box::new(Card::of(&job, &mut self.names));
         card.attempt = attempt;
-        card.again_at = again_at;
+        card.set_again_at(again_at);
         card.shown = if starting_in.is_some() { JobState::Running } else { JobState::Queued };
         card.told = true;
         self.count(card.shown, true);

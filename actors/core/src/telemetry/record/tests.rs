@@ -2,33 +2,18 @@ use std::time::Duration;
 
 use super::*;
 use crate::tes::attempt::{AttemptId, Enforced, Used};
-use crate::tes::job::Priority;
 
 const AT: Wall = Wall::from_unix_ms(1_795_225_162_138);
 
-fn job() -> NewJob {
-    NewJob {
+fn job() -> About<'static> {
+    About {
         id: JobId::drawn(0xab),
-        seq: 1,
-        script: "docs/convert".into(),
-        priority: Priority::Normal,
-        session: "web".into(),
-        agent: None,
-        specialist: Some("writer".into()),
-        user: Some("ada".into()),
-        correlation_id: Some("c-1".into()),
-        key: None,
-        print: 0,
-        group: None,
-        slots: 1,
-        max_attempts: 3,
-        timeout: None,
-        submitted_at: AT,
-        not_before: None,
-        start_by: None,
-        held: false,
-        after: vec![],
-        inputs: r#"{"file":"a.md","api_token":"hunter22"}"#.into(),
+        script: "docs/convert",
+        session: "web",
+        specialist: Some("writer"),
+        user: Some("ada"),
+        correlation_id: Some("c-1"),
+        inputs: r#"{"file":"a.md","api_token":"hunter22"}"#,
     }
 }
 

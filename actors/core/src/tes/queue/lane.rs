@@ -1,6 +1,7 @@
 //! Lanes of jobs that are alike, and what runs of each kind.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,13 @@ use crate::clock::Mono;
 use crate::ids::JobId;
 use crate::limits;
 
-/// A name's number. Names are few, jobs are many.
-pub(super) type NameId = u32;
+/// A name's number, from 1, so that none takes no room beside it. Names are few, jobs are many.
+pub(super) type NameId = NonZeroU32;
+
+/// Where the name of a number is.
+fn at(number: NameId) -> usize {
+    number.get() as usize - 1
+}
 
 /// What jobs of one lane have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,24 +45,24 @@ impl Names {
             let number = self.free.pop().unwrap_or_else(|| {
                 self.by_number.push(None);
                 self.bearers.push(0);
-                self.by_number.len() as NameId - 1
+                NameId::MIN.saturating_add(self.by_number.len() as u32 - 1)
             });
-            self.by_number[number as usize] = Some(Arc::clone(name));
+            self.by_number[at(number)] = Some(Arc::clone(name));
             self.numbers.insert(Arc::clone(name), number);
             number
         });
-        self.bearers[number as usize] += 1;
+        self.bearers[at(number)] += 1;
         number
     }
 
     /// The name, if nobody bears it any more.
     fn leave(&mut self, number: NameId) -> Option<Arc<str>> {
-        let bearers = &mut self.bearers[number as usize];
+        let bearers = &mut self.bearers[at(number)];
         *bearers -= 1;
         if *bearers > 0 {
             return None;
         }
-        let name = self.by_number[number as usize].take()?;
+        let name = self.by_number[at(number)].take()?;
         self.numbers.remove(&name);
         self.free.push(number);
         Some(name)
@@ -77,8 +83,8 @@ impl Lanes {
     pub(super) fn enter(&mut self, ticket: &Ticket) -> Lane {
         let script = self.names.enter(&ticket.script);
         // One bearer more than there are jobs, so that the name stays.
-        if self.names.bearers[script as usize] == 1 {
-            self.names.bearers[script as usize] += 1;
+        if self.names.bearers[at(script)] == 1 {
+            self.names.bearers[at(script)] += 1;
         }
         Lane {
             session: self.names.enter(&ticket.session),
@@ -107,7 +113,7 @@ impl Lanes {
     }
 
     pub(super) fn shared_name(&self, number: NameId) -> Option<&Arc<str>> {
-        self.names.by_number[number as usize].as_ref()
+        self.names.by_number[at(number)].as_ref()
     }
 
     pub(super) fn put(&mut self, lane: Lane, place: (Mono, u64), job: JobId) {

@@ -23,7 +23,7 @@ impl Queue {
             parents.iter().filter(|p| p.ended.is_none()).map(|p| (p.id, p.edge)).collect();
         for (parent, _) in &waits_for {
             if let Some(parent) = self.jobs.get_mut(parent) {
-                parent.kin.get_or_insert_default().children.push(id);
+                parent.change(|rare| rare.kin.get_or_insert_default().children.push(id));
             }
         }
         if let Some(by) = ticket.start_by {
@@ -33,7 +33,7 @@ impl Queue {
         let lane = self.lanes.enter(ticket);
         let mut entry = Entry::new(ticket, lane, now);
         if !waits_for.is_empty() {
-            entry.kin = Some(Box::new(Kin { parents: waits_for, children: Vec::new() }));
+            entry.change(|rare| rare.kin = Some(Kin { parents: waits_for, children: Vec::new() }));
         }
         self.jobs.insert(id, Box::new(entry));
         match refused {
@@ -46,7 +46,7 @@ impl Queue {
     pub(super) fn place(&mut self, job: JobId, now: Mono, effects: &mut Vec<Effect>) {
         let Some(entry) = self.jobs.get_mut(&job) else { return };
         let before = entry.state;
-        let waits = entry.not_before.filter(|at| *at > now);
+        let waits = entry.not_before().filter(|at| *at > now);
         let state = match (entry.held, entry.parents().is_empty(), waits) {
             (true, ..) => JobState::Held,
             (false, false, _) => JobState::Blocked,
@@ -75,7 +75,8 @@ impl Queue {
 
     fn enter_lane(&mut self, job: JobId, now: Mono) {
         let entry = self.jobs.get_mut(&job).expect("a job that is placed is in the queue");
-        entry.ready = entry.since.take().map_or(now, |since| since.min(now));
+        let since = if entry.rare.is_some() { entry.change(|rare| rare.since.take()) } else { None };
+        entry.ready = since.map_or(now, |since| since.min(now));
         let session = self.lanes.name(entry.lane.session);
         self.usage.queued(entry.lane.session, session);
         self.lanes.put(entry.lane, (entry.ready, entry.seq), job);
@@ -130,7 +131,7 @@ impl Queue {
     /// One parent less; answers the end that the child waited for.
     fn settle(&mut self, child: JobId, parent: JobId) -> Option<crate::tes::job::Edge> {
         let entry = self.jobs.get_mut(&child)?;
-        let parents = &mut entry.kin.as_mut()?.parents;
+        let parents = &mut entry.rare.as_mut()?.kin.as_mut()?.parents;
         let at = parents.iter().position(|(id, _)| *id == parent)?;
         Some(parents.swap_remove(at).1)
     }
@@ -143,10 +144,10 @@ impl Queue {
             self.leave_lane(entry.lane, (entry.ready, entry.seq));
         }
         self.usage.forget(self.lanes.leave(entry.lane));
-        for at in [entry.start_by, entry.not_before, Some(Mono::ZERO)].into_iter().flatten() {
+        for at in [entry.start_by(), entry.not_before(), Some(Mono::ZERO)].into_iter().flatten() {
             self.due.remove(&(at, job));
         }
-        entry.kin.map(|kin| kin.children).unwrap_or_default()
+        entry.rare.and_then(|rare| rare.kin).map(|kin| kin.children).unwrap_or_default()
     }
 
     /// Jobs whose time has come, and jobs whose patience is at its end.
@@ -157,7 +158,7 @@ impl Queue {
             if entry.state == JobState::Running {
                 continue;
             }
-            if entry.start_by.is_some_and(|by| by <= now) {
+            if entry.start_by().is_some_and(|by| by <= now) {
                 self.fail(job, Why::Expired, effects);
             } else {
                 self.place(job, now, effects);

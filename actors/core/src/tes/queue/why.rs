@@ -56,7 +56,7 @@ impl Queue {
         Some(match entry.state {
             JobState::Held => WaitingFor::Release,
             JobState::Blocked => WaitingFor::Jobs(entry.parents().iter().map(|(id, _)| *id).collect()),
-            JobState::Delayed if entry.not_before.is_some_and(|at| at > now) => WaitingFor::Time,
+            JobState::Delayed if entry.not_before().is_some_and(|at| at > now) => WaitingFor::Time,
             JobState::Queued if !self.open => WaitingFor::Queue,
             JobState::Queued => {
                 if let Some((kind, name, limit)) = self.lanes.bound(entry.lane, &self.usage, &self.caps) {
