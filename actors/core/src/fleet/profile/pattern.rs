@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
@@ -59,7 +59,25 @@ pub struct Pattern {
 #[derive(Clone)]
 enum Kind {
     Literal(Box<Finder<'static>>),
-    Regex(Regex),
+    Regex(Arc<Compiled>),
+}
+
+/// A pattern that can be compiled, and is when it is wanted first. Compiled ones take some 40 KB each, and most belong to
+/// CLIs that nobody runs here.
+struct Compiled {
+    inner: Box<str>,
+    regex: OnceLock<Regex>,
+}
+
+impl Compiled {
+    fn new(inner: &str) -> Result<Self, String> {
+        compile(inner)?;
+        Ok(Compiled { inner: inner.into(), regex: OnceLock::new() })
+    }
+
+    fn regex(&self) -> &Regex {
+        self.regex.get_or_init(|| compile(&self.inner).expect("what was compiled once compiles again"))
+    }
 }
 
 impl Pattern {
@@ -70,7 +88,7 @@ impl Pattern {
         }
         let inner = source.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let kind = match inner.filter(|inner| !inner.is_empty()) {
-            Some(inner) => Kind::Regex(compile(inner)?),
+            Some(inner) => Kind::Regex(Arc::new(Compiled::new(inner)?)),
             None if source.trim().is_empty() => return Err("it has no words".to_owned()),
             None => Kind::Literal(Box::new(Finder::new(source.as_bytes()).into_owned())),
         };
@@ -89,7 +107,7 @@ impl Pattern {
                 let at = finder.find(view.flat.as_bytes())?;
                 view.flat.get(at..at + finder.needle().len())
             }
-            Kind::Regex(regex) => regex.find(&view.lines).map(|found| found.as_str()),
+            Kind::Regex(regex) => regex.regex().find(&view.lines).map(|found| found.as_str()),
         }
     }
 
@@ -100,7 +118,7 @@ impl Pattern {
                 let at = finder.find(line.as_bytes())?;
                 Some(at..at + finder.needle().len())
             }
-            Kind::Regex(regex) => regex.find(line).map(|found| found.range()),
+            Kind::Regex(regex) => regex.regex().find(line).map(|found| found.range()),
         }
     }
 
@@ -108,7 +126,7 @@ impl Pattern {
     pub fn begins(&self, text: &str) -> bool {
         match &self.kind {
             Kind::Literal(finder) => text.as_bytes().starts_with(finder.needle()),
-            Kind::Regex(regex) => regex.is_match(text),
+            Kind::Regex(regex) => regex.regex().is_match(text),
         }
     }
 }
@@ -174,5 +192,28 @@ impl Condition<'_> {
             return None;
         }
         Some(excerpt.unwrap_or(&view.flat))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_compiled_when_it_is_wanted_first_and_once_for_its_clones() {
+        let pattern = Pattern::parse("/^a+b$/").unwrap();
+        let clone = pattern.clone();
+        let is_compiled =
+            |pattern: &Pattern| matches!(&pattern.kind, Kind::Regex(c) if c.regex.get().is_some());
+        assert!(!is_compiled(&pattern) && !is_compiled(&clone));
+        assert_eq!(clone.find(&View::new(["x", "aab"])), Some("aab"));
+        assert!(is_compiled(&pattern) && is_compiled(&clone));
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_compiled_is_told_when_it_is_read() {
+        for broken in ["/(/", "/a{1000}{1000}{1000}/"] {
+            assert!(Pattern::parse(broken).is_err(), "{broken}");
+        }
     }
 }
