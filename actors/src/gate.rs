@@ -7,16 +7,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_queue::SegQueue;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use ractor::ActorRef;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tsup_core::ids::ActorPath;
 use tsup_core::limits;
 use tsup_core::wire::doc::MailboxDoc;
+
+mod lane;
+
+pub(crate) use lane::Envelope;
+use lane::LaneQueue;
 
 /// The class of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,40 +89,6 @@ pub enum CallError {
 #[derive(Debug)]
 pub(crate) struct Wake;
 
-/// A message with how often it was tried.
-pub(crate) struct Envelope<M> {
-    pub(crate) message: M,
-    deaths: u8,
-}
-
-struct LaneQueue<M> {
-    queue: SegQueue<Envelope<M>>,
-    depth: AtomicUsize,
-    capacity: usize,
-}
-
-impl<M> LaneQueue<M> {
-    fn new(capacity: usize) -> Self {
-        LaneQueue { queue: SegQueue::new(), depth: AtomicUsize::new(0), capacity }
-    }
-
-    /// Takes a place first and pushes then, so that the bound holds under any number of senders.
-    fn push(&self, message: M) -> Result<(), M> {
-        if self.depth.fetch_add(1, Ordering::AcqRel) >= self.capacity {
-            self.depth.fetch_sub(1, Ordering::AcqRel);
-            return Err(message);
-        }
-        self.queue.push(Envelope { message, deaths: 0 });
-        Ok(())
-    }
-
-    fn pop(&self) -> Option<Envelope<M>> {
-        let envelope = self.queue.pop()?;
-        self.depth.fetch_sub(1, Ordering::AcqRel);
-        Some(envelope)
-    }
-}
-
 struct Inner<M> {
     path: ActorPath,
     control: LaneQueue<M>,
@@ -128,7 +98,8 @@ struct Inner<M> {
     again: Mutex<Option<Envelope<M>>>,
     /// Set while a wake is on its way, so that a full lane costs one wake, not one for each message.
     woken: AtomicBool,
-    target: watch::Sender<Option<ActorRef<Wake>>>,
+    /// The incarnation of now; a leaf lock, read for one wake.
+    target: RwLock<Option<ActorRef<Wake>>>,
     refused: AtomicU64,
     dropped: AtomicU64,
 }
@@ -166,7 +137,7 @@ impl<M: Send + 'static> Gate<M> {
                 telemetry: LaneQueue::new(capacity.telemetry),
                 again: Mutex::new(None),
                 woken: AtomicBool::new(false),
-                target: watch::Sender::new(None),
+                target: RwLock::new(None),
                 refused: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
             }),
@@ -218,10 +189,20 @@ impl<M: Send + 'static> Gate<M> {
 
     /// Sends, and again while there is no room: for the tasks of an actor, whose own messages it waits for and
     /// must not lose. The pause is a pace; what ends the waiting is room.
-    pub async fn insist(&self, lane: Lane, mut message: M) {
-        while let Err(full) = self.send(lane, message) {
-            message = full.message;
+    pub async fn insist(&self, lane: Lane, message: M) {
+        if let Err(full) = self.send(lane, message) {
+            // In a box: there nearly always is room, and whoever waits to say something keeps a place for this.
+            Box::pin(self.insist_on(lane, full)).await;
+        }
+    }
+
+    async fn insist_on(&self, lane: Lane, mut full: Full<M>) {
+        loop {
             tokio::time::sleep(full.retry_after).await;
+            match self.send(lane, full.message) {
+                Ok(()) => return,
+                Err(again) => full = again,
+            }
         }
     }
 
@@ -247,7 +228,7 @@ impl<M: Send + 'static> Gate<M> {
     pub fn mailbox(&self) -> MailboxDoc {
         let i = &self.inner;
         let lanes = [&i.control, &i.work, &i.telemetry];
-        let depth: usize = lanes.iter().map(|l| l.depth.load(Ordering::Relaxed).min(l.capacity)).sum();
+        let depth: usize = lanes.iter().map(|l| l.depth()).sum();
         MailboxDoc {
             depth: depth as u64,
             capacity: lanes.iter().map(|l| l.capacity as u64).sum(),
@@ -280,7 +261,7 @@ impl<M: Send + 'static> Gate<M> {
 
     #[expect(clippy::disallowed_methods, reason = "the one place that sends to a ractor mailbox: a wake")]
     fn send_wake(&self) {
-        if let Some(target) = self.inner.target.borrow().as_ref() {
+        if let Some(target) = self.inner.target.read().as_ref() {
             // A dead target is replaced by its supervisor, and the new one wakes itself.
             let _ = target.send_message(Wake);
         }
@@ -288,7 +269,7 @@ impl<M: Send + 'static> Gate<M> {
 
     /// Called by a new incarnation: messages that waited meanwhile are announced to it.
     pub(crate) fn attach(&self, actor: ActorRef<Wake>) {
-        self.inner.target.send_replace(Some(actor));
+        *self.inner.target.write() = Some(actor);
         self.inner.woken.store(true, Ordering::Release);
         self.send_wake();
     }
@@ -312,7 +293,7 @@ impl<M: Send + 'static> Gate<M> {
     /// Whether anything waits.
     pub(crate) fn is_empty(&self) -> bool {
         let i = &self.inner;
-        i.control.queue.is_empty() && i.work.queue.is_empty() && i.telemetry.queue.is_empty()
+        [&i.control, &i.work, &i.telemetry].into_iter().all(|lane| lane.depth() == 0)
     }
 
     /// Holds a message while it is handled.

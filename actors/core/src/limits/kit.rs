@@ -10,6 +10,8 @@ pub const LANE_CONTROL: usize = 4096;
 pub const LANE_WORK: usize = 4096;
 /// Telemetry messages an actor may have waiting before the oldest goes.
 pub const LANE_TELEMETRY: usize = 1024;
+/// Messages for which an empty lane keeps room, at least; what a flood took beyond that is given back.
+pub const LANE_ROOM_KEPT: usize = 8;
 /// Messages an actor handles before it lets its supervisor have a word.
 pub const MESSAGES_PER_WAKE: usize = 64;
 /// When a sender that was refused should try again: a full work lane drains in about this time.
