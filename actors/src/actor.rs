@@ -114,8 +114,10 @@ impl<A: Actor> Cx<A> {
     pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         while self.tasks.try_join_next().is_some() {}
         let (broken, gate) = (Arc::clone(&self.broken), self.gate.clone());
+        // In a box: what a future pins of what it was given has its place in it twice.
+        let mut task = Box::pin(task);
         self.tasks.spawn(async move {
-            if let Err(panic) = caught(std::pin::pin!(task)).await {
+            if let Err(panic) = caught(task.as_mut()).await {
                 let _ = broken.set(Failure(format!("its work panicked: {}", words_of(panic))));
                 gate.wake();
             }

@@ -77,7 +77,8 @@ pub(super) enum Msg {
 pub(super) struct TranscriptsActor {
     shared: Shared,
     followed: Held<Followed>,
-    entries: HashMap<AgentId, Entry>,
+    /// In boxes: the table itself has room for twice as many.
+    entries: HashMap<AgentId, Box<Entry>>,
     watch: Option<Arc<FolderWatch>>,
     folders: HashMap<PathBuf, FolderId>,
     figures: Figures,
@@ -129,7 +130,7 @@ impl TranscriptsActor {
         }
         let waits = self.followed.iter().filter(|(id, _)| !self.entries.contains_key(id));
         let next: Vec<(AgentId, Follow)> = waits.take(room).map(|(id, f)| (*id, f.clone())).collect();
-        self.entries.extend(next.into_iter().map(|(id, follow)| (id, Entry::new(follow, now))));
+        self.entries.extend(next.into_iter().map(|(id, follow)| (id, Box::new(Entry::new(follow, now)))));
     }
 
     fn told(&mut self, id: AgentId, path: &Untrusted, now: Mono) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tsup_core::limits;
 
-use super::{Entry, Msg, TranscriptsActor};
+use super::{Msg, TranscriptsActor};
 use crate::actor::{Cx, blocking};
 use crate::os::folder::{FolderId, FolderWatch};
 
@@ -39,7 +39,7 @@ impl TranscriptsActor {
         if self.entries.values().any(|e| e.looking && e.stuck.is_none()) {
             return;
         }
-        let wanted: HashSet<PathBuf> = self.entries.values().filter_map(Entry::folder).collect();
+        let wanted: HashSet<PathBuf> = self.entries.values().filter_map(|entry| entry.folder()).collect();
         let (stays, goes): (HashMap<_, _>, HashMap<_, _>) =
             self.folders.drain().partition(|(folder, _)| wanted.contains(folder));
         self.folders = stays;
