@@ -15,7 +15,7 @@ pub const AGE_STEP: Duration = Duration::from_secs(60);
 pub const SHARE_LAG: Duration = Duration::from_secs(60);
 /// Sessions without jobs of which it is known what they used.
 pub const SHARES_OWED_MAX: usize = 4096;
-/// Jobs that wait or run. Each takes some 200 bytes in memory, its inputs are in the store.
+/// Jobs that wait or run. Each takes some 250 bytes in memory, and its inputs where they are small; the store has the rest.
 pub const JOBS_LIVE_MAX: usize = 200_000;
 /// Bytes of inputs of all jobs that wait.
 pub const JOBS_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;

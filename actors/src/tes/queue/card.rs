@@ -71,7 +71,7 @@ struct Rare {
     again_at: Option<Wall>,
     /// What is to be written once the end of its last attempt is durable: written before it, it would meet a row of which the
     /// end is yet to come.
-    after_end: Option<(Write, Then)>,
+    after_end: Option<Box<(Write, Then)>>,
 }
 
 impl Rare {
@@ -220,12 +220,12 @@ impl Card {
 
     /// What follows the end of its last attempt, once that is durable.
     pub(super) fn set_after_end(&mut self, next: (Write, Then)) {
-        self.change(|rare| rare.after_end = Some(next));
+        self.change(|rare| rare.after_end = Some(Box::new(next)));
     }
 
     pub(super) fn take_after_end(&mut self) -> Option<(Write, Then)> {
         self.rare.as_ref()?.after_end.as_ref()?;
-        self.change(|rare| rare.after_end.take())
+        self.change(|rare| rare.after_end.take()).map(|next| *next)
     }
 
     fn change<R>(&mut self, how: impl FnOnce(&mut Rare) -> R) -> R {
@@ -307,6 +307,7 @@ mod tests {
     #[test]
     fn a_job_that_only_waits_takes_little() {
         assert!(size_of::<Card>() <= 72, "{} bytes", size_of::<Card>());
+        assert!(size_of::<Rare>() <= 96, "{} bytes", size_of::<Rare>());
         let card = Card::of(&new_job(1), &mut Names::default());
         assert!(card.rare.is_none() && card.inputs.is_none() && card.running.is_none());
     }
