@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tsup_core::error::{Exit, UserError};
 
 use crate::config::paths::Paths;
@@ -149,15 +149,15 @@ pub struct Cx {
 
 /// From arguments to exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let (cli, json) = match parse(args) {
+        Ok(parsed) => parsed,
         Err(e) => {
             // Help and version are answers; everything else is wrong usage. Nobody may be reading.
             let _ = e.print();
             return ExitCode::from(if e.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() });
         }
     };
-    let cx = Cx { out: Out::new(cli.global.color), global: cli.global };
+    let cx = Cx { out: Out::new(cli.global.color, json), global: cli.global };
     crate::daemon::panic::report_bugs();
     // The hook has told the person; what is left is the exit code of a bug.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&cx, cli.verb)));
@@ -165,6 +165,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(outcome) => cx.out.conclude(outcome),
         Err(_) => Exit::Bug.code(),
     })
+}
+
+/// What was typed, and whether a document is wanted for it.
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, bool), clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))?;
+    Ok((cli, wants_json(&matches)))
+}
+
+fn wants_json(matches: &ArgMatches) -> bool {
+    // Not every verb has the flag.
+    let here = matches.try_get_one::<bool>("json").ok().flatten().copied();
+    here == Some(true) || matches.subcommand().is_some_and(|(_, verb)| wants_json(verb))
 }
 
 fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
@@ -193,12 +207,22 @@ fn dispatch(cx: &Cx, verb: Verb) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_document_is_wanted_where_it_is_asked_for() {
+        let json = |line: &str| parse(line.split(' ').map(OsString::from)).unwrap().1;
+        assert!(json("tsup status --json"));
+        assert!(json("tsup ctl dead requeue 12 --json"));
+        assert!(json("tsup ctl dead --json"));
+        assert!(!json("tsup ctl jobs --state dead"));
+        assert!(!json("tsup man"));
+        // An argument of somebody else's program is none of ours.
+        assert!(!json("tsup ctl spawn a/b --agent claude -- x --json"));
     }
 }

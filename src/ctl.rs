@@ -41,7 +41,7 @@ pub(crate) fn done(cx: &Cx, answer: Body, json: bool) -> Outcome {
 /// The error for an answer that does not fit its question: two versions that do not match, or a bug.
 pub(crate) fn unexpected(body: &Body) -> UserError {
     let name = match body {
-        Body::Error(e) => return e.clone(),
+        Body::Error(e) | Body::Later(e, _) => return e.clone(),
         Body::Done(_) => "done",
         Body::Status(_) => "status",
         Body::Tree(_) => "tree",

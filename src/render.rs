@@ -7,6 +7,7 @@ pub mod agents;
 pub mod detect;
 pub mod event;
 pub mod explain;
+pub mod fault;
 mod fold;
 pub mod jobs;
 pub mod metrics;
@@ -20,6 +21,8 @@ pub mod words;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::Style;
 use serde::Serialize;
@@ -44,6 +47,10 @@ pub enum Color {
 pub struct Out {
     /// How to draw.
     pub look: Look,
+    /// Whether a program reads: then an error is a document, too.
+    json: bool,
+    /// Whether anything was written: a document is the only one, and what a stream told stays as it is.
+    wrote: Arc<AtomicBool>,
 }
 
 /// How to draw: what the terminal can.
@@ -64,18 +71,20 @@ impl Look {
 
 impl Out {
     /// The output of this process.
-    pub fn new(color: Color) -> Self {
+    pub fn new(color: Color, json: bool) -> Self {
         let stdout = std::io::stdout();
         let color = match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
         };
-        Out { look: Look { color, width: stdout.is_terminal().then(terminal_width) } }
+        let look = Look { color, width: stdout.is_terminal().then(terminal_width) };
+        Out { look, json, wrote: Arc::default() }
     }
 
     /// Writes bytes as they are.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), Fail> {
+        self.wrote.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
             std::io::ErrorKind::BrokenPipe => Fail::Closed,
@@ -115,6 +124,10 @@ impl Out {
             Err(Fail::Code(code)) => code,
             Err(Fail::User(error)) => {
                 self.say(&error_text(&error));
+                if self.json && !self.wrote.load(Ordering::Relaxed) {
+                    // Whoever cannot be told so has the exit code.
+                    let _ = self.json(&fault::FaultDoc::of(&error));
+                }
                 error.exit.code()
             }
         }

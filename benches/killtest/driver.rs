@@ -146,7 +146,7 @@ impl Driver {
                 for ((key, _), one) in drawn.into_iter().zip(taken) {
                     match one {
                         Submitted::Job(job) => self.acknowledged(&key, job.id),
-                        Submitted::Error(e) => self.refused(&key, e)?,
+                        Submitted::Error(e) | Submitted::Later(e, _) => self.refused(&key, e)?,
                         Submitted::Refused(e) => self.broken = Some(format!("{key}: {e:?}")),
                     }
                 }

@@ -106,7 +106,7 @@ impl Client {
         if response.id != self.last_id && response.id != 0 {
             return Err(UserError::new(Exit::Bug, "the supervisor answered a question that was not asked"));
         }
-        Ok(Some(response.body))
+        Ok(Some(response.body.unpacked()))
     }
 
     fn failed(&self, e: &std::io::Error) -> UserError {

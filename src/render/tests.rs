@@ -212,6 +212,19 @@ fn errors_are_two_lines_and_escaped() {
 }
 
 #[test]
+fn an_error_is_a_document_for_programs() {
+    let error = UserError::new(Exit::Refused, "no room").hint("wait");
+    let text = |error: &UserError| serde_json::to_string(&fault::FaultDoc::of(error)).unwrap();
+    let (head, tail) = (
+        r#"{"version":1,"error":{"category":null,"message":"no room","context":{"exit_code":5},"suggestions":["wait"],"#,
+        r#""stack_trace":null,"retry":null,"retry_after_seconds":"#,
+    );
+    assert_eq!(text(&error), format!("{head}{tail}null}}}}"));
+    let later = error.retry_after(std::time::Duration::from_millis(1500));
+    assert_eq!(text(&later), format!("{head}{tail}1.5}}}}"));
+}
+
+#[test]
 fn schedules_at_each_width() {
     use tsup_core::ids::JobId;
     use tsup_core::tes::job::JobState;

@@ -13,7 +13,7 @@ use tsup_core::tes::job::{JobState, Priority};
 const PAGE: &str = include_str!("../../docs/reference/documents.md");
 
 /// A section, the file with its type, the type, and fields that come from elsewhere: parts that serde spreads.
-const DOCUMENTS: [(&str, &str, &str, &str); 45] = [
+const DOCUMENTS: [(&str, &str, &str, &str); 47] = [
     ("STATUS", "actors/core/src/wire/doc.rs", "StatusDoc", ""),
     ("STANDING", "src/cli/start.rs", "Standing", ""),
     ("DONE", "src/ctl.rs", "DoneDoc", ""),
@@ -34,7 +34,9 @@ const DOCUMENTS: [(&str, &str, &str, &str); 45] = [
     ("JOBS", "actors/core/src/wire/doc/jobs.rs", "JobsDoc", ""),
     ("JOB", "actors/core/src/wire/doc/jobs.rs", "JobDoc", ""),
     ("AFTER", "actors/core/src/wire/doc/jobs.rs", "AfterDoc", ""),
-    ("ERROR", "src/ctl/jobs/batch.rs", "NotTaken", ""),
+    ("ERROR", "actors/core/src/wire/doc/jobs.rs", "ErrorDoc", ""),
+    ("NOT DONE", "src/render/fault.rs", "FaultDoc", ""),
+    ("FAULT", "src/render/fault.rs", "Fault", ""),
     ("RETRY", "actors/core/src/tes/failure.rs", "RetryInfo", ""),
     ("RESOURCES", "actors/core/src/wire/doc/jobs.rs", "ResourcesDoc", ""),
     ("ENFORCED", "actors/core/src/tes/attempt.rs", "Enforced", ""),
@@ -145,8 +147,11 @@ fn the_page_names_every_field_and_what_may_be_null() {
     }
     // The same things by another type.
     let names = |file, name| fields(file, name).into_iter().map(|field| field.0).collect::<Vec<_>>();
-    let (jobs, explain) = ("actors/core/src/wire/doc/jobs.rs", "actors/core/src/wire/doc/explain.rs");
-    assert_eq!(names(jobs, "ErrorDoc"), names("src/ctl/jobs/batch.rs", "NotTaken"));
+    let explain = "actors/core/src/wire/doc/explain.rs";
+    // Whoever reads a job's error can read any other one.
+    let (job, any) =
+        (names("actors/core/src/wire/doc/jobs.rs", "ErrorDoc"), names("src/render/fault.rs", "Fault"));
+    assert_eq!(any[..job.len()], job);
     assert_eq!(names(explain, "EvidenceDoc"), names("src/render/detect.rs", "Piece"));
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tsup::ctl::client::Client;
 use tsup_actors::tes::shim::traces::Traces;
 use tsup_core::error::{Exit, UserError};
@@ -17,6 +17,7 @@ use tsup_core::tes::job::JobState;
 use tsup_core::wire::verb::{Body, Submit, Verb};
 
 use crate::harness::{TSUP, alive, eventually};
+use crate::reference::is;
 use crate::tes::{Jobs, ask};
 
 /// How long a script waits that is let go: not longer than its test.
@@ -135,7 +136,13 @@ fn on_a_full_disk_a_submission_is_refused_and_taken_in_when_there_is_room() {
     let (mut acked, submit, e) = small.submit_until_refused("quick");
     assert_eq!(e.exit, Exit::Refused, "{e}");
     assert!(e.what.contains("full") || e.what.contains("no space"), "{e}");
-    assert!(e.hint.is_some(), "{e}");
+    assert!(e.hint.is_some() && e.retry_after.is_some(), "{e:?}");
+    let mut command = j.w.command(&["ctl", "submit", "quick", "--json"]);
+    let out = command.env("TSUP_SOCKET", &j.socket).output().unwrap();
+    let doc: Value = serde_json::from_slice(&out.stdout).unwrap();
+    is(&doc, "NOT DONE");
+    is(&doc["error"], "FAULT");
+    assert_eq!((out.status.code(), &doc["error"]["retry_after_seconds"]), (Some(5), &json!(1.0)), "{doc:#}");
     eventually("the status says so", || {
         small.status()?["degraded"].to_string().contains("no space left").then_some(())
     });

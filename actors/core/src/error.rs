@@ -1,5 +1,7 @@
 //! Exit codes, and the error that carries one. The table is here and nowhere else.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Exit codes people script against.
@@ -41,17 +43,27 @@ pub struct UserError {
     pub hint: Option<String>,
     /// The exit code of the command.
     pub exit: Exit,
+    /// When to ask again, where nothing but the moment was against it. It crosses the wire beside the error
+    /// ([`Body::packed`](crate::wire::verb::Body::packed)): inside it, readers that do not know it could read no error.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 impl UserError {
     /// An error without a hint.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        UserError { what: what.into(), hint: None, exit }
+        UserError { what: what.into(), hint: None, exit, retry_after: None }
     }
 
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when to ask again.
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
         self
     }
 }

@@ -423,7 +423,9 @@ fn draw() -> JobId {
 }
 
 fn starting() -> UserError {
-    UserError::new(Exit::Refused, "the registries are still being read").hint("try again in a moment")
+    UserError::new(Exit::Refused, "the registries are still being read")
+        .hint("try again in a moment")
+        .retry_after(limits::SUBMIT_RETRY_AFTER)
 }
 
 fn no_script(asked: &str) -> UserError {
@@ -437,5 +439,8 @@ fn unread(e: &StoreError) -> UserError {
 }
 
 fn not_answered(e: &CallError) -> UserError {
-    UserError::new(Exit::Refused, e.to_string()).hint("try again; `tsup status` says what is wrong")
+    let error =
+        UserError::new(Exit::Refused, e.to_string()).hint("try again; `tsup status` says what is wrong");
+    // What was not taken in by a full mailbox has not happened; of the others it is not known.
+    if matches!(e, CallError::Full(_)) { error.retry_after(limits::SUBMIT_RETRY_AFTER) } else { error }
 }

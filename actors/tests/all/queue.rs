@@ -10,10 +10,11 @@ use tsup_actors::bus::Bus;
 use tsup_actors::store::{Answer, JobStore, LoadedJobs, StoreError};
 use tsup_actors::supervisor::{SupervisorSpec, Tree, spawn};
 use tsup_actors::telemetry::{JobMetrics, Metrics, journal};
-use tsup_actors::tes::{Plan, Tes};
+use tsup_actors::tes::{NotSubmitted, Plan, Tes};
 use tsup_core::clock::Wall;
+use tsup_core::error::Exit;
 use tsup_core::ids::{ActorPath, JobId};
-use tsup_core::limits::RETRY_AFTER_MAX;
+use tsup_core::limits::{RETRY_AFTER_MAX, SUBMIT_RETRY_AFTER};
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
@@ -204,6 +205,23 @@ async fn nothing_of_a_job_overtakes_the_end_of_its_attempt_on_the_way_to_the_sto
     again.send(Ok(vec![Wrote::Done])).unwrap();
     until("it starts", async || (bench.store.handed().len() > 4).then_some(())).await;
     assert_eq!(bench.store.handed()[4], "starting");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_for_the_moment_says_when_to_ask_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), ..Submit::default() };
+    bench.tes.submit(ask.clone()).await.unwrap();
+    bench.store.end().await.send(Err(full())).unwrap();
+    let refused = until("nothing is taken in", async || bench.tes.submit(ask.clone()).await.err()).await;
+    let NotSubmitted::Error(e) = refused else { panic!("{refused:?}") };
+    assert_eq!((e.exit, e.retry_after), (Exit::Refused, Some(SUBMIT_RETRY_AFTER)), "{e}");
+    // What asking again does not change says nothing of it.
+    let unknown = Submit { script: "t/y".into(), ..Submit::default() };
+    let NotSubmitted::Error(e) = bench.tes.submit(unknown).await.unwrap_err() else { panic!("a misfit") };
+    assert_eq!((e.exit, e.retry_after), (Exit::NotFound, None), "{e}");
     bench.stop().await;
 }
 

@@ -86,7 +86,7 @@ impl Answers {
         let response: Response =
             frame::decode(header, Kind::Response, payload).map_err(|e| frame_error(&e))?;
         self.came.drain(..end);
-        Ok(Some(Heard::Answer(response.id, response.body)))
+        Ok(Some(Heard::Answer(response.id, response.body.unpacked())))
     }
 }
 

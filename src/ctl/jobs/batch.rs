@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tsup_core::error::{Exit, UserError};
-use tsup_core::tes::failure::Category;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::jobs::{ErrorDoc, JobDoc, Submitted};
@@ -27,6 +26,7 @@ use crate::config::{paths::open_existing, plain};
 use crate::ctl::client::line::{Answers, Asker, Heard};
 use crate::ctl::client::{Client, closed};
 use crate::ctl::unexpected;
+use crate::render::fault::Fault;
 
 /// Chunks that are under way or wait to be printed. The supervisor takes 32 requests of one connection.
 const CHUNKS_UNDER_WAY: usize = 8;
@@ -172,18 +172,7 @@ fn lost(e: &UserError, chunk: &Chunk) -> Fail {
 enum Line<'a> {
     Job { version: u32, line: u64, job: &'a JobDoc },
     Refused { version: u32, line: u64, error: &'a ErrorDoc },
-    Error { version: u32, line: u64, error: NotTaken<'a> },
-}
-
-/// Why a line was not taken in, in the shape of any other error.
-#[derive(Serialize)]
-struct NotTaken<'a> {
-    category: Option<Category>,
-    message: &'a str,
-    context: HashMap<&'static str, u8>,
-    suggestions: Vec<&'a str>,
-    stack_trace: Option<&'a str>,
-    retry: Option<&'a str>,
+    Error { version: u32, line: u64, error: Fault<'a> },
 }
 
 fn show(cx: &Cx, line: u64, answer: Submitted, json: bool) -> Result<(), Fail> {
@@ -191,7 +180,9 @@ fn show(cx: &Cx, line: u64, answer: Submitted, json: bool) -> Result<(), Fail> {
         let text = match answer {
             Submitted::Job(job) => format!("{}  {}  {}\n", job.id, job.state, Untrusted::new(job.script)),
             Submitted::Refused(e) => format!("line {line}: {}: {}\n", e.category, e.message),
-            Submitted::Error(e) => format!("line {line}: {}\n", Untrusted::new(e.what)),
+            Submitted::Error(e) | Submitted::Later(e, _) => {
+                format!("line {line}: {}\n", Untrusted::new(e.what))
+            }
         };
         return cx.out.print(&text);
     }
@@ -199,17 +190,8 @@ fn show(cx: &Cx, line: u64, answer: Submitted, json: bool) -> Result<(), Fail> {
     match &answer {
         Submitted::Job(job) => cx.out.json(&Line::Job { version, line, job }),
         Submitted::Refused(error) => cx.out.json(&Line::Refused { version, line, error }),
-        Submitted::Error(e) => cx.out.json(&Line::Error {
-            version,
-            line,
-            error: NotTaken {
-                category: None,
-                message: &e.what,
-                context: HashMap::from([("exit_code", e.exit.code())]),
-                suggestions: e.hint.iter().map(String::as_str).collect(),
-                stack_trace: None,
-                retry: None,
-            },
-        }),
+        Submitted::Error(e) | Submitted::Later(e, _) => {
+            cx.out.json(&Line::Error { version, line, error: Fault::of(e) })
+        }
     }
 }

@@ -54,7 +54,7 @@ pub struct SettingsError {
 
 impl From<SettingsError> for UserError {
     fn from(e: SettingsError) -> Self {
-        UserError { what: e.to_string(), hint: e.hint, exit: Exit::Usage }
+        UserError { hint: e.hint.clone(), ..UserError::new(Exit::Usage, e.to_string()) }
     }
 }
 

@@ -3,6 +3,8 @@
 //! On the wire a variant is its number: variants are added at the end and never taken out, or
 //! [`super::frame::VERSION`] goes up.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::doc;
@@ -379,4 +381,39 @@ pub enum Body {
     Output(doc::jobs::OutputDoc),
     /// To [`Verb::Schedules`].
     Schedules(doc::schedules::SchedulesDoc),
+    /// It could not be done now, and may be after so many milliseconds. Only on the wire: a reader unpacks it.
+    Later(UserError, u64),
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Body {
+    /// As it is written: an error that says when to ask again has a form of its own, which those who know only the
+    /// others do not mistake for anything.
+    #[must_use]
+    pub fn packed(self) -> Body {
+        match self {
+            Body::Error(UserError { retry_after: Some(after), what, hint, exit }) => {
+                Body::Later(UserError { retry_after: None, what, hint, exit }, ms(after))
+            }
+            Body::Batch(answers) => {
+                Body::Batch(answers.into_iter().map(doc::jobs::Submitted::packed).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// As it was before it was written.
+    #[must_use]
+    pub fn unpacked(self) -> Body {
+        match self {
+            Body::Later(e, after_ms) => Body::Error(e.retry_after(Duration::from_millis(after_ms))),
+            Body::Batch(answers) => {
+                Body::Batch(answers.into_iter().map(doc::jobs::Submitted::unpacked).collect())
+            }
+            other => other,
+        }
+    }
 }

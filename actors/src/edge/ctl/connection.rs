@@ -345,7 +345,7 @@ async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), ()> {
 
 /// A response as bytes; one that is over the frame limit becomes an error that fits.
 fn response(id: u64, body: Body) -> Vec<u8> {
-    frame::encode(Kind::Response, &Response { id, body }).unwrap_or_else(|e| {
+    frame::encode(Kind::Response, &Response { id, body: body.packed() }).unwrap_or_else(|e| {
         let error = UserError::new(Exit::Failed, format!("the answer does not fit: {e}"));
         frame::encode(Kind::Response, &Response { id, body: Body::Error(error) })
             .expect("a short error fits a frame")

@@ -47,10 +47,10 @@ impl QueueActor {
     }
 
     fn admit(&self, job: &NewJob) -> Result<(), UserError> {
-        let seconds = limits::SUBMIT_RETRY_AFTER.as_secs_f64();
+        let after = limits::SUBMIT_RETRY_AFTER;
         let later = |what: String| {
-            let hint = format!("nothing was submitted; try again after {seconds} s");
-            Err(UserError::new(Exit::Refused, what).hint(hint))
+            let hint = format!("nothing was submitted; try again after {} s", after.as_secs_f64());
+            Err(UserError::new(Exit::Refused, what).hint(hint).retry_after(after))
         };
         if self.closed.loading {
             return later("jobs are still being read from the store".into());

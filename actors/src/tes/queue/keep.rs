@@ -42,6 +42,7 @@ fn not_kept(e: &StoreError) -> UserError {
     }
     UserError::new(Exit::Refused, format!("nothing was changed: {e}"))
         .hint("try again; `tsup status` says how the store is")
+        .retry_after(limits::JOBS_KEEP_AGAIN)
 }
 
 impl QueueActor {

@@ -1,10 +1,12 @@
 //! The documents of jobs: what `ctl submit`, `job`, `jobs`, `wait`, `scripts`, `groups` and `output` show.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Wall;
+use crate::error::UserError;
 use crate::ids::{AgentId, JobId};
 use crate::tes::attempt::Enforced;
 use crate::tes::failure::{Category, RetryInfo};
@@ -211,7 +213,28 @@ pub enum Submitted {
     /// What was asked for does not fit.
     Refused(Box<ErrorDoc>),
     /// It was not taken in.
-    Error(crate::error::UserError),
+    Error(UserError),
+    /// It was not taken in, and may be after so many milliseconds. Only on the wire.
+    Later(UserError, u64),
+}
+
+impl Submitted {
+    pub(in crate::wire) fn packed(self) -> Self {
+        match self {
+            Submitted::Error(UserError { retry_after: Some(after), what, hint, exit }) => {
+                let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                Submitted::Later(UserError { retry_after: None, what, hint, exit }, after_ms)
+            }
+            other => other,
+        }
+    }
+
+    pub(in crate::wire) fn unpacked(self) -> Self {
+        match self {
+            Submitted::Later(e, after_ms) => Submitted::Error(e.retry_after(Duration::from_millis(after_ms))),
+            other => other,
+        }
+    }
 }
 
 /// `ctl scripts`.

@@ -1,8 +1,12 @@
 //! Golden bytes, and hostile ones.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::{Exit, UserError};
+use crate::wire::doc::jobs::Submitted;
 use crate::wire::verb::{Body, Request, Response, Verb};
 
 /// Two hexadecimal digits a byte.
@@ -33,6 +37,21 @@ fn golden_bytes_of_a_response() {
     let response = Response { id: 300, body: Body::Done("ok".into()) };
     let bytes = encode(Kind::Response, &response).unwrap();
     assert_eq!(hex(&bytes), "545302020700000013212635fb2c0101026f6b");
+}
+
+/// Readers that know no time to ask again read every error that has none, byte by byte as before.
+#[test]
+fn an_error_that_says_when_to_ask_again_has_a_form_of_its_own() {
+    let error = UserError::new(Exit::Refused, "no").hint("x");
+    let sent = |body: Body| encode(Kind::Response, &Response { id: 1, body: body.packed() }).unwrap();
+    assert_eq!(hex(&sent(Body::Error(error.clone()))[HEADER_BYTES..]), "0100026e6f01017805");
+    let later = error.clone().retry_after(Duration::from_millis(1500));
+    assert_eq!(hex(&sent(Body::Error(later.clone()))[HEADER_BYTES..]), "0115026e6f01017805fbdc05");
+    let batch = Body::Batch(vec![Submitted::Error(error), Submitted::Error(later)]);
+    let bytes = sent(batch.clone());
+    let header = Header::parse(bytes[..HEADER_BYTES].try_into().unwrap(), FRAME_BYTES_MAX).unwrap();
+    let read: Response = decode(header, Kind::Response, &bytes[HEADER_BYTES..]).unwrap();
+    assert_eq!(read.body.unpacked(), batch);
 }
 
 #[test]
