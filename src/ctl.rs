@@ -62,6 +62,7 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Groups(_) => "groups",
         Body::Output(_) => "output",
         Body::Schedules(_) => "schedules",
+        Body::Selected(_) => "selected",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

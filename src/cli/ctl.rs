@@ -1,6 +1,7 @@
 //! `tsup ctl VERB`: what can be asked of the running supervisor.
 
 mod jobs;
+mod many;
 pub mod submit;
 
 use std::time::Duration;

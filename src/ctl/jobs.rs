@@ -2,12 +2,14 @@
 //!
 //! - `jobs/submit.rs`: one submission; `jobs/batch.rs`: many
 //! - `jobs/vigil.rs`: the wait for ends, over a restart of the supervisor; `jobs/wait.rs` and `jobs/follow.rs` use it
+//! - `jobs/many.rs`: several jobs at once, by their ids or by what they have in common
 //! - `jobs/output.rs`: what was printed, read from the files; `jobs/progress.rs`: one line that is redrawn
 //! - `jobs/exit.rs`: the exit code of a job
 
 pub mod batch;
 pub mod exit;
 pub mod follow;
+pub mod many;
 pub mod output;
 pub mod progress;
 pub mod submit;

@@ -20,7 +20,7 @@ const SCRIPTS: [(&str, &str); 6] = [
 ];
 
 /// A world with a registry of small scripts, and a supervisor that runs them.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut w = World::new();
     fs::create_dir(w.dir.join("scripts")).unwrap();
     let mut entries = Vec::new();
@@ -47,25 +47,25 @@ fn world() -> World {
     w
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[track_caller]
-fn code(out: &Output, expected: i32) {
+pub(crate) fn code(out: &Output, expected: i32) {
     assert_eq!(out.status.code(), Some(expected), "{}{}", text(&out.stdout), text(&out.stderr));
 }
 
 /// Submits, and gives the id.
 #[track_caller]
-fn submit(w: &World, args: &[&str]) -> String {
+pub(crate) fn submit(w: &World, args: &[&str]) -> String {
     let out = w.tsup(&[&["ctl", "submit"], args].concat());
     code(&out, 0);
     text(&out.stdout).trim().to_owned()
 }
 
 /// Runs with this on standard input.
-fn with_input(w: &World, args: &[&str], input: &str) -> Output {
+pub(crate) fn with_input(w: &World, args: &[&str], input: &str) -> Output {
     let mut command = w.command(args);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

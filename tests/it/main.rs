@@ -21,6 +21,7 @@ mod hostile;
 mod house;
 mod jobs;
 mod jobs_large;
+mod jobs_many;
 mod life;
 mod life_rough;
 mod lifecycle;

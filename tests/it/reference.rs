@@ -13,7 +13,7 @@ use tsup_core::tes::job::{JobState, Priority};
 const PAGE: &str = include_str!("../../docs/reference/documents.md");
 
 /// A section, the file with its type, the type, and fields that come from elsewhere: parts that serde spreads.
-const DOCUMENTS: [(&str, &str, &str, &str); 47] = [
+const DOCUMENTS: [(&str, &str, &str, &str); 49] = [
     ("STATUS", "actors/core/src/wire/doc.rs", "StatusDoc", ""),
     ("STANDING", "src/cli/start.rs", "Standing", ""),
     ("DONE", "src/ctl.rs", "DoneDoc", ""),
@@ -31,6 +31,8 @@ const DOCUMENTS: [(&str, &str, &str, &str); 47] = [
     ("CHANGE", "actors/core/src/wire/doc/explain.rs", "ChangeDoc", ""),
     ("RECORD", "actors/core/src/wire/doc.rs", "RecordDoc", ""),
     ("ANSWER", "actors/core/src/wire/doc/jobs.rs", "JobAnswer", ""),
+    ("PART", "src/ctl/jobs/many.rs", "PartDoc", ""),
+    ("MEANT", "src/ctl/jobs/many.rs", "MeantDoc", ""),
     ("JOBS", "actors/core/src/wire/doc/jobs.rs", "JobsDoc", ""),
     ("JOB", "actors/core/src/wire/doc/jobs.rs", "JobDoc", ""),
     ("AFTER", "actors/core/src/wire/doc/jobs.rs", "AfterDoc", ""),

@@ -24,6 +24,7 @@ pub mod retry;
 pub mod sandbox;
 pub mod schedule;
 pub mod script;
+pub mod select;
 pub mod show;
 pub mod slots;
 pub mod submission;

@@ -9,6 +9,7 @@ use tsup_core::clock::Wall;
 use tsup_core::ids::JobId;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{Filter, JobRow, Listed, Live, Write, Wrote};
+use tsup_core::tes::select::{Selected, Selection};
 
 use super::{Msg, Store, StoreError};
 use crate::actor::BoxFuture;
@@ -74,6 +75,9 @@ pub trait JobStore: Send + Sync {
     /// Of the jobs of which the key begins so, the one with the last key in the order of its bytes.
     fn last_of_key(&self, prefix: &str) -> Answer<Option<JobId>>;
 
+    /// Jobs that are meant, of those that have ended, the oldest first.
+    fn select(&self, which: Selection) -> Answer<Selected>;
+
     /// The inputs of a job, as JSON.
     fn inputs(&self, id: JobId) -> Answer<Option<String>>;
 
@@ -92,6 +96,8 @@ pub enum Ask {
     Jobs(Filter, Reply<Result<Listed, StoreError>>),
     /// See [`JobStore::last_of_key`].
     LastOfKey(String, Reply<Result<Option<JobId>, StoreError>>),
+    /// See [`JobStore::select`].
+    Select(Selection, Reply<Result<Selected, StoreError>>),
     /// See [`JobStore::inputs`].
     Inputs(JobId, Reply<Result<Option<String>, StoreError>>),
     /// See [`JobStore::forgettable`].
@@ -113,6 +119,7 @@ impl Ask {
             Ask::Job(_, mut reply) => reply.send(Err(error)),
             Ask::Jobs(_, mut reply) => reply.send(Err(error)),
             Ask::LastOfKey(_, mut reply) => reply.send(Err(error)),
+            Ask::Select(_, mut reply) => reply.send(Err(error)),
             Ask::Inputs(_, mut reply) => reply.send(Err(error)),
             Ask::Nothing => {}
         }
@@ -168,6 +175,10 @@ impl JobStore for Store {
     fn last_of_key(&self, prefix: &str) -> Answer<Option<JobId>> {
         let prefix = prefix.to_owned();
         self.ask(|reply| Ask::LastOfKey(prefix, reply))
+    }
+
+    fn select(&self, which: Selection) -> Answer<Selected> {
+        self.ask(|reply| Ask::Select(which, reply))
     }
 
     fn inputs(&self, id: JobId) -> Answer<Option<String>> {

@@ -95,6 +95,7 @@ fn answer(path: &Path, c: &Connection, ask: Ask) -> bool {
         Ask::Job(id, reply) => give(path, reply, consistent(c, || read::job(c, id))),
         Ask::Jobs(filter, reply) => give(path, reply, consistent(c, || read::jobs(c, &filter))),
         Ask::LastOfKey(prefix, reply) => give(path, reply, read::last_of_key(c, &prefix)),
+        Ask::Select(which, reply) => give(path, reply, consistent(c, || read::select(c, &which))),
         Ask::Inputs(id, reply) => give(path, reply, read::inputs(c, id)),
         Ask::Forgettable(before, keep, limit, reply) => {
             give(path, reply, consistent(c, || read::forgettable(c, before, keep, limit)))

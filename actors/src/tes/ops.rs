@@ -9,6 +9,7 @@ use tsup_core::limits;
 use tsup_core::tes::job::{Edge, JobState};
 use tsup_core::tes::kept::{Filter, JobRow};
 use tsup_core::tes::queue::Parent;
+use tsup_core::tes::select::{Selected, Selection};
 use tsup_core::tes::show::{self, Now};
 use tsup_core::tes::submission::{Around, accept};
 use tsup_core::untrusted::Untrusted;
@@ -149,6 +150,18 @@ impl Tes {
             jobs.push(doc);
         }
         Ok(JobsDoc { version: VERSION, jobs, more })
+    }
+
+    /// Which jobs are meant: those that live, or those that have ended, as the states say.
+    pub async fn select(&self, which: Selection) -> Result<Selected, UserError> {
+        match which.states.iter().filter(|state| state.is_final()).count() {
+            0 => self.ask(|reply| Msg::Select(Box::new(which), reply)).await,
+            ended if ended == which.states.len() => self.read(|store| store.select(which)).await,
+            _ => Err(UserError::new(
+                Exit::Usage,
+                "jobs that live and jobs that have ended are not meant together",
+            )),
+        }
     }
 
     /// One job, by its id or a unique beginning of it.

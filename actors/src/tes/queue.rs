@@ -329,6 +329,7 @@ impl Actor for QueueActor {
             Msg::In(states, script, limit, reply) => {
                 reply.send(self.in_states(states, script.as_deref(), *limit));
             }
+            Msg::Select(which, reply) => reply.send(self.select(which)),
             Msg::Groups(reply) => reply.send(self.groups()),
             Msg::Drain(reply) => {
                 self.closed.drain = true;

@@ -19,6 +19,7 @@ use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
+use tsup_core::tes::select::{Selected, Selection};
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
@@ -110,6 +111,10 @@ impl JobStore for Slow {
 
     fn jobs(&self, _: Filter) -> Answer<Listed> {
         now(Listed::default())
+    }
+
+    fn select(&self, _: Selection) -> Answer<Selected> {
+        now(Selected::default())
     }
 
     fn inputs(&self, _: JobId) -> Answer<Option<String>> {

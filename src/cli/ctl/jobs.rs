@@ -8,9 +8,11 @@ use tsup_core::limits::JOBS_LISTED_MAX;
 use tsup_core::tes::job::JobState;
 use tsup_core::wire::verb::Verb;
 
+use super::many::{Many, Meant};
 use super::submit::SubmitArgs;
 use super::{Cx, Json, Outcome, duration};
 use crate::ctl::client::Client;
+use crate::ctl::jobs::many::Change;
 use crate::ctl::jobs::{self, batch, follow, submit, wait};
 
 #[derive(Debug, Subcommand)]
@@ -46,14 +48,14 @@ pub(super) enum Ask {
         #[command(flatten)]
         json: Json,
     },
-    /// End a job, whatever it does
-    Cancel(One),
-    /// Run a job that has ended once more
-    Retry(One),
-    /// Hold a job back until it is released
-    Hold(One),
-    /// Let a job go that is held back
-    Release(One),
+    /// End jobs, whatever they do
+    Cancel(Many),
+    /// Run jobs that have ended once more
+    Retry(Many),
+    /// Hold jobs back until they are released
+    Hold(Many),
+    /// Let jobs go that are held back
+    Release(Many),
     /// What a job printed
     Output {
         /// Id, or the beginning of one
@@ -107,10 +109,10 @@ pub(super) struct One {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Dead {
-    /// Run it once more
-    Requeue(One),
-    /// Forget it
-    Drop(One),
+    /// Run them once more
+    Requeue(Meant),
+    /// Forget them
+    Drop(Meant),
 }
 
 /// A time as the wire carries it.
@@ -121,7 +123,6 @@ fn ms(time: Option<Duration>) -> Option<u64> {
 /// Asks and shows.
 pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
     let client = || Client::connect(&cx.global.paths()?.socket);
-    let change = |verb: Verb, did: &str, json: Json| jobs::change(cx, &mut client()?, verb, did, json.json);
     match ask {
         Ask::Scripts(j) => jobs::scripts(cx, &mut client()?, j.json),
         Ask::Submit(args) if args.batch.is_some() => batch::run(cx, &args),
@@ -132,10 +133,10 @@ pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
         }
         Ask::Job(one) => jobs::show(cx, &mut client()?, one.job, one.json.json),
         Ask::Wait { jobs, timeout, json } => wait::run(cx, &jobs, timeout, json.json),
-        Ask::Cancel(one) => change(Verb::Cancel { job: one.job }, "is", one.json),
-        Ask::Retry(one) => change(Verb::Retry { job: one.job }, "is", one.json),
-        Ask::Hold(one) => change(Verb::Hold { job: one.job }, "is", one.json),
-        Ask::Release(one) => change(Verb::Release { job: one.job }, "is", one.json),
+        Ask::Cancel(many) => many.run(cx, Change::Cancel),
+        Ask::Retry(many) => many.run(cx, Change::Retry),
+        Ask::Hold(many) => many.run(cx, Change::Hold),
+        Ask::Release(many) => many.run(cx, Change::Release),
         Ask::Output { job, follow: true, stderr, attempt, json: _ } => {
             follow::output(cx, job, stderr, attempt)
         }
@@ -152,12 +153,8 @@ pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
             let what = "--json stands behind the id: `tsup ctl dead requeue ID --json`";
             Err(UserError::new(Exit::Usage, what).into())
         }
-        Ask::Dead { what: Some(Dead::Requeue(one)), .. } => {
-            change(Verb::Retry { job: one.job }, "is", one.json)
-        }
-        Ask::Dead { what: Some(Dead::Drop(one)), .. } => {
-            change(Verb::DropDead { job: one.job }, "is forgotten; it was", one.json)
-        }
+        Ask::Dead { what: Some(Dead::Requeue(meant)), .. } => meant.run(cx, Change::Requeue, Vec::new()),
+        Ask::Dead { what: Some(Dead::Drop(meant)), .. } => meant.run(cx, Change::DropDead, Vec::new()),
         Ask::Drain { end: true, json, .. } => crate::ctl::done(cx, client()?.ask(Verb::EndDrain)?, json.json),
         Ask::Drain { timeout, json, .. } => {
             crate::ctl::done(cx, client()?.ask(Verb::Drain { for_ms: ms(timeout) })?, json.json)

@@ -21,6 +21,11 @@ pub const JOBS_LIVE_MAX: usize = 200_000;
 pub const JOBS_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// When a refused submission should be tried again: some hundred jobs end meanwhile.
 pub const SUBMIT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Jobs that one answer names of those that are meant by what they have in common: some 1.6 MiB of names at worst, and as
+/// many as a list has.
+pub const SELECTED_MAX: usize = 10_000;
+/// Jobs that a command changes at a time: their answers come before the supervisor takes no more requests of one client.
+pub const CHANGED_AT_A_TIME: usize = 16;
 /// Jobs that one job may wait for.
 pub const JOB_PARENTS_MAX: usize = 64;
 /// Bytes of a word that ties a job to something: its key, user, session, specialist or correlation id.

@@ -12,6 +12,7 @@ use crate::clock::Wall;
 use crate::error::UserError;
 use crate::event::Stamped;
 use crate::tes::job::{Edge, JobState, Priority};
+use crate::tes::select::{Selected, Selection};
 use crate::untrusted::Untrusted;
 
 /// One request. Several may be under way on one connection; answers carry the id.
@@ -161,6 +162,8 @@ pub enum Verb {
     Groups,
     /// The scripts that run at times.
     Schedules,
+    /// Which jobs are meant by what they have in common.
+    Select(Box<Selection>),
 }
 
 impl Verb {
@@ -198,6 +201,7 @@ impl Verb {
             Verb::Drain { .. } | Verb::EndDrain => "drain",
             Verb::Groups => "groups",
             Verb::Schedules => "schedules",
+            Verb::Select(_) => "select",
         }
     }
 
@@ -265,7 +269,8 @@ impl Verb {
             | Verb::Wait { .. }
             | Verb::Output { .. }
             | Verb::Groups
-            | Verb::Schedules => false,
+            | Verb::Schedules
+            | Verb::Select(_) => false,
         }
     }
 }
@@ -383,6 +388,8 @@ pub enum Body {
     Schedules(doc::schedules::SchedulesDoc),
     /// It could not be done now, and may be after so many milliseconds. Only on the wire: a reader unpacks it.
     Later(UserError, u64),
+    /// To [`Verb::Select`].
+    Selected(Selected),
 }
 
 fn ms(time: Duration) -> u64 {

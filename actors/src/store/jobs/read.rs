@@ -12,6 +12,7 @@ use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::{Edge, JobState, Priority};
 use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob};
+use tsup_core::tes::select::{Picked, Selected, Selection};
 use tsup_core::tes::show;
 use tsup_core::wire::frame;
 
@@ -298,6 +299,34 @@ fn listed(mut rows: Vec<JobRow>, cut: u64, limit: usize) -> Listed {
     let more = cut > 0 || rows.len() > limit;
     rows.truncate(limit);
     Listed { rows, more }
+}
+
+/// Jobs that have ended, the oldest first. Each state has an index in the order of the numbers.
+pub(in super::super) fn select(c: &Connection, which: &Selection) -> rusqlite::Result<Selected> {
+    let behind = which.behind.map_or(0, u64::cast_signed);
+    // One more tells whether there are more.
+    let limit = limit_of(limits::SELECTED_MAX + 1);
+    let mut found = Vec::new();
+    for state in JobState::ALL.into_iter().filter(|s| s.is_final() && which.states.contains(s)) {
+        let index = if which.script.is_some() { "jobs_ended_script" } else { "jobs_ended" };
+        let script = if which.script.is_some() { "script = ?4" } else { "?4 IS NULL" };
+        let mut statement = c.prepare_cached(&format!(
+            "SELECT seq, id, script FROM jobs INDEXED BY {index} \
+             WHERE finished_ms IS NOT NULL AND state = ?2 AND seq > ?3 AND {script} \
+             AND (?5 IS NULL OR session = ?5) AND (?6 IS NULL OR job_group = ?6) ORDER BY seq LIMIT ?1"
+        ))?;
+        let Selection { script, session, group, .. } = which;
+        let mut rows = statement.query(params![limit, state.as_str(), behind, script, session, group])?;
+        while let Some(row) = rows.next()? {
+            found.push(Picked {
+                seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                id: id_of(text(row, 1)?)?,
+                script: row.get(2)?,
+                state,
+            });
+        }
+    }
+    Ok(Selected::page(found, false, limits::SELECTED_MAX))
 }
 
 /// Finished jobs that may go, those that ended first.

@@ -7,6 +7,7 @@ use tsup_core::ids::JobId;
 use tsup_core::tes::failure::Failure;
 use tsup_core::tes::job::{Edge, JobState};
 use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Live, NewJob, NextState, Write, Wrote};
+use tsup_core::tes::select::Selection;
 
 use super::super::jobs::{LoadedJobs, read};
 use super::jobs::{ended, finish, jid, kept, new_job, starting};
@@ -196,6 +197,14 @@ impl Model {
     }
 }
 
+/// The ended jobs that are meant, as the model has them.
+fn meant(model: &Model, which: &Selection) -> Vec<(u64, JobId, JobState)> {
+    let rows = model.by_seq().into_iter().map(|kept| &kept.row);
+    rows.filter(|row| which.states.contains(&row.state) && which.takes(&row.job))
+        .map(|row| (row.job.seq, row.job.id, row.state))
+        .collect()
+}
+
 fn start(job: &mut Kept, attempt: u32, boot_id: &str, at: Wall) -> Option<()> {
     let fits = match job.row.attempts.last() {
         Some(last) if last.ended_at.is_none() => last.attempt == attempt,
@@ -262,6 +271,21 @@ fn same(db: &mut Db, model: &Model) {
         for script in [None, Some("lint".to_owned())] {
             let filter = Filter { states: states.clone(), script, limit: 3 };
             assert_eq!(read::jobs(c, &filter).unwrap().rows, model.listed(&filter), "{filter:?}");
+        }
+    }
+    let states = vec![JobState::Dead, JobState::Failed, JobState::Succeeded];
+    for script in [None, Some("lint".to_owned())] {
+        for (session, behind) in [(None, None), (Some("web".to_owned()), Some(2))] {
+            let which = Selection {
+                states: states.clone(),
+                script: script.clone(),
+                session,
+                behind,
+                ..Selection::default()
+            };
+            let found = read::select(c, &which).unwrap();
+            let found: Vec<_> = found.jobs.iter().map(|job| (job.seq, job.id, job.state)).collect();
+            assert_eq!(found, meant(model, &which), "{which:?}");
         }
     }
 }

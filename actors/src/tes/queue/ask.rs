@@ -7,6 +7,7 @@ use tsup_core::limits;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{JobRow, NewJob, Write};
 use tsup_core::tes::queue::{Event, Parent, Refusal, Sharers};
+use tsup_core::tes::select::{Picked, Selected, Selection};
 use tsup_core::tes::show::Now;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
@@ -195,6 +196,18 @@ impl QueueActor {
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.truncate(limit);
         found.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(super) fn select(&self, which: &Selection) -> Selected {
+        let picked = self.cards.iter().filter_map(|(id, card)| {
+            let state = self.state_told(*id, card);
+            let is_meant = which.states.contains(&state)
+                && which.held.is_none_or(|held| held == self.queue.is_held(*id))
+                && which.takes(&card.job);
+            let script = || card.job.script.to_string();
+            is_meant.then(|| Picked { seq: card.job.seq, id: *id, script: script(), state })
+        });
+        Selected::page(picked.collect(), which.youngest_first, limits::SELECTED_MAX)
     }
 
     pub(super) fn groups(&self) -> GroupsDoc {

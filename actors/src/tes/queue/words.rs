@@ -9,6 +9,7 @@ use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{JobRow, NewJob, Wrote};
 use tsup_core::tes::queue::Parent;
 use tsup_core::tes::retry::Ending;
+use tsup_core::tes::select::{Selected, Selection};
 use tsup_core::tes::show::Now;
 use tsup_core::wire::doc::jobs::GroupsDoc;
 
@@ -80,6 +81,8 @@ pub(in crate::tes) enum Msg {
     Now(Vec<JobId>, Reply<Vec<Option<Now>>>),
     /// The youngest jobs in one of these states, at most so many.
     In(Vec<JobState>, Option<String>, usize, Reply<Vec<JobId>>),
+    /// Those that are meant, in states that live.
+    Select(Box<Selection>, Reply<Selected>),
     /// Who shares which limit.
     Groups(Reply<GroupsDoc>),
     /// Start nothing more; answered when nothing runs.

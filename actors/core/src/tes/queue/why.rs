@@ -72,6 +72,11 @@ impl Queue {
         })
     }
 
+    /// Whether a person holds it back; one that runs is held back from its next attempt.
+    pub fn is_held(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|entry| entry.held)
+    }
+
     /// Every limit there is, and whoever has jobs here, with what they use of it. It looks at every job.
     pub fn shares(&self) -> BTreeMap<(Sharers, Arc<str>), Share> {
         let mut shares: BTreeMap<(Sharers, Arc<str>), Share> = BTreeMap::new();
