@@ -9,7 +9,7 @@
 //! - `shim/server.rs`: gives attempts to shims by order, and tells of their ends
 //! - `shim/desk.rs`: the way between the server and a shim
 //! - `shim/run.rs`: the life of one shim
-//! - `shim/traces.rs`: what tells of an attempt to whoever comes later: reservation, claim, lock and record
+//! - `shim/traces.rs`: what tells of an attempt to whoever comes later: claim, lock and record, each in its place on a page
 //! - `shim/files.rs`: what an attempt printed, and its temporary files
 //! - `shim/fence.rs`: what shuts the script in before it is executed
 //! - `shim/keep.rs`: what is kept of a stream

@@ -111,7 +111,7 @@ impl Shim<'_> {
     fn claim(&mut self, plan: &Plan) -> io::Result<Claimed> {
         files::may_be_made(Path::new(&plan.folder))?;
         let path = Path::new(&plan.traces);
-        // Another file may have taken its place: whoever looks, looks there.
+        // Another file may have taken its place: whoever comes later looks into that one.
         if self.traces.as_ref().is_none_or(|(name, open)| *name != plan.traces || !open.is_at(path)) {
             self.traces = Some((plan.traces.clone(), Traces::make(path)?));
         }

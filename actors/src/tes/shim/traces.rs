@@ -3,8 +3,9 @@
 //! One file has, behind a page that says what it is, a *slot* for each attempt that may be under way at the same time; a slot is one page, and the store
 //! knows which attempt has which. The shim claims it, and holds a lock on its bytes until the record is in place. Both
 //! are lines of JSON at their own offsets, written by one call within the page: whoever is killed leaves them whole, or
-//! not at all. When the attempt's end is durable elsewhere the slot is given to another one, so nothing is made or
-//! removed for an attempt, and there is room for its record on a full disk.
+//! not at all. A claim is written as the whole page, zeros and all: so the record of what is about to run has its place
+//! on the disk before it runs, also when the disk is full by then. When the attempt's end is durable elsewhere the slot is
+//! given to another one, so nothing is made or removed for an attempt.
 //!
 //! A script of the same user may reach the file, as it may reach the database. Whatever stands there is never followed
 //! elsewhere and nobody waits for it: a link, a folder or a pipe in its place cannot be read.
