@@ -232,6 +232,7 @@ fn a_job_is_waited_for_though_its_supervisor_goes_as_soon_as_it_took_it_in() {
             })
             .collect();
         assert!(submit.wait().unwrap().success(), "{how}: {told:?}");
+        assert_eq!(told[0], format!("tsup: job {}", job(JobState::Queued).id), "{how}: {told:?}");
         assert!(told.iter().any(|line| line.contains("went away")), "{how}: {told:?}");
     }
 }

@@ -69,6 +69,8 @@ fn taken_in(job: &JobDoc) -> String {
 
 fn show_end(cx: &Cx, job: &JobDoc, json: bool) -> Outcome {
     let id = job.id.to_string();
+    // First of all, so that whoever is interrupted can find it; standard output is for what became of it.
+    cx.out.say(&format!("tsup: job {id}"));
     let ended = wait::until_ended(cx, std::slice::from_ref(&id), Vigil::of_taken(cx, id.clone())?);
     // Without its id nobody could ask for it again.
     if let Err(Fail::User(_)) = &ended {
