@@ -68,6 +68,11 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         .hint("supervisor and command may be of different versions: `tsup restart`")
 }
 
+/// When and where the command is run.
+pub(crate) fn here() -> crate::render::words::Here {
+    crate::render::words::Here { now: now(), zone: jiff::tz::TimeZone::system() }
+}
+
 /// The wall clock's now, for ages in tables.
 pub(crate) fn now() -> tsup_core::clock::Wall {
     tsup_core::clock::Wall::from_unix_ms(jiff::Timestamp::now().as_millisecond())

@@ -23,7 +23,7 @@ use tsup_core::wire::doc::jobs::JobDoc;
 use tsup_core::wire::verb::{Body, Verb};
 
 use super::client::Client;
-use super::{now, unexpected};
+use super::{here, unexpected};
 use crate::cli::{Cx, Outcome};
 use crate::render::jobs;
 
@@ -46,7 +46,7 @@ pub fn list(cx: &Cx, client: &mut Client, verb: Verb, none: &str, json: bool) ->
             } else if doc.jobs.is_empty() {
                 cx.out.print(none)?;
             } else {
-                cx.out.print(&jobs::list(&doc.jobs, now(), cx.out.look))?;
+                cx.out.print(&jobs::list(&doc.jobs, &here(), cx.out.look))?;
             }
             if doc.more {
                 cx.out.say(&left_out(doc.jobs.len()));
@@ -68,7 +68,7 @@ fn left_out(shown: usize) -> String {
 pub fn show(cx: &Cx, client: &mut Client, job: String, json: bool) -> Outcome {
     match client.ask(Verb::Job { job })? {
         Body::Job(doc) if json => cx.out.json(&doc)?,
-        Body::Job(doc) => cx.out.print(&jobs::page::draw(&doc.job, now(), cx.out.look))?,
+        Body::Job(doc) => cx.out.print(&jobs::page::draw(&doc.job, &here(), cx.out.look))?,
         other => return Err(unexpected(&other).into()),
     }
     Ok(Exit::Ok)
@@ -86,10 +86,7 @@ pub fn change(cx: &Cx, client: &mut Client, verb: Verb, did: &str, json: bool) -
 
 fn changed(job: &JobDoc, did: &str) -> String {
     let script = Untrusted::new(job.script.as_str());
-    let waits = match &job.waiting_for {
-        Some(what) if !job.state.is_final() => format!(", waits for {}", Untrusted::new(what.as_str())),
-        _ => String::new(),
-    };
+    let waits = jobs::waits(job, &here()).map_or_else(String::new, |waits| format!(", {waits}"));
     format!("{} {script} {did} {}{waits}", job.id, job.state)
 }
 

@@ -9,6 +9,7 @@ use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::{GroupsDoc, JobDoc, ScriptsDoc};
 
 use super::table::{Cell, Column, Table};
+use super::words::Here;
 use super::{Look, words};
 
 pub mod page;
@@ -38,7 +39,7 @@ const JOBS: [Column; 8] = [
 ];
 
 /// Draws a list of jobs.
-pub fn list(jobs: &[JobDoc], now: Wall, look: Look) -> String {
+pub fn list(jobs: &[JobDoc], here: &Here, look: Look) -> String {
     let mut table = Table::new(&JOBS);
     for job in jobs {
         table.row(vec![
@@ -47,9 +48,9 @@ pub fn list(jobs: &[JobDoc], now: Wall, look: Look) -> String {
             Cell::styled(job.state.as_str(), state_style(job.state)),
             job.priority.as_str().into(),
             format!("{}/{}", job.attempt, job.max_attempts).into(),
-            words::ago(job.submitted_at, now).into(),
-            took(job, now).map_or_else(String::new, short).into(),
-            why(job).into(),
+            words::ago(job.submitted_at, here.now).into(),
+            took(job, here.now).map_or_else(String::new, short).into(),
+            why(job, here).into(),
         ]);
     }
     table.draw(look)
@@ -69,13 +70,26 @@ fn short(took: Duration) -> String {
 }
 
 /// What it waits for, else why it did not succeed.
-fn why(job: &JobDoc) -> String {
-    if let Some(what) = job.waiting_for.as_deref().filter(|_| !job.state.is_final()) {
-        return Untrusted::new(what).to_string();
+fn why(job: &JobDoc, here: &Here) -> String {
+    if let Some(waits) = waits(job, here) {
+        return waits.strip_prefix("waits for ").map_or(waits.clone(), str::to_owned);
     }
     match &job.error {
         Some(e) if job.state != JobState::Succeeded => format!("{}: {}", e.category, e.message),
         _ => String::new(),
+    }
+}
+
+/// What a job waits for, as what it does: `waits for a free slot`, `again at 18:30:05, in 3s`. `None` of one that waits for
+/// nothing.
+pub fn waits(job: &JobDoc, here: &Here) -> Option<String> {
+    if job.state.is_final() {
+        return None;
+    }
+    match job.next_attempt_at.filter(|_| job.state == JobState::Delayed) {
+        Some(at) if job.attempt == 0 => Some(format!("not before {}", here.until(at))),
+        Some(at) => Some(format!("again at {}", here.until(at))),
+        None => job.waiting_for.as_deref().map(|what| format!("waits for {}", Untrusted::new(what))),
     }
 }
 

@@ -2,7 +2,35 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tsup_core::clock::Wall;
+
+/// When and where somebody reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Here {
+    /// The moment, by which ages and waits are counted.
+    pub now: Wall,
+    /// The zone in which times to come are told: whoever waits looks at a clock on a wall.
+    pub zone: TimeZone,
+}
+
+impl Here {
+    /// A moment to come, by that clock, and how long it is until then: `18:30:05, in 12m 04s`.
+    pub fn until(&self, at: Wall) -> String {
+        let local =
+            |at: Wall| Some(Timestamp::from_millisecond(at.unix_ms()).ok()?.to_zoned(self.zone.clone()));
+        let (Some(then), Some(now)) = (local(at), local(self.now)) else { return at.to_string() };
+        let left = at.since(self.now);
+        // A day that comes within the year is told by its name, which is short.
+        let clock = then.strftime(match () {
+            () if then.date() == now.date() => "%H:%M:%S",
+            () if left < Duration::from_secs(300 * 86_400) => "%b %d %H:%M",
+            () => "%Y-%m-%d",
+        });
+        format!("{clock}, in {}", duration(left))
+    }
+}
 
 /// A duration in its two largest units: `4s`, `3m 20s`, `2h 05m`, `6d 03h`.
 pub fn duration(d: Duration) -> String {
@@ -64,6 +92,24 @@ pub fn count(n: u64, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_come_is_told_by_the_clock_of_whoever_reads() {
+        let moment = |text: &str| {
+            let at: Timestamp = text.parse().unwrap();
+            Wall::from_unix_ms(at.as_millisecond())
+        };
+        let here = |zone: &str| Here {
+            now: moment("2026-11-21T17:00:00Z"),
+            zone: if zone.is_empty() { TimeZone::UTC } else { TimeZone::fixed(jiff::tz::offset(9)) },
+        };
+        assert_eq!(here("").until(moment("2026-11-21T17:12:04Z")), "17:12:04, in 12m 04s");
+        assert_eq!(here("").until(moment("2026-11-22T18:00:00Z")), "Nov 22 18:00, in 1d 01h");
+        assert_eq!(here("").until(moment("2027-11-21T18:00:00Z")), "2027-11-21, in 365d 01h");
+        // There it is the next day already, for both.
+        assert_eq!(here("east").until(moment("2026-11-21T17:12:04Z")), "02:12:04, in 12m 04s");
+        assert_eq!(here("").until(Wall::from_unix_ms(i64::MAX)), Wall::from_unix_ms(i64::MAX).to_string());
+    }
 
     #[test]
     fn words_are_short() {

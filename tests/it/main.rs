@@ -22,6 +22,7 @@ mod house;
 mod jobs;
 mod jobs_large;
 mod jobs_many;
+mod jobs_shown;
 mod life;
 mod life_rough;
 mod lifecycle;

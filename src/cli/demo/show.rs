@@ -85,7 +85,7 @@ impl Show {
         text += &render::agents::draw(agents, crate::ctl::now(), look);
         if !jobs.is_empty() {
             text += "\n";
-            text += &render::jobs::list(jobs, crate::ctl::now(), look);
+            text += &render::jobs::list(jobs, &crate::ctl::here(), look);
         }
         text += "\nWhat happened last\n";
         for line in &self.events {

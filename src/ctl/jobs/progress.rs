@@ -8,8 +8,9 @@ use tsup_core::tes::job::JobState;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::{JobDoc, OutputDoc};
 
+use crate::render::jobs::waits;
 use crate::render::table::cut;
-use crate::render::words;
+use crate::render::words::{self, Here};
 
 /// The line.
 #[derive(Debug)]
@@ -64,15 +65,15 @@ impl Drop for Progress {
 }
 
 /// How a job is, in a line.
-pub fn of(job: &JobDoc, printed: u64) -> String {
+pub fn of(job: &JobDoc, printed: u64, here: &Here) -> String {
     let mut text = format!("{} {} {}", job.id, Untrusted::new(job.script.as_str()), job.state);
     if job.state == JobState::Running {
         if job.attempt > 1 {
             let _ = write!(text, ", attempt {} of {}", job.attempt, job.max_attempts);
         }
         let _ = write!(text, ", {} printed", words::bytes(printed));
-    } else if let Some(what) = &job.waiting_for {
-        let _ = write!(text, ", waits for {}", Untrusted::new(what.as_str()));
+    } else if let Some(waits) = waits(job, here) {
+        let _ = write!(text, ", {waits}");
     }
     text
 }

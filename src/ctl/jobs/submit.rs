@@ -14,7 +14,7 @@ use super::{exit, follow, wait};
 use crate::cli::ctl::submit::{NoSubmit, SubmitArgs, too_large};
 use crate::cli::{Cx, Fail, Outcome};
 use crate::ctl::client::Client;
-use crate::ctl::{now, unexpected};
+use crate::ctl::{here, unexpected};
 use crate::render::jobs;
 
 /// `submit`: hands a job in, and does what is wanted then.
@@ -60,10 +60,7 @@ fn show(cx: &Cx, answer: &JobAnswer, json: bool) -> Outcome {
 
 /// How a job stands that was just taken in.
 fn taken_in(job: &JobDoc) -> String {
-    let waits = match &job.waiting_for {
-        Some(what) if !job.state.is_final() => format!(", waits for {}", Untrusted::new(what.as_str())),
-        _ => String::new(),
-    };
+    let waits = jobs::waits(job, &here()).map_or_else(String::new, |waits| format!(", {waits}"));
     format!("{} is {}{waits}", Untrusted::new(job.script.as_str()), job.state)
 }
 
@@ -81,7 +78,7 @@ fn show_end(cx: &Cx, job: &JobDoc, json: bool) -> Outcome {
         if json {
             cx.out.json(&JobAnswer { version: VERSION, job: job.clone() })?;
         } else {
-            cx.out.print(&jobs::page::draw(job, now(), cx.out.look))?;
+            cx.out.print(&jobs::page::draw(job, &here(), cx.out.look))?;
         }
     }
     exit::like(&ended)

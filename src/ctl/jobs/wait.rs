@@ -12,7 +12,7 @@ use super::exit;
 use super::progress::{self, Progress};
 use super::vigil::Vigil;
 use crate::cli::{Cx, Fail, Outcome};
-use crate::ctl::now;
+use crate::ctl::here;
 use crate::render::jobs;
 
 /// How often the line of progress is drawn.
@@ -26,7 +26,7 @@ pub fn run(cx: &Cx, ids: &[String], at_most: Option<Duration>, json: bool) -> Ou
     if json {
         cx.out.json(&JobsDoc { version: VERSION, jobs: ended.clone(), more: false })?;
     } else {
-        cx.out.print(&jobs::list(&ended, now(), cx.out.look))?;
+        cx.out.print(&jobs::list(&ended, &here(), cx.out.look))?;
     }
     exit::like(&ended)
 }
@@ -86,6 +86,6 @@ fn draw(
         _ => 0,
     };
     let of = if ids.len() > 1 { format!("{} of {} ended; ", next, ids.len()) } else { String::new() };
-    progress.draw(&format!("{of}{}", progress::of(job, printed)));
+    progress.draw(&format!("{of}{}", progress::of(job, printed, &here())));
     Ok(())
 }

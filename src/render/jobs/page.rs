@@ -11,7 +11,7 @@ use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::jobs::{AttemptDoc, ErrorDoc, JobDoc, JsonText, ResourcesDoc};
 
 use super::super::fold::fold;
-use super::{Look, state_style, words};
+use super::{Here, Look, state_style, waits, words};
 
 /// Columns of a line's name.
 const NAME: usize = 12;
@@ -24,19 +24,19 @@ const VALUE_CHARS: usize = 200;
 const FACT_BYTES: usize = 8;
 
 /// Draws a job.
-pub fn draw(job: &JobDoc, now: Wall, look: Look) -> String {
+pub fn draw(job: &JobDoc, here: &Here, look: Look) -> String {
     let mut out = String::new();
     let state = look.paint(state_style(job.state).bold(), job.state.as_str());
     let _ = writeln!(out, "{state}  {}  {}", Untrusted::new(job.script.as_str()), job.id);
-    if let Some(what) = job.waiting_for.as_deref().filter(|_| !job.state.is_final()) {
-        let _ = writeln!(out, "waits for {}", Untrusted::new(what));
+    if let Some(waits) = waits(job, here) {
+        let _ = writeln!(out, "{waits}");
     }
     if let Some(error) = job.error.as_ref().filter(|_| job.state != JobState::Succeeded) {
         out.push('\n');
         out.push_str(&failure(error, look));
     }
     out.push('\n');
-    about(job, now, &mut out);
+    about(job, here.now, &mut out);
     values("inputs", Some(&job.inputs), &mut out);
     values("outputs", job.outputs.as_ref(), &mut out);
     used(job, &mut out);

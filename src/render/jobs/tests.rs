@@ -16,6 +16,10 @@ use crate::render::tests::{NOW, screens};
 
 const ESCAPE: &str = "\x1b]0;evil\x07";
 
+fn here() -> Here {
+    Here { now: NOW, zone: jiff::tz::TimeZone::UTC }
+}
+
 fn before(seconds: i64) -> Wall {
     Wall::from_unix_ms(NOW.unix_ms() - seconds * 1000)
 }
@@ -136,8 +140,15 @@ fn jobs_screen() {
         priority: Priority::Critical,
         ..job()
     };
-    let jobs = [job(), running, failed(Category::Execution)];
-    insta::assert_snapshot!(screens(|look| list(&jobs, NOW, look)));
+    let delayed = |attempt, seconds: i64| JobDoc {
+        state: JobState::Delayed,
+        attempt,
+        waiting_for: Some("its time".into()),
+        next_attempt_at: Some(before(-seconds)),
+        ..job()
+    };
+    let jobs = [job(), running, failed(Category::Execution), delayed(0, 90_000), delayed(1, 3)];
+    insta::assert_snapshot!(screens(|look| list(&jobs, &here(), look)));
 }
 
 #[test]
@@ -150,7 +161,15 @@ fn job_pages() {
         ..job()
     };
     let look = Look { color: false, width: None };
-    let pages = [failed(Category::Execution), blocked].map(|job| page::draw(&job, NOW, look));
+    let again = JobDoc {
+        state: JobState::Delayed,
+        attempt: 1,
+        waiting_for: Some("its time".into()),
+        next_attempt_at: Some(before(-125)),
+        finished_at: None,
+        ..failed(Category::Dependency)
+    };
+    let pages = [failed(Category::Execution), blocked, again].map(|job| page::draw(&job, &here(), look));
     assert!(pages.iter().all(|page| !page.contains('\x1b')), "what a job says reached the terminal as it is");
     insta::assert_snapshot!(pages.join("\n== \n"));
     insta::assert_snapshot!("job_ending", page::ending(&failed(Category::Timeout)));

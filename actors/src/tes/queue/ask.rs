@@ -170,7 +170,11 @@ impl QueueActor {
             state,
             attempt: card.attempt,
             started_at: card.running.as_ref().and_then(|r| r.at),
-            next_attempt_at: card.again_at().filter(|at| mono_of(*at) > now && card.running.is_none()),
+            // After a failed attempt its own time has come long since.
+            next_attempt_at: card
+                .again_at()
+                .max(card.not_before())
+                .filter(|at| mono_of(*at) > now && card.running.is_none()),
             waiting_for,
         })
     }
