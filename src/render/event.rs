@@ -48,6 +48,7 @@ fn what(event: &Event) -> String {
         Event::JobState { job, script, to, attempt, .. } => {
             format!("job {job} ({script}) {to}, attempt {attempt}")
         }
+        Event::JobForgotten { job, because } => format!("job {job} is forgotten: {because}"),
         Event::Lagged { missed } => format!("{missed} events missed: this reader was too slow"),
     }
 }

@@ -235,6 +235,7 @@ fn events() -> Vec<Event> {
             to: JobState::Queued,
             attempt: 0,
         },
+        Event::JobForgotten { job: JobId::drawn(1), because: reason() },
     ]
 }
 

@@ -139,6 +139,13 @@ pub enum Event {
         /// The attempt that runs or ran last, 0 before the first.
         attempt: u32,
     },
+    /// A job that waited for a person was forgotten before one came.
+    JobForgotten {
+        /// Which.
+        job: JobId,
+        /// Why, in words.
+        because: String,
+    },
 }
 
 /// How an alert stands.
@@ -171,11 +178,12 @@ impl Event {
             Event::Lagged { .. } => "lagged",
             Event::Alert { .. } => "alert",
             Event::JobState { .. } => "job_state",
+            Event::JobForgotten { .. } => "job_forgotten",
         }
     }
 
     /// Every kind there is.
-    pub const KINDS: [&'static str; 16] = [
+    pub const KINDS: [&'static str; 17] = [
         "agent_found",
         "agent_state",
         "agent_died",
@@ -192,6 +200,7 @@ impl Event {
         "lagged",
         "alert",
         "job_state",
+        "job_forgotten",
     ];
 }
 

@@ -77,6 +77,8 @@ pub(super) struct QueueActor {
     forgetting: HashSet<JobId>,
     /// Those that came back since it was looked which may be forgotten.
     revived: HashSet<JobId>,
+    /// There are more dead jobs than are kept, and it is looked for them soon.
+    crowded: bool,
     /// Those whose files cannot be removed, which was told.
     stuck: HashSet<JobId>,
     /// Whether the store knows something else than this queue.
@@ -125,6 +127,7 @@ impl QueueActor {
             requeuing: HashSet::new(),
             forgetting: HashSet::new(),
             revived: HashSet::new(),
+            crowded: false,
             stuck: HashSet::new(),
             doubted: false,
             counts: [0; JobState::ALL.len()],
@@ -355,6 +358,7 @@ impl Actor for QueueActor {
             Msg::FilesGone(jobs, reply) => self.files_gone(std::mem::take(jobs), reply.take(), cx),
         }
         self.settle();
+        self.make_room(cx);
         if self.doubted {
             return Err(Failure::new("the store knows another state of a job"));
         }

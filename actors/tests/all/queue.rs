@@ -13,13 +13,14 @@ use tsup_actors::telemetry::{JobMetrics, Metrics, journal};
 use tsup_actors::tes::{NotSubmitted, Plan, Tes};
 use tsup_core::clock::Wall;
 use tsup_core::error::Exit;
+use tsup_core::event::Event;
 use tsup_core::ids::{ActorPath, JobId};
-use tsup_core::limits::{RETRY_AFTER_MAX, SUBMIT_RETRY_AFTER};
+use tsup_core::limits::{DEAD_JOBS_MAX, RETRY_AFTER_MAX, SELECTED_MAX, SUBMIT_RETRY_AFTER};
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
-use tsup_core::tes::select::{Selected, Selection};
+use tsup_core::tes::select::{Picked, Selected, Selection};
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
@@ -42,6 +43,8 @@ struct Inside {
     hangs: bool,
     /// What is read by a queue that begins, and what is looked for then.
     loaded: LoadedJobs,
+    /// Those that are dead.
+    dead: Vec<Picked>,
     gone: Option<std::path::PathBuf>,
     was_gone: Vec<bool>,
     ends: Vec<oneshot::Sender<Kept>>,
@@ -113,8 +116,9 @@ impl JobStore for Slow {
         now(Listed::default())
     }
 
-    fn select(&self, _: Selection) -> Answer<Selected> {
-        now(Selected::default())
+    fn select(&self, which: Selection) -> Answer<Selected> {
+        let dead = if which.states == [JobState::Dead] { self.0.lock().dead.clone() } else { Vec::new() };
+        now(Selected::page(dead, which.youngest_first, SELECTED_MAX))
     }
 
     fn inputs(&self, _: JobId) -> Answer<Option<String>> {
@@ -136,6 +140,7 @@ struct Bench {
     tree: Tree,
     tes: Tes,
     store: Slow,
+    bus: Bus,
     _settings: watch::Sender<Arc<Settings>>,
 }
 
@@ -152,6 +157,7 @@ impl Bench {
         settings.tes.registries.files = vec![home.join("registry.toml").display().to_string()];
         let (kept, settings) = watch::channel(Arc::new(settings));
         let root = ActorPath::root();
+        let bus = Bus::new();
         let tes = Tes::new(Plan {
             path: root.child("tes"),
             home: home.to_owned(),
@@ -159,7 +165,7 @@ impl Bench {
             sockets: Vec::new(),
             settings,
             store: Arc::new(store.clone()),
-            bus: Bus::new(),
+            bus: bus.clone(),
             metrics: JobMetrics::new(&Metrics::new(Wall::from_unix_ms(0))),
             journal: journal::gate(root.child("journal")),
         });
@@ -168,7 +174,7 @@ impl Bench {
             .child(tes.child());
         let tree = spawn(spec).await.unwrap();
         tes.loaded().wait_for(|loaded| *loaded).await.unwrap();
-        Bench { tree, tes, store, _settings: kept }
+        Bench { tree, tes, store, bus, _settings: kept }
     }
 
     async fn state(&self, job: &str) -> JobState {
@@ -327,6 +333,37 @@ async fn a_queue_begins_when_what_the_one_before_removes_is_gone() {
     until("another queue begins", async || bench.store.0.lock().was_gone.first().copied()).await;
     assert_eq!(bench.store.0.lock().was_gone, [true]);
     assert!(removal.await.unwrap().is_err());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_too_many_dead_jobs_the_oldest_are_forgotten_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Slow::default();
+    {
+        let mut inside = store.0.lock();
+        let state = JobState::Dead;
+        let dead = |seq| Picked { seq, id: JobId::drawn(seq), script: "t/x".into(), state };
+        inside.dead = (1..=5).rev().map(dead).collect();
+        inside.loaded.counts.insert(state, DEAD_JOBS_MAX + 2);
+    }
+    let bench = Bench::of(dir.path(), store).await;
+    let mut events = bench.bus.subscribe();
+    let mut told = Vec::new();
+    let forgotten = async || {
+        while let Some(stamped) = events.try_next() {
+            if let Event::JobForgotten { job, because } = &stamped.event {
+                assert!(because.contains("10000"), "{because}");
+                told.push(*job);
+            }
+        }
+        (told.len() == 2).then_some(())
+    };
+    until("both are forgotten", forgotten).await;
+    assert_eq!(told, [JobId::drawn(1), JobId::drawn(2)], "those that were submitted first");
+    let forgotten = bench.store.0.lock().handed.clone();
+    assert_eq!(forgotten, told.iter().map(|job| Write::Forget(vec![*job])).collect::<Vec<_>>());
+    assert_eq!(bench.tes.counts()["dead"], DEAD_JOBS_MAX);
     bench.stop().await;
 }
 

@@ -184,6 +184,9 @@ pub const JOB_ASKS: usize = 64;
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 /// Finished jobs that are forgotten at a time.
 pub const RETENTION_BATCH: usize = 500;
+/// Dead jobs that are kept for a person: nobody looks through more of them, and each has a row and what it printed. Where
+/// there are more, those that were submitted first are forgotten.
+pub const DEAD_JOBS_MAX: u64 = 10_000;
 /// Jobs that a list shows when nobody says how many.
 pub const JOBS_LISTED: usize = 50;
 /// Jobs that a list shows at most.

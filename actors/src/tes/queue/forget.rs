@@ -1,13 +1,16 @@
 //! Jobs that are forgotten, with their files.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tsup_core::error::{Exit, UserError};
+use tsup_core::event::Event;
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::Write;
+use tsup_core::tes::select::Selection;
 
 use super::keep::Then;
 use super::{Msg, QueueActor, Removed};
@@ -24,6 +27,8 @@ impl QueueActor {
         let store = Arc::clone(&self.shared.store);
         let gate = cx.gate().clone();
         self.revived.clear();
+        let too_many = usize::try_from(self.dead_too_many()).unwrap_or(usize::MAX).min(limits::RETENTION_BATCH);
+        let stuck = if too_many > 0 { self.stuck.clone() } else { HashSet::new() };
         cx.spawn(async move {
             let found = store.forgettable(before, settings.retention_jobs, limits::RETENTION_BATCH).await;
             let mut jobs = Vec::new();
@@ -32,11 +37,41 @@ impl QueueActor {
                     jobs.push((id, row.state));
                 }
             }
+            if too_many > 0 {
+                let dead = Selection { states: vec![JobState::Dead], ..Selection::default() };
+                let found = store.select(dead).await.unwrap_or_default().jobs.into_iter();
+                let oldest = found.filter(|job| !stuck.contains(&job.id)).take(too_many);
+                jobs.extend(oldest.map(|job| (job.id, job.state)));
+            }
             gate.insist(Lane::Work, Msg::Forgettable(jobs)).await;
         });
     }
 
+    /// Dead jobs beyond those that are kept, without those that cannot be forgotten.
+    fn dead_too_many(&self) -> u64 {
+        let at = JobState::ALL.iter().position(|state| *state == JobState::Dead);
+        let dead = at.map_or(0, |at| self.counts[at]);
+        dead.saturating_sub(limits::DEAD_JOBS_MAX).saturating_sub(self.stuck.len() as u64)
+    }
+
+    /// Looks soon where more jobs are dead than are kept.
+    pub(super) fn make_room(&mut self, cx: &mut Cx<Self>) {
+        if !self.crowded && !self.closed.loading && self.dead_too_many() > 0 {
+            self.crowded = true;
+            self.retention = Some(cx.after(limits::JOBS_KEEP_AGAIN, Lane::Work, Msg::Retention));
+        }
+    }
+
+    /// A dead job was forgotten that nobody dropped.
+    pub(super) fn tell_forgotten(&self, job: JobId) {
+        let most = limits::DEAD_JOBS_MAX;
+        tracing::warn!(%job, most, "a dead job is forgotten: more are dead than are kept, and it is the oldest");
+        let because = format!("more than {most} jobs are dead, and it was the oldest of them");
+        self.shared.bus.publish(Event::JobForgotten { job, because });
+    }
+
     pub(super) fn forget(&mut self, jobs: Vec<(JobId, JobState)>, cx: &mut Cx<Self>) {
+        self.crowded = false;
         // Those that cannot be forgotten are found every time, and first.
         let more =
             jobs.len() >= limits::RETENTION_BATCH && jobs.iter().any(|(id, _)| !self.stuck.contains(id));

@@ -151,6 +151,10 @@ impl QueueActor {
                     self.forgetting.remove(&job);
                     if wrote == Wrote::Done {
                         self.count(state, false);
+                        // Whoever drops one is told by the answer.
+                        if state == JobState::Dead && reply.is_none() {
+                            self.tell_forgotten(job);
+                        }
                     }
                 }
                 if let Some(mut reply) = reply {
