@@ -63,6 +63,7 @@ pub(crate) fn unexpected(body: &Body) -> UserError {
         Body::Output(_) => "output",
         Body::Schedules(_) => "schedules",
         Body::Selected(_) => "selected",
+        Body::Script(_) => "script",
     };
     UserError::new(Exit::Bug, format!("the supervisor gave an answer of the wrong kind: {name}"))
         .hint("supervisor and command may be of different versions: `tsup restart`")

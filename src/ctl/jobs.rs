@@ -37,6 +37,16 @@ pub fn scripts(cx: &Cx, client: &mut Client, json: bool) -> Outcome {
     Ok(Exit::Ok)
 }
 
+/// `scripts NAME`: all about one.
+pub fn script(cx: &Cx, client: &mut Client, script: String, json: bool) -> Outcome {
+    match client.ask(Verb::Script { script })? {
+        Body::Script(doc) if json => cx.out.json(&doc)?,
+        Body::Script(doc) => cx.out.print(&jobs::script::draw(&doc.script, cx.out.look))?,
+        other => return Err(unexpected(&other).into()),
+    }
+    Ok(Exit::Ok)
+}
+
 /// `jobs` and `dead`: a list, or `none`.
 pub fn list(cx: &Cx, client: &mut Client, verb: Verb, none: &str, json: bool) -> Outcome {
     match client.ask(verb)? {

@@ -1,4 +1,4 @@
-//! Jobs, scripts and groups, as tables; one job as a page in `jobs/page.rs`.
+//! Jobs, scripts and groups, as tables; one job as a page in `jobs/page.rs`, one script in `jobs/script.rs`.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::words::Here;
 use super::{Look, words};
 
 pub mod page;
+pub mod script;
 
 /// The colour of a state. The word always stands beside it.
 pub fn state_style(state: JobState) -> Style {

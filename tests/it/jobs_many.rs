@@ -57,8 +57,8 @@ fn what_is_meant_is_shown_first_and_only_that_is_changed() {
     let fail: Vec<String> = (0..2).map(|_| submit(&w, &["t/fail", "--hold", "--session", "web"])).collect();
     let out = w.tsup(&["ctl", "cancel", "--script", "t/ok", "--dry-run"]);
     code(&out, 0);
-    let youngest_first: String = ok.iter().rev().map(|id| format!("{id} t/ok is held\n")).collect();
-    assert_eq!(text(&out.stdout), youngest_first);
+    let youngest_first: Vec<String> = ok.iter().rev().map(|id| format!("{id} t/ok is held")).collect();
+    assert_eq!(text(&out.stdout).lines().collect::<Vec<_>>(), youngest_first);
     for meant in lines(&w.tsup(&["ctl", "cancel", "--script", "t/ok", "--dry-run", "--json"]).stdout) {
         is(&meant, "MEANT");
     }

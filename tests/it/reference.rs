@@ -13,7 +13,7 @@ use tsup_core::tes::job::{JobState, Priority};
 const PAGE: &str = include_str!("../../docs/reference/documents.md");
 
 /// A section, the file with its type, the type, and fields that come from elsewhere: parts that serde spreads.
-const DOCUMENTS: [(&str, &str, &str, &str); 49] = [
+const DOCUMENTS: [(&str, &str, &str, &str); 57] = [
     ("STATUS", "actors/core/src/wire/doc.rs", "StatusDoc", ""),
     ("STANDING", "src/cli/start.rs", "Standing", ""),
     ("DONE", "src/ctl.rs", "DoneDoc", ""),
@@ -47,6 +47,14 @@ const DOCUMENTS: [(&str, &str, &str, &str); 49] = [
     ("OUTPUT", "actors/core/src/wire/doc/jobs.rs", "OutputDoc", ""),
     ("SCRIPTS", "actors/core/src/wire/doc/jobs.rs", "ScriptsDoc", ""),
     ("SCRIPT", "actors/core/src/wire/doc/jobs.rs", "ScriptDoc", ""),
+    ("SCRIPT ANSWER", "actors/core/src/wire/doc/scripts.rs", "ScriptAnswer", ""),
+    ("SCRIPT PAGE", "actors/core/src/wire/doc/scripts.rs", "ScriptPage", ""),
+    ("INPUT", "actors/core/src/wire/doc/scripts.rs", "InputDoc", ""),
+    ("SCRIPT OUTPUT", "actors/core/src/wire/doc/scripts.rs", "ScriptOutputDoc", ""),
+    ("TIMES", "actors/core/src/wire/doc/scripts.rs", "TimesDoc", ""),
+    ("RETRY POLICY", "actors/core/src/wire/doc/scripts.rs", "RetryPolicyDoc", ""),
+    ("SCRIPT LIMITS", "actors/core/src/wire/doc/scripts.rs", "ScriptLimitsDoc", ""),
+    ("PROBLEM", "actors/core/src/wire/doc/scripts.rs", "ProblemDoc", ""),
     ("GROUPS", "actors/core/src/wire/doc/jobs.rs", "GroupsDoc", ""),
     ("GROUP", "actors/core/src/wire/doc/jobs.rs", "GroupDoc", ""),
     ("SCHEDULES", "actors/core/src/wire/doc/schedules.rs", "SchedulesDoc", ""),

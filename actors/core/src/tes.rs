@@ -13,6 +13,7 @@
 //! when its turn comes, an attempt runs under a shim, and its end goes through [`retry`] back to the queue.
 
 pub mod attempt;
+pub mod describe;
 pub mod failure;
 pub mod input;
 pub mod job;

@@ -24,7 +24,7 @@ use crate::tes::shim::traces::Traces;
 
 mod collect;
 pub(super) mod place;
-mod plan;
+pub(super) mod plan;
 mod stray;
 
 pub(super) use stray::end as end_strays;

@@ -15,11 +15,12 @@ use tsup_core::tes::submission::{Around, accept};
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::jobs::{GroupsDoc, JobDoc, JobsDoc, OutputDoc, ScriptsDoc};
+use tsup_core::wire::doc::scripts::ScriptPage;
 use tsup_core::wire::frame;
 use tsup_core::wire::verb::Submit;
 
 use super::queue::{Accepted, Msg};
-use super::registry::script_doc;
+use super::registry::{script_doc, script_page};
 use super::shim::files;
 use super::{NotSubmitted, Tes};
 use crate::actor::blocking;
@@ -338,6 +339,14 @@ impl Tes {
             ScriptsDoc { version: VERSION, scripts: scripts.collect(), problems: shelf.problems.clone() }
         });
         docs.await.ok_or_else(starting)
+    }
+
+    /// Everything about one script, and what would hold it back here.
+    pub async fn script(&self, asked: &str) -> Result<ScriptPage, UserError> {
+        let shelf = self.shared.shelf.borrow().clone().ok_or_else(starting)?;
+        let entry = shelf.find(asked).cloned().ok_or_else(|| no_script(asked))?;
+        let shared = self.shared.clone();
+        blocking(move || script_page(&shared, &entry)).await.ok_or_else(starting)
     }
 
     /// One that is to be waited for, and how it ended if it has.

@@ -20,7 +20,7 @@ mod health;
 pub(super) mod program;
 pub(super) mod shelf;
 
-pub(super) use health::script_doc;
+pub(super) use health::{script_doc, script_page};
 use shelf::Watched;
 pub use shelf::{Entry, Shelf};
 

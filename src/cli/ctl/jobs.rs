@@ -17,8 +17,14 @@ use crate::ctl::jobs::{self, batch, follow, submit, wait};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ask {
-    /// The scripts that can be run, and whether they can run here now
-    Scripts(Json),
+    /// The scripts that can be run, and whether they can run here now; or everything about one
+    Scripts {
+        /// Id or name: what it takes and gives, its times and limits, how it is shut in, what it lacks
+        #[arg(value_name = "NAME")]
+        script: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Run a script once, or many by --batch; prints the job's id
     Submit(Box<SubmitArgs>),
     /// The jobs, the youngest first
@@ -124,7 +130,8 @@ fn ms(time: Option<Duration>) -> Option<u64> {
 pub(super) fn run(cx: &Cx, ask: Ask) -> Outcome {
     let client = || Client::connect(&cx.global.paths()?.socket);
     match ask {
-        Ask::Scripts(j) => jobs::scripts(cx, &mut client()?, j.json),
+        Ask::Scripts { script: None, json } => jobs::scripts(cx, &mut client()?, json.json),
+        Ask::Scripts { script: Some(script), json } => jobs::script(cx, &mut client()?, script, json.json),
         Ask::Submit(args) if args.batch.is_some() => batch::run(cx, &args),
         Ask::Submit(args) => submit::run(cx, &args),
         Ask::Jobs { states, script, limit, json } => {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::AnsiColor;
 use serde_json::Value;
 use tsup_core::clock::Wall;
+use tsup_core::tes::attempt::Enforced;
 use tsup_core::tes::failure::RetryInfo;
 use tsup_core::tes::job::{Edge, JobState};
 use tsup_core::untrusted::Untrusted;
@@ -14,7 +15,7 @@ use super::super::fold::fold;
 use super::{Here, Look, state_style, waits, words};
 
 /// Columns of a line's name.
-const NAME: usize = 12;
+pub(super) const NAME: usize = 12;
 /// Lines of a stack trace that are shown; `--json` has all that is kept.
 const TRACE_LINES: usize = 30;
 /// Characters of an input or output that are shown.
@@ -99,7 +100,7 @@ fn retry_words(retry: &RetryInfo) -> String {
     }
 }
 
-fn line(out: &mut String, name: &str, value: &str) {
+pub(super) fn line(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "{name:<NAME$} {value}");
 }
 
@@ -176,19 +177,9 @@ fn used(job: &JobDoc, out: &mut String) {
         line(out, "used", &resources(used));
     }
     if let Some(enforced) = &job.enforced {
-        let parts = [
-            ("files", &enforced.fs),
-            ("network", &enforced.network),
-            ("memory", &enforced.memory),
-            ("cpu", &enforced.cpu),
-            ("processes", &enforced.processes),
-            ("sockets", &enforced.sockets),
-        ];
-        let told = parts.into_iter().filter(|(_, how)| !how.is_empty());
-        let told: Vec<String> =
-            told.map(|(what, how)| format!("{what} {}", Untrusted::new(how.as_str()))).collect();
+        let told = self::enforced(enforced);
         if !told.is_empty() {
-            line(out, "enforced", &told.join(", "));
+            line(out, "enforced", &told);
         }
     }
     if job.stdout_bytes + job.stderr_bytes > 0 {
@@ -200,6 +191,22 @@ fn used(job: &JobDoc, out: &mut String) {
             &format!("{stdout} on stdout, {stderr} on stderr{cut}: `tsup ctl output {}`", job.id),
         );
     }
+}
+
+/// How each was held, in words.
+pub(super) fn enforced(how: &Enforced) -> String {
+    let parts = [
+        ("files", &how.fs),
+        ("network", &how.network),
+        ("memory", &how.memory),
+        ("cpu", &how.cpu),
+        ("processes", &how.processes),
+        ("sockets", &how.sockets),
+    ];
+    let told = parts.into_iter().filter(|(_, how)| !how.is_empty());
+    let told: Vec<String> =
+        told.map(|(what, how)| format!("{what} {}", Untrusted::new(how.as_str()))).collect();
+    told.join(", ")
 }
 
 fn resources(used: &ResourcesDoc) -> String {

@@ -10,6 +10,7 @@ use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::jobs::{
     AfterDoc, AttemptDoc, ErrorDoc, GroupDoc, JsonText, ResourcesDoc, ScriptDoc,
 };
+use tsup_core::wire::doc::scripts::ScriptPage;
 
 use super::*;
 use crate::render::tests::{NOW, screens};
@@ -199,6 +200,73 @@ fn scripts_screen() {
     insta::assert_snapshot!(screens(|look| scripts(&doc, look)));
     let none = ScriptsDoc { version: VERSION, scripts: vec![], problems: vec![] };
     assert!(scripts(&none, Look { color: false, width: None }).contains("no scripts"));
+}
+
+#[test]
+fn script_pages() {
+    use tsup_core::wire::doc::scripts::{InputDoc, ProblemDoc, ScriptOutputDoc};
+    let mut script = tsup_core::tes::script::Script::bare("docs/convert");
+    script.description = format!("Converts a document{ESCAPE}");
+    let plain = tsup_core::tes::describe::page(&script);
+    let input = |name: &str, kind: &str| InputDoc {
+        name: name.into(),
+        kind: kind.into(),
+        words: vec![],
+        required: false,
+        default: JsonText(String::new()),
+        pattern: None,
+        min: None,
+        max: None,
+        arrives: "positional".into(),
+        description: "".into(),
+    };
+    let mut full = ScriptPage {
+        version: Some("1.2.0".into()),
+        inputs: vec![
+            InputDoc { required: true, description: "what is converted".into(), ..input("file", "file") },
+            InputDoc {
+                default: JsonText("3".into()),
+                min: Some(1.0),
+                max: Some(10.0),
+                arrives: "--pages".into(),
+                ..input("pages", "integer")
+            },
+            InputDoc {
+                words: vec!["fast".into(), ESCAPE.into()],
+                arrives: "$MODE".into(),
+                ..input("mode", "enum")
+            },
+            InputDoc { pattern: Some("[a-z]{2}".into()), min: Some(2.0), ..input("lang", "string") },
+        ],
+        stdin_json: true,
+        outputs: vec![ScriptOutputDoc {
+            name: "title".into(),
+            kind: "string".into(),
+            words: vec![],
+            required: true,
+            description: "its title".into(),
+        }],
+        tags: vec!["pdf".into()],
+        specialists: vec!["writer".into()],
+        registry: "/r/registry.json".into(),
+        file: Some("/r/scripts/convert.sh".into()),
+        program: Some("/usr/bin/bash".into()),
+        permissions: vec!["read_file".into(), "network".into()],
+        enforced_here: failed(Category::Execution).enforced,
+        ..plain.clone()
+    };
+    full.times.silence_seconds = Some(90.0);
+    full.limits.max_slots = Some(2);
+    full.limits.group = Some("db".into());
+    full.limits.group_slots = Some(4);
+    full.limits.max_memory_bytes = Some(512 << 20);
+    full.retry.idempotent = true;
+    let problem =
+        ProblemDoc { says: "it needs jq, which was not found".into(), todo: Some("install jq".into()) };
+    let broken = ScriptPage { healthy: false, problems: vec![problem], ..plain };
+    let shown = screens(|look| [&full, &broken].map(|page| script::draw(page, look)).join("\n== \n"));
+    assert!(!shown.contains('\x1b'), "what a registry says reached the terminal as it is");
+    insta::assert_snapshot!(shown);
 }
 
 #[test]

@@ -137,9 +137,15 @@ impl Bounds {
         }
         let pattern =
             self.pattern.as_ref().filter(|p| value.as_str().is_some_and(|text| !p.is_match(text)))?;
-        // Shown as it was written, without what makes it match the whole text.
-        let written = pattern.as_str().trim_start_matches(Self::WHOLE.0).trim_end_matches(Self::WHOLE.1);
-        Some(format!("expected what matches `{}`, found {}", Untrusted::from(written), shown(value)))
+        debug_assert!(pattern.as_str().ends_with(Self::WHOLE.1), "a pattern matches a text as a whole");
+        Some(format!("expected what matches `{}`, found {}", Untrusted::from(self.written()), shown(value)))
+    }
+
+    /// The pattern as it was written, without what makes it match the whole text; empty where there is none.
+    pub fn written(&self) -> &str {
+        let pattern = self.pattern.as_ref().map_or("", |pattern| pattern.as_str());
+        let inner = pattern.strip_prefix(Self::WHOLE.0).and_then(|rest| rest.strip_suffix(Self::WHOLE.1));
+        inner.unwrap_or(pattern)
     }
 
     /// What is put around a pattern.

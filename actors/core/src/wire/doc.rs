@@ -15,6 +15,7 @@ use crate::untrusted::Untrusted;
 pub mod explain;
 pub mod jobs;
 pub mod schedules;
+pub mod scripts;
 
 /// Version of every document.
 pub const VERSION: u32 = 1;

@@ -164,6 +164,11 @@ pub enum Verb {
     Schedules,
     /// Which jobs are meant by what they have in common.
     Select(Box<Selection>),
+    /// Everything about one script.
+    Script {
+        /// Its id; or its name, or its id without its version, where only one has it.
+        script: String,
+    },
 }
 
 impl Verb {
@@ -187,7 +192,7 @@ impl Verb {
             Verb::Shutdown => "shutdown",
             Verb::Explain { .. } => "explain",
             Verb::Record { .. } => "record",
-            Verb::Scripts => "scripts",
+            Verb::Scripts | Verb::Script { .. } => "scripts",
             Verb::Submit(_) | Verb::SubmitBatch(_) => "submit",
             Verb::Jobs { .. } => "jobs",
             Verb::Job { .. } => "job",
@@ -270,7 +275,8 @@ impl Verb {
             | Verb::Output { .. }
             | Verb::Groups
             | Verb::Schedules
-            | Verb::Select(_) => false,
+            | Verb::Select(_)
+            | Verb::Script { .. } => false,
         }
     }
 }
@@ -390,6 +396,8 @@ pub enum Body {
     Later(UserError, u64),
     /// To [`Verb::Select`].
     Selected(Selected),
+    /// To [`Verb::Script`].
+    Script(Box<doc::scripts::ScriptAnswer>),
 }
 
 fn ms(time: Duration) -> u64 {

@@ -194,6 +194,7 @@ impl Desk {
             Verb::Drain { for_ms } => self.drain(for_ms).await,
             Verb::EndDrain => self.end_drain().await,
             Verb::Groups => self.groups().await,
+            Verb::Script { script } => self.script(&script).await,
             Verb::Select(which) => self.parts.tes.select(*which).await.map(Body::Selected),
             Verb::Schedules => Ok(Body::Schedules(self.parts.tes.schedules())),
             // The connection turns itself into a stream before it asks the desk.

@@ -155,20 +155,20 @@ fn gone(script: &str) -> Failure {
         .suggest("put it back into its registry, then `tsup ctl retry` the job")
 }
 
-fn untried(e: &std::io::Error) -> Failure {
+pub(in crate::tes) fn untried(e: &std::io::Error) -> Failure {
     let what = format!("it could not be found out what this host can do to shut it in: {e}");
     Failure::new(Category::Resource, what)
         .suggest("see `tsup doctor` for the limits of this host; nothing is started with less than it can do")
 }
 
-fn no_interpreter(script: &Script, named: &str) -> Failure {
+pub(in crate::tes) fn no_interpreter(script: &Script, named: &str) -> Failure {
     Failure::new(Category::Dependency, format!("its interpreter {named} was not found"))
         .fact("interpreter", named.to_owned())
         .fact("path", script.path.clone())
         .suggest(format!("install {named}, or name another one as `execution.interpreter` in the registry"))
 }
 
-fn no_program(named: &str) -> Failure {
+pub(in crate::tes) fn no_program(named: &str) -> Failure {
     Failure::new(Category::Dependency, format!("it needs {named}, which was not found"))
         .fact("program", named.to_owned())
         .suggest(format!("install {named}, or put its folder on the supervisor's PATH"))

@@ -27,7 +27,8 @@ impl QueueActor {
         let store = Arc::clone(&self.shared.store);
         let gate = cx.gate().clone();
         self.revived.clear();
-        let too_many = usize::try_from(self.dead_too_many()).unwrap_or(usize::MAX).min(limits::RETENTION_BATCH);
+        let too_many =
+            usize::try_from(self.dead_too_many()).unwrap_or(usize::MAX).min(limits::RETENTION_BATCH);
         let stuck = if too_many > 0 { self.stuck.clone() } else { HashSet::new() };
         cx.spawn(async move {
             let found = store.forgettable(before, settings.retention_jobs, limits::RETENTION_BATCH).await;

@@ -8,6 +8,7 @@ use tsup_core::tes::failure::Failure;
 use tsup_core::tes::job::JobState;
 use tsup_core::wire::doc::VERSION;
 use tsup_core::wire::doc::jobs::{ErrorDoc, JobAnswer, JobDoc, RefusedDoc, Submitted};
+use tsup_core::wire::doc::scripts::ScriptAnswer;
 use tsup_core::wire::verb::{Body, Submit};
 
 use super::Desk;
@@ -111,6 +112,11 @@ impl Desk {
 
     pub(super) async fn groups(&self) -> Result<Body, UserError> {
         self.parts.tes.groups().await.map(Body::Groups)
+    }
+
+    pub(super) async fn script(&self, asked: &str) -> Result<Body, UserError> {
+        let script = self.parts.tes.script(asked).await?;
+        Ok(Body::Script(Box::new(ScriptAnswer { version: VERSION, script })))
     }
 
     pub(super) async fn scripts(&self) -> Result<Body, UserError> {
