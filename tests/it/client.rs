@@ -11,7 +11,7 @@ use tsup_core::event::{Event, Stamped};
 use tsup_core::fleet::state::AgentState;
 use tsup_core::ids::{AgentId, JobId, SocketName};
 use tsup_core::limits::FRAME_BYTES_MAX;
-use tsup_core::tes::job::{JobState, Priority};
+use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{JobRow, NewJob};
 use tsup_core::tes::show;
 use tsup_core::wire::doc::jobs::{JobAnswer, JobDoc, JobsDoc};
@@ -173,29 +173,7 @@ fn a_watch_ends_with_its_reader_and_with_its_supervisor() {
 }
 
 fn job(state: JobState) -> JobDoc {
-    let job = NewJob {
-        id: JobId::drawn(7),
-        seq: 1,
-        script: "t/x".into(),
-        priority: Priority::Normal,
-        session: "".into(),
-        agent: None,
-        specialist: None,
-        user: None,
-        correlation_id: None,
-        key: None,
-        print: 0,
-        group: None,
-        slots: 1,
-        max_attempts: 1,
-        timeout: None,
-        submitted_at: Wall::from_unix_ms(0),
-        not_before: None,
-        start_by: None,
-        held: false,
-        after: Vec::new(),
-        inputs: "{}".into(),
-    };
+    let job = NewJob::plain(JobId::drawn(7), 1, "t/x");
     show::doc(JobRow { state, ..JobRow::new(job) }, None)
 }
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use tsup_core::ids::ProcId;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
-use tsup_core::tes::attempt::{AttemptId, Found, Known, Record, Recovery, recover};
+use tsup_core::tes::attempt::{Found, Known, Record, Recovery, recover};
 use tsup_core::tes::failure::{Category, Failure as Failed};
 use tsup_core::tes::retry::Ending;
 
 use super::{Shared, queue, shims};
 use crate::actor::{Actor, Cx, Failure};
-use crate::gate::{Capacity, Lane};
+use crate::gate::Lane;
 use crate::os::pidfd;
 use crate::tes::shim::files;
 use crate::tes::shim::traces::Traces;
@@ -26,92 +26,13 @@ mod collect;
 pub(super) mod place;
 pub(super) mod plan;
 mod stray;
+mod words;
 
 pub(super) use stray::end as end_strays;
+pub(super) use words::{CAPACITY, Msg, Place, Seen, Task};
 
 /// Why nothing is known of an attempt whose traces were removed.
 const GONE: &str = "the file with its traces was removed or emptied";
-
-/// Waiting messages of one attempt: there may be thousands of them.
-pub(super) const CAPACITY: Capacity = Capacity { control: 32, work: 1, telemetry: 1 };
-
-/// What an attempt needs to know.
-#[derive(Debug, Clone)]
-pub(super) struct Task {
-    /// Which.
-    pub(super) id: AttemptId,
-    /// The script's id.
-    pub(super) script: Arc<str>,
-    /// The job's inputs, a JSON object; `None` where they have to be read from the store.
-    pub(super) inputs: Option<Box<str>>,
-    /// How long it may run, where the job says so.
-    pub(super) timeout: Option<Duration>,
-    /// In which boot it was written down as starting.
-    pub(super) started_in: Arc<str>,
-    /// Where its traces are.
-    pub(super) traces: Place,
-    /// Which order it is, counted over all.
-    pub(super) order: u64,
-    /// Slots that it takes.
-    pub(super) slots: u16,
-    /// Slots that all may take together.
-    pub(super) within: u32,
-}
-
-/// Where an attempt's traces are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In that slot, or nowhere yet.
-    Slot(u32),
-    /// They were removed with all others.
-    Gone,
-}
-
-/// What an attempt's actor receives.
-#[derive(Debug)]
-pub(super) enum Msg {
-    /// Its inputs were read from the store.
-    Inputs(Option<Box<str>>),
-    /// What its shim is to be given, or why it cannot run. `None` once taken.
-    Planned(Option<Result<Box<Plan>, Box<Failed>>>),
-    /// A shim has it, or had it.
-    ShimEnded,
-    /// The shim that had it, or was about to, was killed.
-    ShimDied,
-    /// It has ended, and this is its record. `None` once taken.
-    Done(Option<Box<Record>>),
-    /// It has ended, and what it printed was read. `None` once taken.
-    Collected(Option<Box<queue::Ended>>),
-    /// No shim could be made, for this error of the system.
-    NotStarted(i32),
-    /// The shim server is gone: what became of the order is not known.
-    ServerGone,
-    /// Time to look again.
-    Look,
-    /// What it left on disk means that. `None` once taken.
-    Looked(Option<std::io::Result<Seen>>),
-    /// Its end was told.
-    Told,
-    /// What was left of it was ended.
-    Swept(&'static str, u32),
-    /// Its claim was made so that nothing can run any more; or it had one. `None` where that could not be done.
-    Revoked(Option<bool>),
-    /// End it.
-    Cancel,
-}
-
-/// What an attempt left on disk.
-#[derive(Debug)]
-pub(super) enum Seen {
-    /// It has ended, and what it printed was read.
-    Ended(Box<queue::Ended>),
-    /// It is under way: its shim, where that is known.
-    Runs(Option<ProcId>),
-    /// What became of it will never be known.
-    Lost(&'static str),
-    /// Nothing of it ran.
-    Nothing,
-}
 
 /// Where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

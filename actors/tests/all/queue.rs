@@ -4,10 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tsup_actors::bus::Bus;
-use tsup_actors::store::{Answer, JobStore, LoadedJobs, StoreError};
 use tsup_actors::supervisor::{SupervisorSpec, Tree, spawn};
 use tsup_actors::telemetry::{JobMetrics, Metrics, journal};
 use tsup_actors::tes::{NotSubmitted, Plan, Tes};
@@ -15,124 +13,19 @@ use tsup_core::clock::Wall;
 use tsup_core::error::Exit;
 use tsup_core::event::Event;
 use tsup_core::ids::{ActorPath, JobId};
-use tsup_core::limits::{DEAD_JOBS_MAX, RETRY_AFTER_MAX, SELECTED_MAX, SUBMIT_RETRY_AFTER};
+use tsup_core::limits::{DEAD_JOBS_MAX, RETRY_AFTER_MAX, SUBMIT_RETRY_AFTER};
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{AttemptRow, Filter, JobRow, Listed, Live, NewJob, Write, Wrote};
-use tsup_core::tes::select::{Picked, Selected, Selection};
+use tsup_core::tes::kept::{AttemptRow, Live, NewJob, Write, Wrote};
+use tsup_core::tes::select::Picked;
 use tsup_core::wire::verb::Submit;
 
 use super::stage::until;
 
-type Kept = Result<Vec<Wrote>, StoreError>;
+mod slow;
 
-/// Keeps every write in the order in which it was handed over. Ends of attempts are answered by hand.
-#[derive(Clone, Default)]
-struct Slow(Arc<Mutex<Inside>>);
-
-#[derive(Default)]
-struct Inside {
-    jobs: Vec<NewJob>,
-    /// How jobs are told to stand.
-    state: Option<JobState>,
-    handed: Vec<Write>,
-    /// The attempts of every job.
-    attempts: Vec<AttemptRow>,
-    /// Whether inputs are read without end.
-    hangs: bool,
-    /// What is read by a queue that begins, and what is looked for then.
-    loaded: LoadedJobs,
-    /// Those that are dead.
-    dead: Vec<Picked>,
-    gone: Option<std::path::PathBuf>,
-    was_gone: Vec<bool>,
-    ends: Vec<oneshot::Sender<Kept>>,
-}
-
-impl Slow {
-    fn handed(&self) -> Vec<&'static str> {
-        let word = |write: &Write| match write {
-            Write::Submit(_) => "submit",
-            Write::Starting { .. } => "starting",
-            Write::Ended(_) => "ended",
-            Write::Finish { .. } => "finish",
-            Write::Forget(_) => "forget",
-            _ => "other",
-        };
-        self.0.lock().handed.iter().map(word).collect()
-    }
-
-    async fn end(&self) -> oneshot::Sender<Kept> {
-        until("an end is handed over", async || self.0.lock().ends.pop()).await
-    }
-}
-
-fn now<T: Send + 'static>(answer: T) -> Answer<T> {
-    Box::pin(std::future::ready(Ok(answer)))
-}
-
-impl JobStore for Slow {
-    fn keep(&self, writes: Vec<Write>) -> Answer<Vec<Wrote>> {
-        let mut inside = self.0.lock();
-        for write in &writes {
-            if let Write::Submit(job) = write {
-                inside.jobs.push(NewJob::clone(job));
-            }
-        }
-        inside.handed.extend(writes.iter().cloned());
-        if !writes.iter().any(|w| matches!(w, Write::Ended(_))) {
-            return now(vec![Wrote::Done; writes.len()]);
-        }
-        let (answer, answered) = oneshot::channel();
-        inside.ends.push(answer);
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(full())) })
-    }
-
-    fn load_jobs(&self) -> Answer<LoadedJobs> {
-        let mut inside = self.0.lock();
-        let gone = inside.gone.as_ref().is_none_or(|folder| !folder.exists());
-        inside.was_gone.push(gone);
-        now(inside.loaded.clone())
-    }
-
-    fn find(&self, _: &str, _: usize) -> Answer<Vec<JobId>> {
-        now(Vec::new())
-    }
-
-    fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
-        let inside = self.0.lock();
-        let state = inside.state.unwrap_or(JobState::Queued);
-        let attempts = inside.attempts.clone();
-        let row = |job| JobRow { state, attempts, ..JobRow::new(job) };
-        now(inside.jobs.iter().find(|job| job.id == id).cloned().map(row))
-    }
-
-    fn last_of_key(&self, _: &str) -> Answer<Option<JobId>> {
-        now(None)
-    }
-
-    fn jobs(&self, _: Filter) -> Answer<Listed> {
-        now(Listed::default())
-    }
-
-    fn select(&self, which: Selection) -> Answer<Selected> {
-        let dead = if which.states == [JobState::Dead] { self.0.lock().dead.clone() } else { Vec::new() };
-        now(Selected::page(dead, which.youngest_first, SELECTED_MAX))
-    }
-
-    fn inputs(&self, _: JobId) -> Answer<Option<String>> {
-        if self.0.lock().hangs { Box::pin(std::future::pending()) } else { now(None) }
-    }
-
-    fn forgettable(&self, _: Wall, _: u64, _: usize) -> Answer<Vec<JobId>> {
-        now(Vec::new())
-    }
-}
-
-fn full() -> StoreError {
-    StoreError::Full { path: "tsup.db".into() }
-}
+use slow::{Slow, full};
 
 const REGISTRY: &str = "[[scripts]]\nid = \"t/x\"\npath = \"x.sh\"\nexecution.args = [\"a\"]\n";
 
@@ -262,12 +155,7 @@ async fn a_job_of_which_files_are_left_is_not_forgotten() {
     let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
     bench.tes.submit(ask).await.unwrap();
     let dead = JobId::drawn(7);
-    {
-        let mut inside = bench.store.0.lock();
-        let job = NewJob { id: dead, ..inside.jobs[0].clone() };
-        inside.jobs.push(job);
-        inside.state = Some(JobState::Dead);
-    }
+    bench.store.has_dead(dead);
     let job = dead.to_string();
     // Where the folders of jobs are to be there is something else, so that nothing in it can be removed.
     let jobs = dir.path().join("jobs");
@@ -317,11 +205,9 @@ async fn a_queue_begins_when_what_the_one_before_removes_is_gone() {
     for n in 0..20_000 {
         std::fs::write(folder.join(n.to_string()), "").unwrap();
     }
+    bench.store.has_dead(dead);
     {
         let mut inside = bench.store.0.lock();
-        let job = NewJob { id: dead, ..inside.jobs[0].clone() };
-        inside.jobs.push(job);
-        inside.state = Some(JobState::Dead);
         inside.gone = Some(folder.clone());
         inside.was_gone.clear();
     }

@@ -8,7 +8,7 @@ use tsup_actors::supervisor::{SupervisorSpec, child, spawn};
 use tsup_core::clock::Wall;
 use tsup_core::ids::{ActorPath, Generation, JobId};
 use tsup_core::supervision::Strategy;
-use tsup_core::tes::job::{JobState, Priority};
+use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{Filter, NewJob, Write, Wrote};
 
 #[tokio::test]
@@ -39,29 +39,7 @@ async fn a_writer_that_ends_costs_one_restart_and_old_news_of_one_costs_none() {
 }
 
 fn job(seq: u64) -> NewJob {
-    NewJob {
-        id: JobId::drawn(seq + 0xabcd),
-        seq,
-        script: "lint".into(),
-        priority: Priority::Normal,
-        session: "".into(),
-        agent: None,
-        specialist: None,
-        user: None,
-        correlation_id: None,
-        key: None,
-        print: 0,
-        group: None,
-        slots: 1,
-        max_attempts: 1,
-        timeout: None,
-        submitted_at: Wall::from_unix_ms(0),
-        not_before: None,
-        start_by: None,
-        held: false,
-        after: Vec::new(),
-        inputs: "{}".into(),
-    }
+    NewJob::plain(JobId::drawn(seq + 0xabcd), seq, "lint")
 }
 
 #[tokio::test]

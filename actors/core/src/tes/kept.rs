@@ -61,6 +61,35 @@ pub struct NewJob {
     pub inputs: String,
 }
 
+impl NewJob {
+    /// A job of which nothing is said but what it runs. Whoever says more, says it over this.
+    pub fn plain(id: JobId, seq: u64, script: &str) -> Self {
+        NewJob {
+            id,
+            seq,
+            script: script.into(),
+            priority: Priority::Normal,
+            session: "".into(),
+            agent: None,
+            specialist: None,
+            user: None,
+            correlation_id: None,
+            key: None,
+            print: 0,
+            group: None,
+            slots: 1,
+            max_attempts: 1,
+            timeout: None,
+            submitted_at: Wall::from_unix_ms(0),
+            not_before: None,
+            start_by: None,
+            held: false,
+            after: Vec::new(),
+            inputs: "{}".into(),
+        }
+    }
+}
+
 /// How an attempt ended, and what follows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptEnd {

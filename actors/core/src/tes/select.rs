@@ -74,33 +74,9 @@ impl Selected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Wall;
-    use crate::tes::job::Priority;
 
     fn new_job(seq: u64) -> NewJob {
-        NewJob {
-            id: JobId::drawn(seq),
-            seq,
-            script: "lint".into(),
-            priority: Priority::Normal,
-            session: "".into(),
-            agent: None,
-            specialist: None,
-            user: None,
-            correlation_id: None,
-            key: None,
-            print: 0,
-            group: None,
-            slots: 1,
-            max_attempts: 1,
-            timeout: None,
-            submitted_at: Wall::from_unix_ms(0),
-            not_before: None,
-            start_by: None,
-            held: false,
-            after: Vec::new(),
-            inputs: "{}".into(),
-        }
+        NewJob::plain(JobId::drawn(seq), seq, "lint")
     }
 
     #[test]
