@@ -206,7 +206,8 @@ fn a_shim_bounds_the_processes_of_each_attempt_anew() {
     if !y.can("processes group") || !v1 {
         return println!("skipped: groups of the second version are each attempt's own");
     }
-    let crowd = "grep pids: /proc/self/cgroup\nfor i in 1 2 3 4 5 6 7 8; do sleep 0.3 & done 2>/dev/null\nwait";
+    let crowd =
+        "grep pids: /proc/self/cgroup\nfor i in 1 2 3 4 5 6 7 8; do sleep 0.3 & done 2>/dev/null\nwait";
     let of = |text, max| Tool { level: "minimal", text, security: max, ..BASH };
     let few = r#", "max_processes": 4"#;
     let first = y.run(of(crowd, few));

@@ -61,7 +61,8 @@ pub fn close_but(kept: BorrowedFd<'_>) {
     #[cfg(target_os = "linux")]
     {
         let kept = kept.as_raw_fd().cast_unsigned();
-        for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), libc::c_uint::MAX)] {
+        for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), libc::c_uint::MAX)]
+        {
             if first <= last {
                 // SAFETY: the call reads numbers, and the caller gave up whatever it closes.
                 unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };

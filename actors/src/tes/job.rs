@@ -69,7 +69,18 @@ pub(super) struct JobActor {
 impl JobActor {
     /// For an attempt of which nothing was ordered when it is `fresh`; which is to end when it is `cancelled`.
     pub(super) fn new(shared: Shared, task: Arc<Task>, fresh: bool, cancelled: bool) -> Self {
-        JobActor { shared, task, fresh, cancelled, begun: false, died: false, at: At::Finding, adopted: None, elsewhere: !fresh, unstarted: None }
+        JobActor {
+            shared,
+            task,
+            fresh,
+            cancelled,
+            begun: false,
+            died: false,
+            at: At::Finding,
+            adopted: None,
+            elsewhere: !fresh,
+            unstarted: None,
+        }
     }
 
     fn folder(&self) -> PathBuf {
@@ -123,7 +134,9 @@ impl JobActor {
         let look = move || {
             // With it, whether nothing means that there never was anything.
             let find = || -> std::io::Result<(Found, bool)> {
-                let Some(traces) = Traces::find(&shared.traces)? else { return Ok((Found::default(), false)) };
+                let Some(traces) = Traces::find(&shared.traces)? else {
+                    return Ok((Found::default(), false));
+                };
                 Ok((traces.look(slot, task.id)?, traces.is_whole()?))
             };
             let (mut found, mut is_whole) = find()?;

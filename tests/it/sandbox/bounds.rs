@@ -85,7 +85,8 @@ fn groups_of_a_killed_shim_are_taken_away() {
         return;
     };
     let (id, pid, shim) = y.begin("echo $$ > pid; sleep 300");
-    let name = if group.version == 1 { format!("tsup-shim-1-{shim}") } else { format!("tsup-{}-1-{shim}", id.job) };
+    let name =
+        if group.version == 1 { format!("tsup-shim-1-{shim}") } else { format!("tsup-{}-1-{shim}", id.job) };
     let folder = Path::new(&group.folder).join(name);
     assert!(std::fs::read_to_string(folder.join("cgroup.procs")).unwrap().contains(&pid.to_string()));
     let shim = rustix::process::Pid::from_raw(shim.cast_signed()).unwrap();

@@ -30,7 +30,9 @@ pub struct AttemptId {
     pub job: JobId,
     /// Its number, from 1.
     pub attempt: u32,
-    /// Counts who may run it: a node that lost its lease has an older one.
+    /// For nodes that take work from each other: one that lost its lease has an older one. A supervisor alone has no rival, and
+    /// writes 0. What comes late here is told by the number of its order ([`Claim::order`]): a shim that was ordered before
+    /// another one claims nothing behind it.
     pub epoch: u64,
 }
 

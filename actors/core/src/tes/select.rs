@@ -47,28 +47,64 @@ pub struct Selected {
     pub more: bool,
 }
 
+/// What of a job says whether it is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks<'a> {
+    /// Its number among all submissions.
+    pub seq: u64,
+    /// The script that it runs.
+    pub script: &'a str,
+    /// The session that it was submitted from.
+    pub session: &'a str,
+    /// The group whose limit it is under.
+    pub group: Option<&'a str>,
+}
+
+impl<'a> From<&'a NewJob> for Marks<'a> {
+    fn from(job: &'a NewJob) -> Self {
+        Marks { seq: job.seq, script: &job.script, session: &job.session, group: job.group.as_deref() }
+    }
+}
+
 impl Selection {
     /// Whether a job is meant, whatever its state, and stands on this page or a later one.
-    pub fn takes(&self, job: &NewJob) -> bool {
+    pub fn takes<'a>(&self, job: impl Into<Marks<'a>>) -> bool {
+        let job = job.into();
         let is = |wanted: &Option<String>, name: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| name == Some(wanted))
         };
         let is_behind = |last: u64| if self.youngest_first { job.seq < last } else { job.seq > last };
-        is(&self.script, Some(&job.script))
-            && is(&self.session, Some(&job.session))
-            && is(&self.group, job.group.as_deref())
+        is(&self.script, Some(job.script))
+            && is(&self.session, Some(job.session))
+            && is(&self.group, job.group)
             && self.behind.is_none_or(is_behind)
     }
 }
 
 impl Selected {
     /// The first `most` of what was found, in the order that is wanted.
-    pub fn page(mut found: Vec<Picked>, youngest_first: bool, most: usize) -> Self {
-        found.sort_unstable_by_key(|job| if youngest_first { u64::MAX - job.seq } else { job.seq });
-        let more = found.len() > most;
-        found.truncate(most);
-        Selected { jobs: found, more }
+    pub fn page(found: Vec<Picked>, youngest_first: bool, most: usize) -> Self {
+        let (jobs, more) = first(found, youngest_first, most, |job| job.seq);
+        Selected { jobs, more }
     }
+}
+
+/// The first `most` of many, in the order of their numbers, and whether there are more. Those that are left out are not
+/// put in order: of a hundred thousand jobs a few are wanted.
+pub fn first<T>(
+    mut found: Vec<T>,
+    youngest_first: bool,
+    most: usize,
+    seq: impl Fn(&T) -> u64,
+) -> (Vec<T>, bool) {
+    let place = |one: &T| if youngest_first { u64::MAX - seq(one) } else { seq(one) };
+    let more = found.len() > most;
+    if more {
+        found.select_nth_unstable_by_key(most, place);
+        found.truncate(most);
+    }
+    found.sort_unstable_by_key(place);
+    (found, more)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tsup_core::limits;
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{JobRow, NewJob, Write};
 use tsup_core::tes::queue::{Event, Parent, Refusal, Sharers};
-use tsup_core::tes::select::{Picked, Selected, Selection};
+use tsup_core::tes::select::{Marks, Picked, Selected, Selection, first};
 use tsup_core::tes::show::Now;
 use tsup_core::untrusted::Untrusted;
 use tsup_core::wire::doc::VERSION;
@@ -189,29 +189,38 @@ impl QueueActor {
     }
 
     pub(super) fn in_states(&self, states: &[JobState], script: Option<&str>, limit: usize) -> Vec<JobId> {
-        let mut found: Vec<(u64, JobId)> = self
-            .cards
-            .iter()
-            .filter(|(id, card)| {
-                states.contains(&self.state_told(**id, card)) && script.is_none_or(|s| **card.script() == *s)
-            })
-            .map(|(id, card)| (card.seq, *id))
-            .collect();
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.truncate(limit);
+        let is_meant = |_, card: &Card| script.is_none_or(|s| **card.script() == *s);
+        let (found, _) = first(self.living(states, is_meant), true, limit, |(seq, _)| *seq);
         found.into_iter().map(|(_, id)| id).collect()
     }
 
     pub(super) fn select(&self, which: &Selection) -> Selected {
-        let picked = self.cards.iter().filter_map(|(id, card)| {
-            let state = self.state_told(*id, card);
-            let is_meant = which.states.contains(&state)
-                && which.held.is_none_or(|held| held == self.queue.is_held(*id))
-                && which.takes(&card.job);
-            let script = || card.job.script.to_string();
-            is_meant.then(|| Picked { seq: card.job.seq, id: *id, script: script(), state })
-        });
-        Selected::page(picked.collect(), which.youngest_first, limits::SELECTED_MAX)
+        let is_meant = |id, card: &Card| {
+            which.takes(Marks {
+                seq: card.seq,
+                script: card.script(),
+                session: card.session(),
+                group: self.queue.group_of(id),
+            })
+        };
+        let mut found = self.living(&which.states, is_meant);
+        found.retain(|(_, id)| which.held.is_none_or(|held| held == self.queue.is_held(*id)));
+        let (found, more) = first(found, which.youngest_first, limits::SELECTED_MAX, |(seq, _)| *seq);
+        let picked = |(seq, id)| {
+            let card = self.cards.get(&id)?;
+            let (script, state) = (card.script().to_string(), self.state_told(id, card));
+            Some(Picked { seq, id, script, state })
+        };
+        Selected { jobs: found.into_iter().filter_map(picked).collect(), more }
+    }
+
+    /// The jobs here that are in one of these states, with their numbers. It looks at every job: some milliseconds for a
+    /// hundred thousand, for a question of a person.
+    fn living(&self, states: &[JobState], is_meant: impl Fn(JobId, &Card) -> bool) -> Vec<(u64, JobId)> {
+        let cards = self.cards.iter();
+        let found =
+            cards.filter(|(id, card)| is_meant(**id, card) && states.contains(&self.state_told(**id, card)));
+        found.map(|(id, card)| (card.seq, *id)).collect()
     }
 
     pub(super) fn groups(&self) -> GroupsDoc {

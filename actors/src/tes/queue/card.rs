@@ -182,6 +182,11 @@ impl Card {
         &self.who.script
     }
 
+    /// The session that it was submitted from.
+    pub(super) fn session(&self) -> &str {
+        &self.who.session
+    }
+
     /// Its inputs, a JSON object; `None` where they are only in the store.
     pub(super) fn inputs(&self) -> Option<&str> {
         self.has_inputs.then(|| self.inputs.as_deref().unwrap_or(NOTHING))

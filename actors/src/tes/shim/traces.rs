@@ -208,13 +208,8 @@ impl Traces {
             return Ok(Found::default());
         }
         // A claim that cannot be read is a claim: something may have run.
-        let unreadable = || Claim {
-            version: FILES_VERSION,
-            id,
-            order: 0,
-            shim: NOBODY,
-            boot_id: String::new(),
-        };
+        let unreadable =
+            || Claim { version: FILES_VERSION, id, order: 0, shim: NOBODY, boot_id: String::new() };
         let claim = claim_of(&page).map(|claim| claim.unwrap_or_else(unreadable));
         let locked = range::is_locked(&self.0, &bytes(slot))?;
         let record = read::<Record>(&self.page(slot)?, Line::Record).flatten();
@@ -361,7 +356,10 @@ mod tests {
         assert_eq!(open().claim(2, &claim(id(4), u64::MAX)).unwrap(), Claimed::Now);
         assert_eq!(open().claim(2, &claim(id(5), 10)).unwrap(), Claimed::Now, "no order has such a number");
         assert_eq!(open().claim(0, &claim(id(3), 9)).unwrap(), Claimed::Now);
-        assert_eq!(supervisor.scan().unwrap(), Scan { slots: vec![(0, id(3)), (2, id(5)), (3, id(2))], newest: 10 });
+        assert_eq!(
+            supervisor.scan().unwrap(),
+            Scan { slots: vec![(0, id(3)), (2, id(5)), (3, id(2))], newest: 10 }
+        );
     }
 
     /// However little of the file is left, and whatever stands in it.

@@ -64,7 +64,10 @@ impl Queue {
         let ahead = &self.ahead;
         // Those that went ahead are expected to end soon, and do not run yet.
         let ending = self.usage.quick.saturating_sub(ahead.jobs);
-        if ahead.paused || self.caps.slots == 0 || ahead.jobs >= self.caps.ahead.min(ending.saturating_mul(limits::AHEAD_EACH)) {
+        if ahead.paused
+            || self.caps.slots == 0
+            || ahead.jobs >= self.caps.ahead.min(ending.saturating_mul(limits::AHEAD_EACH))
+        {
             return None;
         }
         let Head { job, lane, .. } = self.lanes.best(&self.usage, &self.caps, now)?;

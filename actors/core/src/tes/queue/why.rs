@@ -77,6 +77,11 @@ impl Queue {
         self.jobs.get(&job).is_some_and(|entry| entry.held)
     }
 
+    /// The group whose limit a job is under.
+    pub fn group_of(&self, job: JobId) -> Option<&str> {
+        Some(self.lanes.name(self.jobs.get(&job)?.lane.group?))
+    }
+
     /// Every limit there is, and whoever has jobs here, with what they use of it. It looks at every job.
     pub fn shares(&self) -> BTreeMap<(Sharers, Arc<str>), Share> {
         let mut shares: BTreeMap<(Sharers, Arc<str>), Share> = BTreeMap::new();

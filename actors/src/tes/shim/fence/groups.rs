@@ -152,7 +152,9 @@ impl Groups {
         if self.memory().is_some_and(|g| g.killed_for_memory() > 0) {
             return Some(Cause::Memory);
         }
-        self.processes().is_some_and(|g| g.refused_processes() > self.refused_before).then_some(Cause::Processes)
+        self.processes()
+            .is_some_and(|g| g.refused_processes() > self.refused_before)
+            .then_some(Cause::Processes)
     }
 
     /// Lets no process come to them any more, and kills those in them where the kernel does that by itself.
