@@ -48,11 +48,13 @@ impl QueueActor {
         });
     }
 
-    /// Dead jobs beyond those that are kept, without those that cannot be forgotten.
+    /// Dead jobs beyond those that are kept, without those that cannot be forgotten, and without those that are being
+    /// forgotten: of these the store may know already, and the next ones would go in their place.
     fn dead_too_many(&self) -> u64 {
         let at = JobState::ALL.iter().position(|state| *state == JobState::Dead);
         let dead = at.map_or(0, |at| self.counts[at]);
-        dead.saturating_sub(limits::DEAD_JOBS_MAX).saturating_sub(self.stuck.len() as u64)
+        let spoken_for = self.stuck.len() + self.forgetting.len();
+        dead.saturating_sub(limits::DEAD_JOBS_MAX).saturating_sub(spoken_for as u64)
     }
 
     /// Looks soon where more jobs are dead than are kept.
