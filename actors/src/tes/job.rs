@@ -45,6 +45,17 @@ enum At {
     Adopted(ProcId),
 }
 
+/// Which shim is known to have been given it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// None.
+    Nobody,
+    /// One that died, before its claim or after it.
+    Dead,
+    /// One that had it.
+    Known,
+}
+
 /// The actor.
 pub(super) struct JobActor {
     shared: Shared,
@@ -53,10 +64,7 @@ pub(super) struct JobActor {
     fresh: bool,
     /// Whether somebody wants it to end.
     cancelled: bool,
-    /// Whether a shim is known to have had it.
-    begun: bool,
-    /// Whether a shim died that was given it.
-    died: bool,
+    given: Given,
     at: At,
     /// The shim that was watched last.
     adopted: Option<ProcId>,
@@ -74,8 +82,7 @@ impl JobActor {
             task,
             fresh,
             cancelled,
-            begun: false,
-            died: false,
+            given: Given::Nobody,
             at: At::Finding,
             adopted: None,
             elsewhere: !fresh,
@@ -129,7 +136,7 @@ impl JobActor {
         self.at = At::Finding;
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, task, folder) = (self.shared.clone(), Arc::clone(&self.task), self.folder());
-        let begun = self.begun;
+        let begun = self.given == Given::Known;
         self.unstarted = None;
         let look = move || {
             // With it, whether nothing means that there never was anything.
@@ -332,7 +339,7 @@ impl Actor for JobActor {
                 }
             }
             Msg::ShimEnded if self.at != At::Finding => {
-                self.begun = true;
+                self.given = Given::Known;
                 self.look(cx);
             }
             Msg::ServerGone => {
@@ -343,7 +350,7 @@ impl Actor for JobActor {
             }
             Msg::ShimDied if self.at != At::Finding => {
                 // One that finds nothing again and again has its traces taken away.
-                self.begun |= std::mem::replace(&mut self.died, true);
+                self.given = if self.given == Given::Nobody { Given::Dead } else { Given::Known };
                 self.look(cx);
             }
             Msg::Look => self.look(cx),

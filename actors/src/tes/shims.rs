@@ -4,7 +4,7 @@
 //! Bounded by: limits::ORDERS_PENDING_MAX orders that wait for the server.
 //! Restart: permanent; starts another server. The old one ends with its shims; its jobs watch these themselves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
@@ -66,13 +66,13 @@ pub(super) struct Shims {
     /// Whether the last server has told anything: one that has not may be of no use, and its successor neither.
     works: bool,
     /// Orders that came while there was no server: one for each that may run at most.
-    held: Vec<Box<Plan>>,
+    held: VecDeque<Box<Plan>>,
 }
 
 impl Shims {
     pub(super) fn new(shared: Shared) -> Self {
         let waiting = shared.waiting.reach();
-        Shims { shared, waiting, server: 0, orders: None, works: true, held: Vec::new() }
+        Shims { shared, waiting, server: 0, orders: None, works: true, held: VecDeque::new() }
     }
 
     /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
@@ -115,7 +115,9 @@ impl Shims {
                 self.works = false;
                 cx.spawn(write(writer, outbox));
                 cx.spawn(read(reader, child, cx.gate().clone(), self.server));
-                std::mem::take(&mut self.held).into_iter().for_each(|plan| self.start(plan));
+                while let Some(plan) = self.held.pop_front() {
+                    self.start(plan);
+                }
             }
             Err(e) => {
                 self.works = false;
@@ -159,7 +161,7 @@ impl Actor for Shims {
                 self.waiting.elsewhere.remove(&plan.id);
                 self.waiting.gates.insert(plan.id, (plan.slots, gate.clone()));
                 if self.orders.is_none() && self.works {
-                    self.held.push(plan);
+                    self.held.push_back(plan);
                 } else {
                     self.start(plan);
                 }
