@@ -58,6 +58,16 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Who an entry says it is, where more of it cannot be read.
+#[derive(serde::Deserialize)]
+struct Who {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+/// An entry, or who it is and why it cannot be read.
+type Entry = Result<Value, (Option<String>, String)>;
+
 /// Reads `registry.json`.
 pub fn parse_json(text: &str) -> Parsed {
     #[derive(serde::Deserialize)]
@@ -73,7 +83,11 @@ pub fn parse_json(text: &str) -> Parsed {
     let entries = document.scripts.into_iter().map(|raw| {
         // The reader borrows from the text, so the distance of the two is the place.
         let offset = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        let value = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
+        let value = serde_json::from_str(raw.get()).map_err(|e| {
+            // Only depth is left to be wrong: as a whole it was read, without looking into it.
+            let who = serde_json::from_str::<Who>(raw.get()).ok().and_then(|who| who.id.or(who.name));
+            (who, e.to_string())
+        });
         (lines.line(offset), value)
     });
     entries_of(entries)
@@ -101,7 +115,8 @@ pub fn parse_toml(text: &str) -> Parsed {
     };
     let entries = document.scripts.into_iter().map(|entry| {
         let line = lines.line(entry.span().start);
-        (line, serde_json::to_value(entry.into_inner()).unwrap_or(Value::Null))
+        let value = serde_json::to_value(entry.into_inner()).map_err(|e| (None, e.to_string()));
+        (line, value)
     });
     entries_of(entries)
 }
@@ -111,7 +126,7 @@ fn broken(line: usize, what: String) -> Parsed {
     Parsed { scripts: Vec::new(), problems, is_broken: true }
 }
 
-fn entries_of(entries: impl Iterator<Item = (usize, Value)>) -> Parsed {
+fn entries_of(entries: impl Iterator<Item = (usize, Entry)>) -> Parsed {
     let mut parsed = Parsed::default();
     let mut places: HashMap<Arc<str>, usize> = HashMap::new();
     for (n, (line, value)) in entries.enumerate() {
@@ -120,6 +135,13 @@ fn entries_of(entries: impl Iterator<Item = (usize, Value)>) -> Parsed {
             parsed.problems.push(Problem { line, script: None, what, fatal: true });
             break;
         }
+        let value = match value {
+            Ok(value) => value,
+            Err((script, what)) => {
+                parsed.problems.push(Problem { line, script, what, fatal: true });
+                continue;
+            }
+        };
         let (script, found, name) = entry::read(&value);
         let problem = |(what, fatal)| Problem { line, script: name.clone(), what, fatal };
         parsed.problems.extend(found.into_iter().map(problem));

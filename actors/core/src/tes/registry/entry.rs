@@ -66,8 +66,8 @@ pub(super) fn read(value: &Value) -> (Option<Script>, Found, Option<String>) {
         specialists: f.texts("specialists", &mut found),
         dependencies: dependencies(&mut f, &mut found),
         group: x.text("group", &mut found).map(Into::into),
-        slots: x.whole("slots", limits::JOB_SLOTS_MAX.into(), &mut found).unwrap_or(1).max(1) as u16,
-        max_slots: x.whole("max_slots", u32::MAX.into(), &mut found).map(|n| n as u32),
+        slots: x.whole("slots", 1..=limits::JOB_SLOTS_MAX.into(), &mut found).unwrap_or(1) as u16,
+        max_slots: x.whole("max_slots", 0..=u32::MAX.into(), &mut found).map(|n| n as u32),
         retry: retry(&mut x, &mut found),
         tags: f.texts("tags", &mut found),
     };
@@ -226,7 +226,13 @@ fn bounds(f: &mut Fields<'_>, found: &mut Found) -> Bounds {
         made.ok()
     });
     let mut bound = |key| f.typed(key, "a number", found, Value::as_f64);
-    Bounds { pattern, min: bound("min"), max: bound("max") }
+    let (min, max) = (bound("min"), bound("max"));
+    if let (Some(least), Some(most)) = (min, max)
+        && least > most
+    {
+        found.push((format!("{}: {least} is more than `max`, {most}: nothing fits", f.path("min")), true));
+    }
+    Bounds { pattern, min, max }
 }
 
 fn is_variable(name: &str) -> bool {
@@ -239,9 +245,13 @@ fn is_variable(name: &str) -> bool {
 fn kind(f: &mut Fields<'_>, found: &mut Found) -> Kind {
     let words = f.texts("enum", found);
     let word = f.text("type", found);
+    let is_empty = match f.value("enum") {
+        None => word == Some("enum"),
+        Some(words) => words.as_array().is_some_and(Vec::is_empty),
+    };
     match word {
         None | Some("string" | "enum") if !words.is_empty() => Kind::Enum(words),
-        Some("enum") => {
+        _ if is_empty => {
             found.push((format!("{}: an enum needs its words", f.path("enum")), true));
             Kind::String
         }
@@ -320,8 +330,8 @@ fn retry(x: &mut Fields<'_>, found: &mut Found) -> RetryPolicy {
     let idempotent = x.flag("idempotent", found).unwrap_or(false);
     let mut policy = RetryPolicy { idempotent, ..RetryPolicy::default() };
     let mut r = Fields::of(x.value("retry"), "execution.retry", found);
-    if let Some(n) = r.whole("max_attempts", limits::ATTEMPTS_MAX.into(), found) {
-        policy.max_attempts = (n as u32).max(1);
+    if let Some(n) = r.whole("max_attempts", 1..=limits::ATTEMPTS_MAX.into(), found) {
+        policy.max_attempts = n as u32;
     }
     let first = r.number("initial_delay_seconds", found).map_or(limits::RETRY_FIRST, duration);
     let last = r.number("max_delay_seconds", found).map_or(limits::RETRY_LAST, duration);

@@ -1,5 +1,7 @@
 //! Reads fields of a JSON object, and says by name what is wrong with them.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use crate::tes::value::shown;
@@ -69,9 +71,14 @@ impl<'a> Fields<'a> {
         self.typed(key, "a number, 0 or more", found, |v| v.as_f64().filter(|n| n.is_finite() && *n >= 0.0))
     }
 
-    pub(super) fn whole(&mut self, key: &'static str, max: u64, found: &mut Found) -> Option<u64> {
-        let what = format!("a whole number from 0 to {max}");
-        self.typed(key, &what, found, |v| v.as_u64().filter(|n| *n <= max))
+    pub(super) fn whole(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<u64>,
+        found: &mut Found,
+    ) -> Option<u64> {
+        let what = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        self.typed(key, &what, found, |v| v.as_u64().filter(|n| bounds.contains(n)))
     }
 
     /// A list; a single text stands for a list of one.

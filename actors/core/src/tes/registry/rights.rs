@@ -53,7 +53,7 @@ pub(super) fn security(f: &mut Fields<'_>, permissions: &mut Permissions, found:
     let max_memory_bytes = match s.value("max_memory") {
         None => None,
         Some(value) => {
-            let bytes = value.as_u64().or_else(|| value.as_str().and_then(bytes));
+            let bytes = value.as_u64().filter(|n| *n > 0).or_else(|| value.as_str().and_then(bytes));
             if bytes.is_none() {
                 let what =
                     format!("security.max_memory: expected a size as in \"512MB\", found {}", shown(value));
@@ -65,7 +65,7 @@ pub(super) fn security(f: &mut Fields<'_>, permissions: &mut Permissions, found:
     let security = Security {
         level,
         max_memory_bytes,
-        max_processes: s.whole("max_processes", u32::MAX.into(), found).map(|n| n as u32),
+        max_processes: s.whole("max_processes", 1..=u32::MAX.into(), found).map(|n| n as u32),
         allowed_hosts: s.texts("allowed_hosts", found),
         outside_root: s.flag("outside_root", found).unwrap_or(false),
     };

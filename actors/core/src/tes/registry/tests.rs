@@ -134,6 +134,51 @@ fn a_broken_entry_costs_nobody_else_anything() {
 }
 
 #[test]
+fn what_nothing_can_meet_is_refused_with_its_field() {
+    let told = |fields: &str| {
+        let text = format!("{{\"scripts\": [{{\"id\": \"a/x\", \"path\": \"x.sh\", {fields}}}]}}");
+        let parsed = parse_json(&text);
+        assert_eq!(parsed.scripts.len(), 0, "{fields}");
+        parsed.problems.iter().map(|p| p.what.clone()).collect::<Vec<_>>()
+    };
+    let arg = |bounds: &str| told(&format!("\"execution\": {{\"args\": [{{\"name\": \"n\", {bounds}}}]}}"));
+    let expected =
+        |field: &str, most: u64| [format!("{field}: expected a whole number from 1 to {most}, found 0")];
+    assert_eq!(told(r#""execution": {"slots": 0}"#), expected("execution.slots", 1_000));
+    assert_eq!(
+        told(r#""execution": {"retry": {"max_attempts": 0}}"#),
+        expected("execution.retry.max_attempts", 100)
+    );
+    assert_eq!(
+        told(r#""security": {"max_processes": 0}"#),
+        expected("security.max_processes", u32::MAX.into())
+    );
+    assert_eq!(
+        told(r#""security": {"max_memory": 0}"#),
+        ["security.max_memory: expected a size as in \"512MB\", found 0"]
+    );
+    assert_eq!(arg(r#""enum": []"#), ["execution.args[0].enum: an enum needs its words"]);
+    assert_eq!(arg(r#""type": "enum""#), ["execution.args[0].enum: an enum needs its words"]);
+    assert_eq!(
+        arg(r#""type": "number", "min": 5, "max": 1.5"#),
+        ["execution.args[0].min: 5 is more than `max`, 1.5: nothing fits"]
+    );
+}
+
+#[test]
+fn an_entry_that_is_too_deep_is_told_by_its_name() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = format!(
+        "{{\"scripts\": [{{\"examples\": {deep},\n\"id\": \"a/deep\", \"path\": \"x\"}}, {{\"id\": \"a/x\", \"path\": \"x\"}}]}}"
+    );
+    let parsed = parse_json(&text);
+    assert_eq!(parsed.scripts.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["a/x"]);
+    let [problem] = &parsed.problems[..] else { panic!("{:?}", parsed.problems) };
+    assert_eq!(problem.script.as_deref(), Some("a/deep"));
+    assert!(problem.what.starts_with("recursion limit exceeded"), "{}", problem.what);
+}
+
+#[test]
 fn a_broken_file_says_where() {
     let parsed = parse_json("{\n  \"scripts\": [\n}");
     assert_eq!((parsed.problems[0].line, parsed.problems[0].fatal), (3, true));
