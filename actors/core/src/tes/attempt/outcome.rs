@@ -13,6 +13,10 @@ use crate::tes::script::Script;
 
 /// A script that says by this code that trying later may help (`EX_TEMPFAIL` of sysexits.h).
 const EX_TEMPFAIL: i32 = 75;
+/// The step of a start that is about the folder for temporary files.
+pub const TMPDIR: &str = "its TMPDIR";
+/// SIGPIPE, as shells tell it of a program that they ran.
+const SIGPIPE_OF_SHELL: i32 = 128 + 13;
 const SIGKILL: i32 = 9;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
@@ -46,12 +50,18 @@ pub fn read(script: &Script, record: &Record, printed: Printed<'_>) -> (Ending, 
             Err(failure) => (Ending::Failed(*failure), Map::new()),
         },
         End::Exited(code) => {
-            let failure = held_back(exited(script, *code, printed), script, &record.enforced, printed);
+            let failure =
+                held_back(exited(script, record, *code, printed), script, &record.enforced, printed);
             (Ending::Failed(failure), Map::new())
         }
-        End::Signalled(signal) => (Ending::Failed(signalled(script, *signal, printed)), Map::new()),
+        End::Signalled(signal) => (Ending::Failed(signalled(script, record, *signal, printed)), Map::new()),
         End::NotStarted { step, errno, message } => {
             let what = format!("it could not be started ({step}): {}", message.raw());
+            if step == TMPDIR {
+                let failure = Failure::new(Category::Resource, what)
+                    .suggest("see what is there, as root where it is another user's, and move it away");
+                return (Ending::Failed(failure), Map::new());
+            }
             let sandbox = step.starts_with("sandbox");
             let category = match *errno {
                 // What was to shut it in could not be put up, though nothing was used up.
@@ -151,7 +161,18 @@ fn by_cause(script: &Script, record: &Record, cause: Cause) -> Ending {
     Ending::Failed(failure)
 }
 
-fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
+/// Says where to read more, where there is more.
+fn read_on(failure: Failure, record: &Record) -> Failure {
+    let (job, attempt) = (record.id.job, record.id.attempt);
+    let stream = match (record.stderr_bytes, record.stdout_bytes) {
+        (0, 0) => return failure,
+        (0, _) => "",
+        _ => " --stderr",
+    };
+    failure.suggest(format!("read what it said: `tsup ctl output {job}{stream} --attempt {attempt}`"))
+}
+
+fn exited(script: &Script, record: &Record, code: i32, printed: Printed<'_>) -> Failure {
     let trace = trace::find(printed.stderr);
     let thrown = trace.as_ref().and_then(|t| trace::thrown(t.raw()));
     let last = printed.stderr.lines().rfind(|line| !line.trim().is_empty()).map(str::trim);
@@ -177,7 +198,10 @@ fn exited(script: &Script, code: i32, printed: Printed<'_>) -> Failure {
                 .transient()
                 .suggest("it reached nobody over the network; that may go away")
         }
-        _ => Failure::new(Category::Execution, message).suggest("read what it said with `tsup ctl output`"),
+        SIGPIPE_OF_SHELL => Failure::new(Category::Execution, message).suggest(
+            "141 is how a shell says that a program wrote to one that had ended (SIGPIPE): with `pipefail`, `… | head` does that",
+        ),
+        _ => read_on(Failure::new(Category::Execution, message), record),
     };
     let mut failure = failure.fact("exit_code", code.to_string());
     failure.stack_trace = trace;
@@ -235,7 +259,7 @@ fn held_back(failure: Failure, script: &Script, enforced: &Enforced, printed: Pr
     failure
 }
 
-fn signalled(script: &Script, signal: i32, printed: Printed<'_>) -> Failure {
+fn signalled(script: &Script, record: &Record, signal: i32, printed: Printed<'_>) -> Failure {
     let name = name(signal);
     let failure = match signal {
         SIGXCPU => Failure::new(Category::Resource, "it used all the CPU time that it may use")
@@ -245,8 +269,7 @@ fn signalled(script: &Script, signal: i32, printed: Printed<'_>) -> Failure {
         SIGKILL => Failure::new(Category::Execution, "it was killed by SIGKILL, and not by tsup").suggest(
             "see the kernel's log: it kills the largest program when the whole machine has no memory",
         ),
-        _ => Failure::new(Category::Execution, format!("it was killed by {name}"))
-            .suggest("read what it said with `tsup ctl output`"),
+        _ => read_on(Failure::new(Category::Execution, format!("it was killed by {name}")), record),
     };
     let mut failure = failure.fact("signal", name).fact("path", script.path.clone());
     failure.stack_trace = trace::find(printed.stderr);

@@ -48,6 +48,26 @@ fn ends_are_told_apart() {
 }
 
 #[test]
+fn where_to_read_more_is_a_command_that_shows_it() {
+    let id = AttemptId { job: JobId::drawn(7), attempt: 2, epoch: 0 };
+    let hints = |stdout_bytes, stderr_bytes, end| {
+        let record = Record { end, cause: None, stdout_bytes, stderr_bytes, ..record(id) };
+        match read(&script(), &record, Printed { stdout: "", stderr: "" }).0 {
+            Ending::Failed(failure) => failure.suggestions,
+            other => panic!("{other:?}"),
+        }
+    };
+    let read =
+        |stream: &str| vec![format!("read what it said: `tsup ctl output {}{stream} --attempt 2`", id.job)];
+    assert_eq!(hints(5, 9, End::Exited(1)), read(" --stderr"));
+    assert_eq!(hints(5, 0, End::Exited(1)), read(""));
+    assert_eq!(hints(5, 9, End::Signalled(11)), read(" --stderr"));
+    assert_eq!(hints(0, 0, End::Exited(1)), Vec::<String>::new());
+    let pipe = hints(5, 9, End::Exited(141));
+    assert!(pipe.len() == 1 && pipe[0].contains("SIGPIPE"), "{pipe:?}");
+}
+
+#[test]
 fn what_the_shim_ended_says_the_limit_and_what_to_change() {
     let end = || End::Signalled(9);
     assert_eq!(of(end(), Some(Cause::Cancel), "", ""), Ending::Cancelled);
