@@ -56,7 +56,7 @@ pub(super) enum Ask {
     },
     /// End jobs, whatever they do
     Cancel(Many),
-    /// Run jobs that have ended once more
+    /// Run jobs once more that have ended and did not succeed
     Retry(Many),
     /// Hold jobs back until they are released
     Hold(Many),

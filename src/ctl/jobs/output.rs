@@ -54,6 +54,9 @@ pub fn run(
             other => return Err(unexpected(&other).into()),
         };
         stream.finish(cx, &doc, Some(&job), to)?;
+        if let Some(gone) = stream.is_gone(&doc, &job) {
+            return Err(gone.into());
+        }
     }
     Ok(Exit::Ok)
 }
@@ -95,6 +98,19 @@ impl Stream {
         let printed = copy(file, &self.path, to)?;
         self.printed += printed;
         Ok(printed > 0)
+    }
+
+    /// What is wrong where an attempt printed something, and its file is not there.
+    fn is_gone(&self, doc: &OutputDoc, job: &JobDoc) -> Option<UserError> {
+        if self.file.is_some() || job.attempt != doc.attempt {
+            return None;
+        }
+        let bytes = match self.which {
+            Which::Stdout => job.stdout_bytes,
+            Which::Stderr => job.stderr_bytes,
+        };
+        let what = format!("it printed {bytes} bytes, and {} is gone", Untrusted::new(self.path.as_str()));
+        (bytes > 0).then(|| UserError::new(Exit::NotFound, what))
     }
 
     /// Prints the rest of an attempt that has ended, and says how much is missing before its end.

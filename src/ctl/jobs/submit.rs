@@ -49,13 +49,14 @@ pub fn run(cx: &Cx, args: &SubmitArgs) -> Outcome {
 
 /// The id is data, the rest is talk.
 fn show(cx: &Cx, answer: &JobAnswer, json: bool) -> Outcome {
-    if json {
-        cx.out.json(answer)?;
-    } else {
-        cx.out.print(&format!("{}\n", answer.job.id))?;
+    let told = if json { cx.out.json(answer) } else { cx.out.print(&format!("{}\n", answer.job.id)) };
+    if told.is_err() {
+        // It is nowhere else, and the job runs.
+        cx.out.say(&format!("tsup: job {} was taken in", answer.job.id));
+    } else if !json {
         cx.out.say(&taken_in(&answer.job));
     }
-    Ok(Exit::Ok)
+    told.map(|()| Exit::Ok)
 }
 
 /// How a job stands that was just taken in.

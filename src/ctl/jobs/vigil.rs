@@ -15,8 +15,8 @@ use crate::ctl::client::line::{Answers, Asker, Heard};
 use crate::ctl::client::{Client, closed};
 use crate::ctl::{interrupt, unexpected};
 
-/// How long a supervisor that went away is sought: a restart takes a second or two.
-const SOUGHT_FOR: Duration = Duration::from_secs(30);
+/// How long a supervisor that went away is sought: a restart takes a second or two, and a person who has to do it some more.
+const SOUGHT_FOR: Duration = Duration::from_secs(120);
 /// Between two tries.
 const SOUGHT_EVERY: Duration = Duration::from_millis(250);
 /// How long an answer to a short question may take.

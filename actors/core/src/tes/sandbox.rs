@@ -22,7 +22,7 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
-pub use environment::{Surroundings, environment};
+pub use environment::{Surroundings, environment, path};
 pub use reach::{Files, Hidden, Places, around};
 
 /// The first version of Landlock that keeps a script from emptying files it may not write; `strict` wants it.

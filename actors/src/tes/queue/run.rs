@@ -7,7 +7,7 @@ use std::time::Duration;
 use tsup_core::clock::Wall;
 use tsup_core::ids::JobId;
 use tsup_core::limits;
-use tsup_core::tes::attempt::AttemptId;
+use tsup_core::tes::attempt::{AttemptId, Record};
 use tsup_core::tes::failure::{Category, Failure};
 use tsup_core::tes::job::JobState;
 use tsup_core::tes::kept::{AttemptEnd, Live, NextState, Write, Wrote};
@@ -228,6 +228,7 @@ impl QueueActor {
             |r| Duration::try_from_secs_f64(r.wall_seconds).unwrap_or_default(),
         );
         let (stopping, slot) = (running.stopping, running.slot());
+        let at = ended_at(record.as_ref(), running.at.unwrap_or(card.submitted_at), now_wall());
         let mut policy = self.shared.script(card.script()).retry.clone();
         policy.max_attempts = card.max_attempts;
         let (next, retry) = retry::next(&policy, id.attempt, &ending, &mut self.jitter);
@@ -245,8 +246,7 @@ impl QueueActor {
             NextState::Final(state) => self.remember(job, state),
             NextState::Again(at) | NextState::Same(at) => self.set_again_at(job, at),
         }
-        let end =
-            AttemptEnd { job, attempt: id.attempt, at: now_wall(), record, failure, retry, outputs, next };
+        let end = AttemptEnd { job, attempt: id.attempt, at, record, failure, retry, outputs, next };
         self.write_end(end, slot, cx);
         self.step(Event::Ended { job, took, next: after }, Some(job), cx);
     }
@@ -350,6 +350,12 @@ impl QueueActor {
         self.run(id, boot, false, cx);
         true
     }
+}
+
+/// When an attempt ended: as its shim saw it, which may have been while no supervisor was there. Never before it could
+/// have begun, nor later than now, whatever a script wrote there or somebody did to the clock.
+fn ended_at(record: Option<&Record>, since: Wall, now: Wall) -> Wall {
+    record.map_or(now, |r| r.ended_at.max(since).min(now))
 }
 
 fn both(state: JobState) -> (NextState, After) {

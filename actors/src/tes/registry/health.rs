@@ -62,7 +62,7 @@ pub(in crate::tes) fn script_page(shared: &Common, entry: &Entry) -> ScriptPage 
     page.file = file.map(|file| file.display().to_string());
     let program = program::interpreter(&script);
     page.program = program
-        .and_then(|named| program::find(&named, &entry.root, path(&shared.own_env)))
+        .and_then(|named| program::find(&named, &entry.root, sandbox::path(&shared.own_env)))
         .map(|found| found.display().to_string());
     page.limits.group_slots = script.group.as_deref().and_then(|group| settings.groups.get(group).copied());
     page.healthy = problems.is_empty();
@@ -74,16 +74,12 @@ pub(in crate::tes) fn script_page(shared: &Common, entry: &Entry) -> ScriptPage 
     page
 }
 
-fn path(own: &[(String, String)]) -> &str {
-    own.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value)
-}
-
 /// What keeps a script from running here, and where its file is.
 fn problems(entry: &Entry, outside: bool, own: &[(String, String)]) -> (Vec<Failure>, Option<PathBuf>) {
     let script = &*entry.script;
     let mut problems = Vec::new();
     let file = place::script(entry, outside).map_err(|failure| problems.push(*failure)).ok();
-    let path = path(own);
+    let path = sandbox::path(own);
     if let Some(program) = program::interpreter(script)
         && program::find(&program, &entry.root, path).is_none()
     {
@@ -102,4 +98,26 @@ fn problems(entry: &Entry, outside: bool, own: &[(String, String)]) -> (Vec<Fail
         }
     }
     (problems, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A supervisor without a PATH gives its scripts one, and finds their programs there.
+    #[test]
+    fn programs_are_looked_for_where_scripts_find_them() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.sh"), "").unwrap();
+        let text = r#"{"scripts": [{"id": "a/x", "path": "x.sh", "dependencies": ["cat", "no-such-program"],
+            "execution": {"interpreter": "sh"}}]}"#;
+        let script = tsup_core::tes::registry::parse_json(text).scripts.remove(0);
+        let registry = dir.path().join("registry.json").into();
+        let entry = Entry { script, registry, root: dir.path().into() };
+        let (found, _) = problems(&entry, false, &[]);
+        let says: Vec<_> = found.iter().map(|failure| failure.message.to_string()).collect();
+        assert_eq!(says, ["it needs no-such-program, which was not found"]);
+        let own = [("PATH".to_owned(), "/nowhere".to_owned())];
+        assert_eq!(problems(&entry, false, &own).0.len(), 3);
+    }
 }

@@ -11,6 +11,12 @@ const STRICT: [&str; 2] = ["PATH", "HOME"];
 /// What it gets where the supervisor has none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The PATH of scripts: the supervisor's, where its environment has one.
+pub fn path(own: &[(String, String)]) -> &str {
+    let own = own.iter().find(|(name, value)| name == "PATH" && is_possible(name, value));
+    own.map_or(PATH, |(_, value)| value.as_str())
+}
+
 /// What a script's environment is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {

@@ -214,6 +214,10 @@ const OWN: [(&str, &str); 9] = [
 
 #[test]
 fn a_script_sees_what_it_was_granted_and_its_own() {
+    assert_eq!(
+        (path(&OWN.map(|(n, v)| (n.to_owned(), v.to_owned()))), path(&[])),
+        ("/p", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    );
     let plain = ["HOME", "LANG", "PATH", "TMPDIR", "TSUP_ATTEMPT", "TSUP_JOB"];
     assert_eq!(names(&script("standard", &[], ""), &OWN, &[]), plain);
     assert_eq!(names(&script("minimal", &[], ""), &OWN, &[]), plain);
