@@ -166,21 +166,24 @@ pub fn hide_socket(path: &str) -> io::Result<()> {
 }
 
 /// What root keeps for its own files and processes; the rest leads out of a fence.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
+const KEPT: CapabilitySet =
+    CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::KILL).union(CapabilitySet::NET_BIND_SERVICE);
+
+/// What root keeps besides, unless it is held strictly: to be another user, and to change whose files are, or what is
+/// another user's. No mechanism bounds on which files it does so.
+const KEPT_OF_OTHERS: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::KILL)
     .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::NET_BIND_SERVICE);
+    .union(CapabilitySet::SETUID);
 
 /// Gives up what a program could gain rights by, and root's rights over the machine; what is executed next
 /// has no more than this.
-pub fn shed_rights() -> io::Result<()> {
+pub fn shed_rights(strict: bool) -> io::Result<()> {
+    let kept = if strict { KEPT } else { KEPT.union(KEPT_OF_OTHERS) };
     if rustix::process::geteuid().is_root() {
         for one in (0..64).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
-            if KEPT.contains(one) {
+            if kept.contains(one) {
                 continue;
             }
             match rustix::thread::remove_capability_from_bounding_set(one) {

@@ -250,6 +250,19 @@ fn what_is_not_allowed_outside_is_not_allowed_to_root_either() {
     assert_eq!(done.out, format!("{}1 {rights}\n", failed.concat()), "{}", done.err);
 }
 
+#[test]
+fn root_held_strictly_is_nobody_else_and_changes_nobodys_files() {
+    let mut y = Yard::new();
+    if !(y.can("namespaces") && y.can("landlock") && rustix::process::geteuid().is_root()) {
+        println!("skipped: this is about root, where `strict` can be held");
+        return;
+    }
+    let text = "touch $TMPDIR/x\nchown 65534 $TMPDIR/x 2>/dev/null || echo mine\n\
+        chmod 600 $TMPDIR/x && cat /etc/shadow > /dev/null && echo read\ngrep CapEff /proc/self/status";
+    let done = y.run(Tool { level: "strict", permissions: &["read_file"], text, ..BASH });
+    assert_eq!(done.out, "mine\nread\nCapEff:\t0000000000000422\n", "{}", done.err);
+}
+
 /// An ordinary user.
 const NOBODY: u32 = 65_534;
 

@@ -132,6 +132,7 @@ pub(super) fn spawn(
         hidden: if let Sockets::Hidden(hidden) = &fence.sockets { Some(hidden.clone()) } else { None },
         cwd: plan.cwd.clone(),
         unprivileged: fence.unprivileged,
+        strict: fence.strict,
         rules,
         filter,
         step: Step::Start,
@@ -169,6 +170,7 @@ struct Inside {
     hidden: Option<Hidden>,
     cwd: String,
     unprivileged: bool,
+    strict: bool,
     rules: Option<RulesetCreated>,
     filter: Option<BpfProgram>,
     /// Where it is.
@@ -198,7 +200,7 @@ impl Inside {
         }
         self.step = Step::Rights;
         if self.unprivileged {
-            namespace::shed_rights()?;
+            namespace::shed_rights(self.strict)?;
         }
         self.step = Step::Files;
         if let Some(rules) = self.rules.take() {
