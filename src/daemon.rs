@@ -1,6 +1,7 @@
 //! The shell around the supervision tree: the home and its lock, log, limits, signals, readiness, and
 //! what starts and stops all this from outside.
 
+mod home;
 pub mod lifecycle;
 pub mod limits;
 pub mod lock;

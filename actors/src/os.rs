@@ -6,7 +6,8 @@
 //! [`datagram`] knows who sent what, [`socket`] binds sockets with a path, [`own`] opens files of this user alone.
 //! [`fork`] makes copies of this process and waits for them, [`exec`] starts programs at little cost, [`range`] locks
 //! parts of files. [`namespace`] gives a process a view of its own, [`ability`] tells by trying whether that can be had,
-//! [`cgroup`] bounds and measures groups of processes. [`remove`] removes folders that others filled.
+//! [`cgroup`] bounds and measures groups of processes. [`remove`] removes folders that others filled,
+//! [`name`] tells which file it is that has a name.
 
 pub mod ability;
 pub mod belongings;
@@ -17,6 +18,7 @@ pub mod exec;
 pub mod folder;
 pub mod fork;
 pub mod inotify;
+pub mod name;
 pub mod namespace;
 pub mod own;
 pub mod pidfd;

@@ -78,6 +78,7 @@ pub struct RunningRoot {
     bus: Bus,
     ready: watch::Receiver<bool>,
     admin: mpsc::Receiver<Admin>,
+    store: Store,
 }
 
 /// What a running tree tells its process.
@@ -175,7 +176,10 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     let spec = SupervisorSpec::new(root, Strategy::RestForOne)
         .intensity(restarts, period)
         .bus(&bus)
-        .child(child("store", store.gate(), move || store.actor()))
+        .child(child("store", store.gate(), {
+            let store = store.clone();
+            move || store.actor()
+        }))
         .child(supervise("system", system));
     let tree = supervisor::spawn(spec)
         .await
@@ -184,7 +188,7 @@ pub async fn start(config: RootConfig) -> Result<RunningRoot, UserError> {
     tokio::spawn(announce(fleet.heard(), tes.loaded(), ready_tx, bus.clone()));
     tokio::spawn(reread(config.profiles, fleet.clone()));
     tokio::spawn(follow(config.settings, fleet));
-    Ok(RunningRoot { tree, bus, ready, admin })
+    Ok(RunningRoot { tree, bus, ready, admin, store })
 }
 
 /// Tells the fleet of each new configuration, for as long as there can be one.
@@ -287,6 +291,11 @@ impl RunningRoot {
     /// Whether everything is up.
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.clone()
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// What happens.

@@ -17,6 +17,7 @@ use tsup_core::tes::kept::{Write, Wrote};
 
 use crate::actor::{Actor, Cx, Failure};
 use crate::gate::{CallError, Gate, Lane, Reply};
+use crate::os::name::Name;
 
 mod agents;
 mod db;
@@ -111,6 +112,7 @@ pub struct Store {
     gate: Gate<Msg>,
     path: Arc<Path>,
     health: writer::Health,
+    open: writer::Open,
     turn: writer::Turn,
 }
 
@@ -121,6 +123,7 @@ impl Store {
             gate: Gate::new(parent.child(id)),
             path: path.into(),
             health: Arc::new(watch::Sender::new(None)),
+            open: Arc::new(watch::Sender::new(None)),
             turn: writer::Turn::default(),
         }
     }
@@ -152,6 +155,11 @@ impl Store {
         self.gate.call(Lane::Work, limits::STORE_LOAD_TIMEOUT, Msg::Load).await?
     }
 
+    /// Which file it has open, while it has one.
+    pub fn open_file(&self) -> watch::Receiver<Option<Name>> {
+        self.open.subscribe()
+    }
+
     /// What is wrong, while something is.
     pub fn health(&self) -> watch::Receiver<Option<StoreError>> {
         self.health.subscribe()
@@ -175,9 +183,10 @@ impl Actor for StoreActor {
         };
         let (opened, when_opened) = std::sync::mpsc::sync_channel(0);
         let (health, turn) = (Arc::clone(&self.store.health), Arc::clone(&self.store.turn));
+        let open = Arc::clone(&self.store.open);
         let start = || {
             let path = &self.store.path;
-            let writer = writer::Writer::start(path, writer::Plan { health, turn, opened }, ended)?;
+            let writer = writer::Writer::start(path, writer::Plan { health, open, turn, opened }, ended)?;
             Ok((writer, reader::Reader::start(path, when_opened)?))
         };
         let threads =

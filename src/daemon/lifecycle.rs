@@ -14,7 +14,8 @@ use tsup_core::limits::{DRAIN_TIMEOUT, HURRY_TIMEOUT, WORKER_THREADS_MAX};
 use tsup_core::settings::Settings;
 use tsup_core::settings::diff::{diff, taken};
 
-use super::lock::{self, Identity};
+use super::home::Held;
+use super::lock::{self, Identity, Lock};
 use super::log::{self, LogGuard};
 use super::notify::{Report, Starter, service_manager, watchdog_interval};
 use super::signals::{Signals, Wish, abort};
@@ -70,7 +71,7 @@ fn supervise(cx: &Cx, as_daemon: bool, starter: &mut Starter) -> Outcome {
     let paths = cx.global.paths()?;
     paths.create()?;
     let identity = Identity::own(loaded.file.clone(), paths.socket.clone());
-    let _lock = lock::take(&paths, &identity)?;
+    let lock = lock::take(&paths, &identity)?;
     paths.claim_socket()?;
     tmux::require()?;
     let log_folder = paths.log_folder(loaded.settings.log.dir.as_deref())?;
@@ -91,10 +92,11 @@ fn supervise(cx: &Cx, as_daemon: bool, starter: &mut Starter) -> Outcome {
         "the supervisor starts"
     );
     let runtime = runtime()?;
-    let outcome = runtime.block_on(live(loaded, &paths, log_folder, &identity, starter));
+    let outcome = runtime.block_on(live(loaded, (&paths, &lock), log_folder, &identity, starter));
     // Blocking work that is still under way must not keep a supervisor that has drained.
     runtime.shutdown_timeout(Duration::from_millis(200));
     tracing::info!("the supervisor has ended");
+    drop(lock);
     outcome
 }
 
@@ -130,7 +132,7 @@ fn own_path(what: &str, found: std::io::Result<PathBuf>) -> Result<PathBuf, User
 /// Starts the tree, tells that it is ready, and lets it live until somebody wants it to end.
 async fn live(
     loaded: Loaded,
-    paths: &Paths,
+    (paths, lock): (&Paths, &Lock),
     log_dir: PathBuf,
     identity: &Identity,
     starter: &mut Starter,
@@ -155,6 +157,8 @@ async fn live(
     let mut ready = root.ready();
     let mut watchdog = watchdog_interval().map(tokio::time::interval);
     let mut is_ready = false;
+    let mut lost = Box::pin(held(paths, lock, &root)?.lost());
+    let mut why = None;
     loop {
         let wish = tokio::select! {
             _ = ready.wait_for(|up| *up), if !is_ready => {
@@ -175,6 +179,11 @@ async fn live(
                 Next::Asked(Admin::Shutdown) => signals.end(),
             },
             wish = signals.next() => wish,
+            error = &mut lost => {
+                tracing::error!(error = %error, "the home is not the one that this supervisor holds; it ends");
+                why = Some(error);
+                Wish::Drain
+            }
         };
         if wish != Wish::Reload {
             break;
@@ -187,7 +196,20 @@ async fn live(
             }
         }
     }
-    drain(root, &mut signals, watchdog).await
+    let drained = drain(root, &mut signals, watchdog).await?;
+    why.map_or(Ok(drained), |error| Err(error.into()))
+}
+
+/// What must stay as it is for as long as the supervisor runs.
+fn held(paths: &Paths, lock: &Lock, root: &RunningRoot) -> Result<Held, UserError> {
+    let named = lock.name().map_err(|e| {
+        UserError::new(Exit::Failed, format!("cannot look at {}: {}", paths.lock.display(), plain(&e)))
+    })?;
+    Ok(Held {
+        lock: (paths.lock.clone(), named),
+        database: (paths.home.join("tsup.db"), root.store().open_file()),
+        health: root.store().health(),
+    })
 }
 
 /// The configuration that runs.

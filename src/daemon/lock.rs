@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use tsup_actors::os::name::{self, Name};
 use tsup_actors::os::proc;
 use tsup_core::clock::Wall;
 use tsup_core::error::{Exit, UserError};
@@ -65,7 +66,14 @@ impl Identity {
 /// The lock while it is held. Dropping it gives the home free.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// Which file is locked, whatever has its name by now.
+    pub fn name(&self) -> std::io::Result<Name> {
+        self.file.metadata().map(|facts| name::of_facts(&facts))
+    }
 }
 
 /// Takes the lock and writes who has it. Exit code 5 when another supervisor has it.
@@ -92,7 +100,7 @@ pub fn take(paths: &Paths, identity: &Identity) -> Result<Lock, UserError> {
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(format!("{text}\n").as_bytes()))
         .map_err(|e| fail("write", &e))?;
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 fn held(paths: &Paths, file: &mut File) -> UserError {

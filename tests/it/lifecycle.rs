@@ -248,6 +248,50 @@ fn the_service_manager_is_told() {
     assert!(child.wait().unwrap().success());
 }
 
+/// The exit code of a supervisor that ends by itself.
+fn ended(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill().and_then(|()| child.wait());
+            return None;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Who removes a home and starts another supervisor in its place has one supervisor soon, and it stays.
+#[test]
+fn a_supervisor_whose_home_was_removed_ends_and_leaves_its_successor_alone() {
+    let running = place();
+    let place = &running.0;
+    let (mut child, mut log) = foreground(place);
+    std::fs::remove_dir_all(place.home()).unwrap();
+    let done = place.tsup(&["start"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(ended(&mut child), Some(1));
+    let told = up_to(&mut log, "its end");
+    assert!(told.contains("tsup.lock was removed or replaced while it was in use"), "{told}");
+    let done = place.tsup(&["ctl", "status"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+}
+
+#[test]
+fn a_supervisor_whose_database_was_removed_ends() {
+    let running = place();
+    let place = &running.0;
+    let (mut child, mut log) = foreground(place);
+    for name in ["tsup.db", "tsup.db-wal", "tsup.db-shm"] {
+        let _ = std::fs::remove_file(place.home().join(name));
+    }
+    assert_eq!(ended(&mut child), Some(1));
+    let told = up_to(&mut log, "its end");
+    assert!(told.contains("tsup.db was removed or replaced while it was in use"), "{told}");
+}
+
 #[test]
 fn a_home_that_is_not_private_is_refused() {
     use std::os::unix::fs::PermissionsExt;

@@ -30,12 +30,14 @@ use crate::os::socket;
 pub struct Ctl {
     path: PathBuf,
     desk: Desk,
+    /// The socket's name, once it has one.
+    own: Option<socket::Own>,
 }
 
 impl Ctl {
     /// Listens at `path`, whose folder is private to the user, and lets `desk` answer.
     pub fn new(path: PathBuf, desk: Desk) -> Self {
-        Ctl { path, desk }
+        Ctl { path, desk, own: None }
     }
 }
 
@@ -44,7 +46,8 @@ impl Actor for Ctl {
 
     async fn started(&mut self, cx: &mut Cx<Self>) -> Result<(), Failure> {
         let listener = socket::bind(&self.path, "control socket", |path| UnixListener::bind(path));
-        let listener = listener.map_err(|e| Failure::new(e.to_string()))?;
+        let (listener, own) = listener.map_err(|e| Failure::new(e.to_string()))?;
+        self.own = Some(own);
         cx.spawn(accept(listener, self.desk.clone()));
         cx.ready();
         Ok(())
@@ -55,7 +58,9 @@ impl Actor for Ctl {
     }
 
     async fn stopping(&mut self, _cx: &mut Cx<Self>) {
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(own) = self.own {
+            own.remove(&self.path);
+        }
     }
 }
 

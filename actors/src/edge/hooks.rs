@@ -41,6 +41,8 @@ pub struct Hooks {
     fleet: Fleet,
     counters: Counters,
     pace: Pace,
+    /// The socket's name, once it has one.
+    own: Option<socket::Own>,
 }
 
 impl Hooks {
@@ -52,7 +54,7 @@ impl Hooks {
             unmatched: metrics.counter(metric::HOOKS_UNMATCHED, &[]),
             late: metrics.counter(metric::HOOKS_LATE, &[]),
         };
-        Hooks { path, fleet, counters, pace: Pace::default() }
+        Hooks { path, fleet, counters, pace: Pace::default(), own: None }
     }
 }
 
@@ -64,7 +66,8 @@ impl Actor for Hooks {
         let path = self.path.clone();
         let bound = blocking(move || socket::bind(&path, "hook socket", Mailbox::bind)).await;
         let mailbox = bound.ok_or_else(|| Failure::new("the runtime ends"))?;
-        let mailbox = mailbox.map_err(|e| Failure::new(e.to_string()))?;
+        let (mailbox, own) = mailbox.map_err(|e| Failure::new(e.to_string()))?;
+        self.own = Some(own);
         cx.spawn(read(mailbox, cx.gate().clone(), self.counters.clone()));
         cx.ready();
         Ok(())
@@ -85,7 +88,9 @@ impl Actor for Hooks {
     }
 
     async fn stopping(&mut self, _cx: &mut Cx<Self>) {
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(own) = self.own {
+            own.remove(&self.path);
+        }
     }
 }
 

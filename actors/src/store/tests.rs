@@ -79,7 +79,7 @@ fn change(n: i64) -> Change {
 fn writer(path: &Path) -> (Writer, Arc<watch::Sender<Option<StoreError>>>) {
     let health = Arc::new(watch::Sender::new(None));
     let (opened, _) = std::sync::mpsc::sync_channel(0);
-    let plan = Plan { health: Arc::clone(&health), turn: Arc::default(), opened };
+    let plan = Plan { health: Arc::clone(&health), open: Arc::default(), turn: Arc::default(), opened };
     (Writer::start(path, plan, |why| panic!("{why}")).unwrap(), health)
 }
 
@@ -227,7 +227,10 @@ async fn a_successor_waits_for_the_writes_of_its_predecessor() {
     let start = |turn: &Turn| {
         let (opened, _) = std::sync::mpsc::sync_channel(0);
         let health = Arc::new(watch::Sender::new(None));
-        Writer::start(&path, Plan { health, turn: Arc::clone(turn), opened }, |why| panic!("{why}")).unwrap()
+        Writer::start(&path, Plan { health, open: Arc::default(), turn: Arc::clone(turn), opened }, |why| {
+            panic!("{why}")
+        })
+        .unwrap()
     };
     // Nobody writes before the test lets go of the turn.
     let held = turn.lock();

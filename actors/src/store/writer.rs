@@ -19,6 +19,7 @@ use super::db::{Db, Unit};
 use super::jobs::LoadedJobs;
 use super::op::{Loaded, Op};
 use crate::gate::Reply;
+use crate::os::name::{self, Name};
 use crate::os::proc::boot_id;
 
 /// What the thread is given.
@@ -43,6 +44,9 @@ pub(super) struct Writer {
 
 pub(super) type Health = Arc<watch::Sender<Option<StoreError>>>;
 
+/// Which file is open, while one is.
+pub(super) type Open = Arc<watch::Sender<Option<Name>>>;
+
 /// Held by the one thread that writes. The thread of an incarnation that crashed may still have writes in hand;
 /// its successor waits for them, so that what it loads has them.
 ///
@@ -55,6 +59,8 @@ pub(super) type Turn = Arc<Mutex<()>>;
 pub(super) struct Plan {
     /// What is wrong, while something is.
     pub(super) health: Health,
+    /// Which file is open.
+    pub(super) open: Open,
     /// Whose turn it is to write.
     pub(super) turn: Turn,
     /// Dropped when the file was opened, or could not be.
@@ -74,9 +80,10 @@ impl Writer {
             .name("tsup-store".into())
             .stack_size(limits::STORE_STACK_BYTES)
             .spawn(move || {
-                let Plan { health, turn, opened } = plan;
+                let Plan { health, open, turn, opened } = plan;
                 let _turn = turn.lock();
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&path, &queue, &health, opened)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&path, &queue, (&health, &open), opened)));
+                open.send_replace(None);
                 let why = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(e)) => e,
@@ -116,13 +123,14 @@ impl Writer {
 fn run(
     path: &Path,
     queue: &Receiver<Job>,
-    health: &Health,
+    (health, file): (&Health, &Open),
     opened: SyncSender<()>,
 ) -> Result<(), StoreError> {
     let open = |health: &Health| {
         let later = Arc::clone(health);
         let open = Db::open(path, move |e| note(&later, Some(e)));
         note(health, open.as_ref().err().cloned());
+        file.send_replace(open.as_ref().ok().and_then(|_| name::of(path).ok()));
         open
     };
     let mut db = open(health).ok();

@@ -23,6 +23,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 pub const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a starting supervisor waits for the lock of its home: others take it for an instant to look.
 pub const LOCK_PATIENCE: Duration = Duration::from_millis(300);
+/// Between two looks whether the home is still the one that the supervisor holds: who removes it and starts another
+/// supervisor there has two for so long.
+pub const HOME_LOOK: Duration = Duration::from_secs(2);
 /// Bytes of the identity in the lock that are read: it is a few hundred.
 pub const IDENTITY_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of a daemon's report to `tsup start` that are read.

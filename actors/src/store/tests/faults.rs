@@ -45,7 +45,8 @@ fn say(words: &str) {
 fn submit_until_the_end(path: &Path, tasks: u64, jobs: u64) {
     let health = Arc::new(watch::Sender::new(None));
     let (opened, _) = std::sync::mpsc::sync_channel(0);
-    let w = Writer::start(path, Plan { health, turn: Arc::default(), opened }, |_| {}).unwrap();
+    let w = Writer::start(path, Plan { health, open: Arc::default(), turn: Arc::default(), opened }, |_| {})
+        .unwrap();
     let next = Arc::new(AtomicU64::new(0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let w = Arc::new(w);
