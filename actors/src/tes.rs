@@ -6,6 +6,7 @@
 //!
 //! - `tes/ops.rs`: what people ask, by the names they use
 //! - `tes/tell.rs`: what is told of jobs: metrics and the execution log
+//! - `tes/places.rs`: whether the places that all attempts share can be used
 //! - `tes/shim/`: the processes that run attempts
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ use crate::tmux::Place;
 
 mod job;
 mod ops;
+mod places;
 mod queue;
 mod registry;
 mod schedules;
@@ -116,6 +118,10 @@ struct Common {
     draining: watch::Sender<bool>,
     /// Why nothing is started.
     closed: watch::Sender<Option<String>>,
+    /// Why attempts cannot begin, after some in a row.
+    troubled: watch::Sender<Option<String>>,
+    /// What scripts left that cannot be removed.
+    left: watch::Sender<places::Left>,
     counts: watch::Sender<[u64; JobState::ALL.len()]>,
     /// Had by whoever removes files of jobs: a queue that begins anew waits for what the one before had begun.
     removing: Arc<tokio::sync::Semaphore>,
@@ -251,6 +257,8 @@ impl Tes {
                 loaded: watch::Sender::new(false),
                 draining: watch::Sender::new(false),
                 closed: watch::Sender::new(None),
+                troubled: watch::Sender::new(None),
+                left: watch::Sender::default(),
                 counts: watch::Sender::new([0; JobState::ALL.len()]),
                 removing: Arc::new(tokio::sync::Semaphore::new(1)),
                 queue: Gate::with_capacity(path.child("queue"), queue::CAPACITY),
@@ -323,7 +331,9 @@ impl Tes {
         let shelf = self.shared.shelf.borrow();
         let problems = shelf.iter().flat_map(|shelf| shelf.problems.iter().cloned());
         let schedules = self.shared.schedules.complaints();
-        problems.chain(self.shared.closed.borrow().clone()).chain(schedules).collect()
+        let (closed, troubled) = (self.shared.closed.borrow().clone(), self.shared.troubled.borrow().clone());
+        let left = self.shared.left.borrow().1.clone();
+        problems.chain(closed).chain(troubled).chain(left).chain(schedules).collect()
     }
 
     /// The scripts that run at times.

@@ -46,6 +46,7 @@ mod tes_drills;
 mod tes_faults;
 mod tes_hostile;
 mod tes_limits;
+mod tes_places;
 mod tes_remains;
 mod trace;
 mod transcript;

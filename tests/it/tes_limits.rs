@@ -122,8 +122,17 @@ fn a_shim_server_without_descriptors_or_processes_lets_jobs_wait() {
     let acked: Vec<JobId> = (0..10).map(|_| j.submit(ask("quick")).id).collect();
     eventually("they are tried again", || j.w.log().contains("could not begin").then_some(()));
     assert!(acked.iter().all(|id| !j.job(*id).state.is_final()), "they wait");
+    j.job_when("it says what it waits for", acked[0], |job| {
+        job.waiting_for.as_deref().is_some_and(|what| what.contains("Too many open files"))
+    });
+    let is_told = || {
+        let Ok(Body::Status(status)) = j.ask(Verb::Status) else { return None };
+        status.degraded.iter().any(|what| what.contains("attempts cannot begin")).then_some(())
+    };
+    eventually("status tells it", is_told);
     prlimit(Some(pid_of(server)), Resource::Nofile, before).unwrap();
     all_end(&j, &acked, Instant::now());
+    eventually("status tells it no more", || is_told().is_none().then_some(()));
     let tries = j.w.log().matches("could not begin").count();
     assert!(tries < 200, "{tries} tries of ten jobs: there is no pause between them");
     // It cannot fork: only shims that wait run what they are given, one each.

@@ -266,9 +266,15 @@ impl JobActor {
 
     /// Nothing of it ran. What the system lacks it has again later; what is wrong with the folder stays so.
     fn not_started(&mut self, errno: i32, cx: &mut Cx<Self>) {
-        if let Some(failure) = place::unusable(&self.folder(), errno).filter(|_| !self.cancelled) {
-            return self.end(Ending::Failed(failure), None, cx);
-        }
+        self.at = At::Finding;
+        let (shared, folder) = (self.shared.clone(), self.folder());
+        cx.offload(
+            move || place::unusable(&shared, &folder, errno).map(Box::new),
+            move |failure| Msg::Unusable(errno, failure),
+        );
+    }
+
+    fn not_begun(&mut self, errno: i32, cx: &mut Cx<Self>) {
         let message = queue::Msg::NotBegun(self.task.id, errno);
         let (queue, gate) = (self.shared.queue.clone(), cx.gate().clone());
         cx.spawn(async move {
@@ -360,6 +366,10 @@ impl Actor for JobActor {
                 self.revoke(cx);
             }
             Msg::NotStarted(errno) if self.at == At::Ordered => self.not_started(*errno, cx),
+            Msg::Unusable(errno, failure) => match failure.take().filter(|_| !self.cancelled) {
+                Some(failure) => self.end(Ending::Failed(*failure), None, cx),
+                None => self.not_begun(*errno, cx),
+            },
             // What is being found out will show it.
             Msg::Done(_) | Msg::ShimEnded | Msg::ShimDied | Msg::NotStarted(_) => {}
             Msg::Collected(ended) => {

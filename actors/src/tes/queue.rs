@@ -10,6 +10,7 @@
 //! - `queue/load.rs`: the beginning: what the store had
 //! - `queue/left.rs`: which attempts have left traces
 //! - `queue/run.rs`: starts and ends of attempts
+//! - `queue/trouble.rs`: attempts that cannot begin, and why
 //! - `queue/ask.rs`: what people ask
 //! - `queue/forget.rs`: jobs that are forgotten, with their files
 
@@ -25,7 +26,7 @@ use tsup_core::tes::job::JobState;
 use tsup_core::tes::queue::{Effect, Event, Queue};
 use tsup_core::tes::slots::Slots;
 
-use super::{Shared, shims};
+use super::{Shared, places, shims};
 use crate::actor::{Actor, Cx, Failure, Timer};
 use crate::clock::{now_mono, now_wall};
 use crate::gate::{Lane, Reply};
@@ -40,6 +41,7 @@ mod load;
 #[cfg(feature = "planted")]
 mod planted;
 mod run;
+mod trouble;
 mod words;
 
 pub(super) use card::Card;
@@ -96,6 +98,7 @@ pub(super) struct QueueActor {
     slots: Slots,
     /// Counts orders of attempts, those of former incarnations included.
     orders: u64,
+    trouble: trouble::Trouble,
     ids: RandomState,
     drawn: u64,
 }
@@ -139,6 +142,7 @@ impl QueueActor {
             names: card::Names::default(),
             slots: Slots::default(),
             orders: 0,
+            trouble: trouble::Trouble::default(),
             ids,
             drawn: 0,
         }
@@ -243,6 +247,7 @@ impl QueueActor {
     /// A job has ended, durably: everybody is told, and it is forgotten here.
     fn gone(&mut self, job: JobId, end: JobState) {
         self.became(job, end);
+        self.trouble.forget(job);
         self.cards.remove(&job);
         self.waiters.remove(&job).into_iter().flatten().for_each(Waiter::tell);
     }
@@ -282,6 +287,7 @@ impl Actor for QueueActor {
         self.shared.loaded.send_replace(false);
         self.load(cx);
         cx.spawn(self.shared.clone().follow(cx.gate().clone(), || Msg::Limits));
+        cx.spawn(places::clear(self.shared.clone()));
         self.retention = Some(cx.after(limits::RETENTION_EVERY, Lane::Work, Msg::Retention));
         Ok(())
     }
@@ -310,10 +316,19 @@ impl Actor for QueueActor {
             Msg::KeepAgain => self.keep_again(cx),
             Msg::Ended(ended) => {
                 if let Some(ended) = ended.take() {
+                    self.trouble.begun(ended.id.job);
                     self.ended(*ended, cx);
                 }
             }
-            Msg::NotBegun(id, errno) => self.not_begun(*id, *errno, cx),
+            Msg::NotBegun(id, errno) => {
+                // What was called back lacked nothing.
+                if *errno != libc::ECANCELED {
+                    self.troubled(id.job, *errno, cx);
+                }
+                self.not_begun(*id, *errno, cx);
+            }
+            Msg::LookAtPlaces => self.look_at_places(cx),
+            Msg::Places(fault) => self.places(fault.take(), cx),
             Msg::Crashed(name) => self.crashed(name, cx),
             Msg::TakeOver(id) => self.take_over(*id, cx),
             Msg::Cancel(job, reply) => self.cancel(*job, reply.take(), cx),

@@ -173,6 +173,14 @@ pub const SHIMS_AGAIN: Duration = Duration::from_millis(200);
 pub const JOBS_KEEP_AGAIN: Duration = Duration::from_millis(500);
 /// An attempt that could not begin for want of processes, files or space is begun again after this time.
 pub const ATTEMPT_BEGIN_AGAIN: Duration = Duration::from_secs(1);
+/// Attempts in a row that could not begin, after which that is told as something that does not work.
+pub const ATTEMPTS_NOT_BEGUN: u32 = 3;
+/// How long that is told after the last one.
+pub const ATTEMPTS_NOT_BEGUN_CALM: Duration = Duration::from_secs(5);
+/// Between two tries to remove what scripts left in their TMPDIR that could not be removed: somebody has to see to it.
+pub const TMP_LEFT_LOOK: Duration = Duration::from_secs(10);
+/// Of these, how many are told one by one.
+pub const TMP_LEFT_TOLD: usize = 5;
 /// Ends of jobs that are remembered for submissions that wait for them and are on their way to the store.
 pub const RECENT_ENDS: usize = 65_536;
 /// Inputs of a waiting job that are kept in memory, in bytes; larger ones are read again when it starts.

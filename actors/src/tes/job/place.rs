@@ -9,7 +9,7 @@ use tsup_core::tes::failure::{Category, Failure};
 use tsup_core::tes::script::Runtime;
 
 use crate::os::{fork, proc};
-use crate::tes::Entry;
+use crate::tes::{Entry, Shared, places};
 
 /// The script's file, without links. It must be in the registry's folder, unless the registry and the
 /// configuration (`outside`) let it be elsewhere.
@@ -59,8 +59,9 @@ pub(in crate::tes) fn script(entry: &Entry, outside: bool) -> Result<PathBuf, Bo
     Ok(found)
 }
 
-/// Why nothing can ever run in this folder, where the error with which a shim could not begin says so.
-pub(super) fn unusable(folder: &Path, errno: i32) -> Option<Failure> {
+/// Why nothing can ever run in this folder, where the error with which a shim could not begin says so. It looks at the
+/// disk: the error may be about the places that all attempts share, which are nothing of this one.
+pub(super) fn unusable(shared: &Shared, folder: &Path, errno: i32) -> Option<Failure> {
     let shown = folder.display();
     let failure = match errno {
         libc::EEXIST | libc::ENOTDIR | libc::EISDIR | libc::ELOOP | libc::ENXIO => Failure::new(
@@ -74,7 +75,8 @@ pub(super) fn unusable(folder: &Path, errno: i32) -> Option<Failure> {
         }
         _ => return None,
     };
-    Some(failure.fact("folder", shown.to_string()))
+    let is_of_all = places::fault(&shared.home, &shared.traces).is_some();
+    (!is_of_all).then(|| failure.fact("folder", shown.to_string()))
 }
 
 /// Asks a shim to end an attempt. Nothing happens when that has ended.

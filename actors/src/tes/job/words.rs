@@ -63,6 +63,8 @@ pub(in crate::tes) enum Msg {
     Collected(Option<Box<queue::Ended>>),
     /// No shim could be made, for this error of the system.
     NotStarted(i32),
+    /// Why such an error stays for good, where it does. `None` once taken.
+    Unusable(i32, Option<Box<Failed>>),
     /// The shim server is gone: what became of the order is not known.
     ServerGone,
     /// Time to look again.

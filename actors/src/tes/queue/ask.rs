@@ -54,7 +54,10 @@ impl QueueActor {
             Err(UserError::new(Exit::Refused, what).hint(hint).retry_after(after))
         };
         if self.closed.loading {
-            return later("jobs are still being read from the store".into());
+            return match &self.closed.store {
+                Some(_) => Err(self.closed.early("submitted")),
+                None => later("jobs are still being read from the store".into()),
+            };
         }
         if let Some(why) = &self.closed.store {
             return later(format!("the store takes no jobs: {why}"));
@@ -162,7 +165,8 @@ impl QueueActor {
         let card = self.cards.get(&job)?;
         let state = self.state_told(job, card);
         let waits = self.queue.waiting_for(job, now).filter(|_| state != JobState::Running);
-        let waiting_for = waits.map(|w| w.to_string());
+        let begins = self.trouble.of(job).filter(|_| state != JobState::Running && self.closed.is_open());
+        let waiting_for = begins.or_else(|| waits.map(|w| w.to_string()));
         let waiting_for = waiting_for.or_else(|| {
             card.running.as_ref().filter(|r| r.stopping).map(|_| "its end, which was asked for".into())
         });

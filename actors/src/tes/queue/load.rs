@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
@@ -15,12 +14,13 @@ use super::{QueueActor, card};
 use crate::actor::Cx;
 use crate::gate::Lane;
 use crate::store::LoadedJobs;
+use crate::tes::places;
 
 impl QueueActor {
     pub(super) fn load(&self, cx: &mut Cx<Self>) {
         let (store, gate) = (std::sync::Arc::clone(&self.shared.store), cx.gate().clone());
         let (mut shelf, jobs) = (self.shared.shelf.subscribe(), self.jobs.clone());
-        let traces = self.shared.traces.clone();
+        let (home, traces) = (self.shared.home.clone(), self.shared.traces.clone());
         let removing = std::sync::Arc::clone(&self.shared.removing);
         cx.spawn(async move {
             // Actors of an earlier incarnation answer to nobody; their attempts are met by their traces.
@@ -33,9 +33,11 @@ impl QueueActor {
             // What an attempt gave is read by what its script declares, so these have to be known first.
             let _ = shelf.wait_for(Option::is_some).await;
             let loaded = store.load_jobs().await.map_err(|e| e.to_string());
-            let found = traces.clone();
-            let left = crate::actor::blocking(move || Left::read(&found)).await;
-            let left = left.transpose().map_err(|e| format!("{}: {e}", traces.display()));
+            let look = move || {
+                let left = Left::read(&traces).map_err(|e| format!("{}: {e}", traces.display()));
+                left.and_then(|left| places::fault(&home, &traces).map_or(Ok(left), Err))
+            };
+            let left = crate::actor::blocking(look).await.transpose();
             let all = loaded.and_then(|loaded| Ok((loaded, left?.unwrap_or_default())));
             gate.insist(Lane::Control, Msg::Loaded(Some(all))).await;
         });
@@ -72,7 +74,7 @@ impl QueueActor {
             tracing::info!(jobs = live, running = adopted, "jobs were found again");
         }
         self.closed.loading = false;
-        self.closed.store = None;
+        (self.closed.store, self.closed.place) = (None, None);
         // The scripts are known by now, and so are their bounds.
         self.step(Event::Caps(self.shared.caps()), None, cx);
         let ended: Vec<JobId> =
@@ -98,10 +100,8 @@ impl QueueActor {
 
     /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.
     pub(super) fn answer_early(&mut self, message: &mut Msg) -> bool {
-        let early = || {
-            UserError::new(Exit::Refused, "jobs are still being read from the store")
-                .hint("nothing was changed; try again in a moment")
-        };
+        let closed = self.closed.clone();
+        let early = || closed.early("changed");
         match message {
             Msg::WaitEnd(job, reply) => self.wait(*job, Waiter::End(reply.take())),
             Msg::Cancel(_, reply)

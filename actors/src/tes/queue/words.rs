@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tsup_core::error::UserError;
+use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::tes::attempt::{AttemptId, Record};
 use tsup_core::tes::job::JobState;
@@ -63,6 +63,10 @@ pub(in crate::tes) enum Msg {
     Ended(Option<Box<Ended>>),
     /// An attempt could not begin, for this error of the system: nothing of it ran.
     NotBegun(AttemptId, i32),
+    /// Time to look again whether the places that attempts have can be used.
+    LookAtPlaces,
+    /// Which of these cannot be used, and why.
+    Places(Option<String>),
     /// The actor of an attempt crashed; its name in the tree.
     Crashed(Arc<str>),
     /// The pause after such a crash is over.
@@ -106,6 +110,7 @@ pub(in crate::tes) enum Msg {
 pub(super) struct Closed {
     pub(super) loading: bool,
     pub(super) store: Option<String>,
+    pub(super) place: Option<String>,
     pub(super) drain: bool,
 }
 
@@ -114,8 +119,18 @@ impl Closed {
         *self == Closed::default()
     }
 
+    /// What is answered while the jobs of before are not known: nothing was done of what was asked.
+    pub(super) fn early(&self, done: &str) -> UserError {
+        match self.why().filter(|_| self.store.is_some()) {
+            Some(why) => UserError::new(Exit::Refused, why)
+                .hint(format!("nothing was {done}; this lasts until it is mended, and then ends by itself: see `tsup status`")),
+            None => UserError::new(Exit::Refused, "jobs are still being read from the store")
+                .hint(format!("nothing was {done}; try again in a moment")),
+        }
+    }
+
     pub(super) fn why(&self) -> Option<String> {
-        match (self.loading, &self.store, self.drain) {
+        match (self.loading, self.store.as_ref().or(self.place.as_ref()), self.drain) {
             (_, Some(why), _) => Some(format!("no jobs are started: {why}")),
             (true, ..) => Some("jobs are being read from the store".into()),
             (.., true) => Some("no jobs are started: it drains; `tsup ctl drain --end` ends that".into()),

@@ -109,7 +109,7 @@ impl Shim<'_> {
     /// Makes the attempt this process's own. Its slot is locked until the attempt has ended, so that its record is
     /// there when the lock is free.
     fn claim(&mut self, plan: &Plan) -> io::Result<Claimed> {
-        files::may_be_made(Path::new(&plan.folder))?;
+        files::may_be_made(Path::new(&plan.folder), Path::new(&plan.tmp))?;
         let path = Path::new(&plan.traces);
         // Another file may have taken its place: whoever comes later looks into that one.
         if self.traces.as_ref().is_none_or(|(name, open)| *name != plan.traces || !open.is_at(path)) {
@@ -159,8 +159,7 @@ impl Shim<'_> {
             used,
             enforced: life.enforced(plan),
         };
-        // What cannot be taken away now is when the next one comes.
-        let _ = files::empty_tmp(Path::new(&plan.tmp));
+        files::leave_tmp(Path::new(&plan.tmp));
         self.store(plan.slot, &record)?;
         Ok(record)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::watch::Bounds;
 use super::{AttemptId, Record};
-use crate::tes::sandbox::Fence;
+use crate::tes::sandbox::{Fence, Sockets};
 
 /// How an attempt is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,23 @@ pub struct Plan {
     pub file_bytes: Option<u64>,
     /// How it is shut in.
     pub fence: Fence,
+}
+
+impl Plan {
+    /// The same with another folder for its temporary files.
+    #[must_use]
+    pub fn with_tmp(&self, tmp: &str) -> Plan {
+        let mut plan = self.clone();
+        let before = std::mem::replace(&mut plan.tmp, tmp.to_owned());
+        let is_before = |path: &&mut String| **path == before;
+        plan.env.iter_mut().map(|(_, value)| value).filter(is_before).for_each(|v| tmp.clone_into(v));
+        let granted = plan.fence.files.iter_mut().flat_map(|files| &mut files.write);
+        granted.filter(is_before).for_each(|path| tmp.clone_into(path));
+        if let Sockets::Hidden(hidden) = &mut plan.fence.sockets {
+            hidden.kept.iter_mut().filter(is_before).for_each(|path| tmp.clone_into(path));
+        }
+        plan
+    }
 }
 
 /// What a shim server is asked.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
+use tsup_core::tes::attempt::outcome;
 use tsup_core::tes::attempt::plan::Plan;
 
 use super::super::fence::{self, Groups, NotStarted};
@@ -20,7 +21,11 @@ pub(super) fn start(
     groups: &Groups,
     network: Option<&OwnedFd>,
 ) -> Result<(Pid, [OwnedFd; 2]), NotStarted> {
-    files::make_tmp(Path::new(&plan.tmp)).map_err(NotStarted::at("sandbox: files"))?;
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", plan.tmp));
+    let instead = files::make_tmp(Path::new(&plan.tmp), plan.id)
+        .map_err(|e| NotStarted::at(outcome::TMPDIR)(named(e)))?;
+    let instead = instead.and_then(|folder| Some(plan.with_tmp(folder.to_str()?)));
+    let plan = instead.as_ref().unwrap_or(plan);
     if plan.fence.is_bounds_only()
         && plan.program.starts_with('/')
         && let Some(started) = quick(plan, groups)?
