@@ -10,7 +10,13 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 /// Removes a folder with everything in it, whatever the rights on it and however deep it is. One that is not there is gone.
+///
+/// # Errors
+/// Whatever the system says; `ResourceBusy` when something is mounted in it, which is somebody else's: then nothing is removed.
 pub fn remove_all(folder: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder).is_ok_and(|facts| facts.is_dir()) && has_mounts(folder)? {
+        return Err(Errno::BUSY.into());
+    }
     let is_gone = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
     match fs::remove_dir_all(folder) {
         Ok(()) => Ok(()),
@@ -20,6 +26,20 @@ pub fn remove_all(folder: &Path) -> io::Result<()> {
             done => done,
         },
     }
+}
+
+/// Whether something is mounted in a folder (proc_pid_mountinfo(5)).
+fn has_mounts(folder: &Path) -> io::Result<bool> {
+    let folder = fs::canonicalize(folder)?;
+    let mounts = match fs::read_to_string("/proc/self/mountinfo") {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        read => read?,
+    };
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    let mut plain = places.map(|place| {
+        place.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    });
+    Ok(plain.any(|place| Path::new(&place).starts_with(&folder)))
 }
 
 /// Rights are what stood in the way, or the depth: a descriptor for each level is more than there are. So every folder is

@@ -113,8 +113,9 @@ pub const SHIM_ATTEMPTS_MAX: u32 = 1000;
 /// Jobs of a script that took no longer than this lately end soon: about as long as the next one takes from its choice to
 /// its first instruction, with two syncs of a busy disk.
 pub const AHEAD_QUICK: Duration = Duration::from_millis(10);
-/// Jobs that are handed out ahead for each one that ends soon: with half a millisecond each, they bridge the way of the next.
-pub const AHEAD_EACH: u32 = 4;
+/// How long the jobs take, one after the other, that are handed out ahead for each one that ends soon: some times as long as the
+/// way of the next one, so that starts and ends gather and share a sync.
+pub const AHEAD_SPAN: Duration = Duration::from_millis(16);
 /// And at most so many in all: what a power cut may leave in doubt besides those that run.
 pub const AHEAD_MAX: u32 = 32;
 /// They are called back when nothing has ended for so long: whoever was expected to end soon does not.

@@ -7,8 +7,9 @@
 //!
 //! - only the job that would be next anyway goes ahead, when it takes one slot and its script's jobs end soon
 //!   ([`limits::AHEAD_QUICK`], by what they took lately);
-//! - at most [`limits::AHEAD_EACH`] for each job that runs and is expected to end soon, and at most as many as
-//!   [`Caps::ahead`](super::Caps) says. They count for every limit as if they ran, but for the slots of all;
+//! - for each job that runs and is expected to end soon, at most as many as take [`limits::AHEAD_SPAN`] one after the other, and
+//!   at most as many in all as [`Caps::ahead`](super::Caps) says. They count for every limit as if they ran, but for the slots
+//!   of all;
 //! - when nothing ends for [`limits::AHEAD_PATIENCE`], or somebody more urgent comes, they are called back.
 
 use super::Queue;
@@ -64,14 +65,12 @@ impl Queue {
         let ahead = &self.ahead;
         // Those that went ahead are expected to end soon, and do not run yet.
         let ending = self.usage.quick.saturating_sub(ahead.jobs);
-        if ahead.paused
-            || self.caps.slots == 0
-            || ahead.jobs >= self.caps.ahead.min(ending.saturating_mul(limits::AHEAD_EACH))
-        {
+        if ahead.paused || self.caps.slots == 0 || ahead.jobs >= self.caps.ahead || ending == 0 {
             return None;
         }
         let Head { job, lane, .. } = self.lanes.best(&self.usage, &self.caps, now)?;
-        (lane.slots == 1 && self.usage.is_quick(lane.script)).then_some(job)
+        let each = self.usage.quick_ones(lane.script, limits::AHEAD_SPAN)?;
+        (lane.slots == 1 && ahead.jobs < ending.saturating_mul(each)).then_some(job)
     }
 
     /// Whether those that went ahead are to be called back.

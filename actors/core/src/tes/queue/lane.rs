@@ -302,17 +302,19 @@ impl Usage {
         }
     }
 
-    /// Whether jobs of a script end soon, as far as is known.
-    pub(super) fn is_quick(&self, script: NameId) -> bool {
-        let takes = self.scripts.get(&script).and_then(|s| s.takes);
-        takes.is_some_and(|ms| ms <= limits::AHEAD_QUICK.as_millis() as i64)
+    /// How many jobs of a script that end soon take so long, one after the other; `None` where they do not end soon, as far as is
+    /// known.
+    pub(super) fn quick_ones(&self, script: NameId, span: Duration) -> Option<u32> {
+        let takes = self.scripts.get(&script)?.takes?.max(1);
+        let is_quick = takes <= limits::AHEAD_QUICK.as_millis() as i64;
+        is_quick.then(|| u32::try_from(span.as_millis() as i64 / takes).unwrap_or(u32::MAX))
     }
 
     /// Counts a start, and answers what its session is charged, of which it can owe `most`, and whether it is expected to
     /// end soon.
     pub(super) fn start(&mut self, lane: Lane, most: i64) -> (i64, bool) {
         let slots = u32::from(lane.slots);
-        let quick = self.is_quick(lane.script);
+        let quick = self.quick_ones(lane.script, limits::AHEAD_SPAN).is_some();
         self.quick += u32::from(quick);
         self.running += 1;
         self.slots += slots;
