@@ -98,7 +98,7 @@ fn a_submission_to_a_queue_that_cannot_begin_is_told_why() {
 /// neither can be removed.
 #[test]
 fn what_a_script_leaves_in_its_tmpdir_fails_nobody_elses_job() {
-    let mount = "mkdir $TMPDIR/out && mount -t tmpfs -o size=64k tmpfs $TMPDIR/out && echo $TMPDIR";
+    let mount = "mkdir $TMPDIR/out && mount -t tmpfs -o size=64k tmpfs $TMPDIR/out && echo x > $TMPDIR/out/kept && echo $TMPDIR";
     let mut j = Jobs::new().script("leave", mount, "security.sandbox = \"minimal\"").script(
         "clean",
         "touch $TMPDIR/x && ls -A $TMPDIR",
@@ -121,6 +121,7 @@ fn what_a_script_leaves_in_its_tmpdir_fails_nobody_elses_job() {
         fs::read_dir(j.w.home().join("tmp")).unwrap().map(|e| e.unwrap().path()).collect();
     let left = left.into_iter().find(|path| path.display().to_string().contains(".left-")).unwrap();
     told(&j.w, &["a script left something", &left.display().to_string()]);
+    assert!(left.join("out/kept").exists(), "what is mounted there is not a script's to lose");
     rustix::mount::unmount(left.join("out"), rustix::mount::UnmountFlags::empty()).unwrap();
     not_told(&j.w, "a script left something");
     assert!(!left.exists());
