@@ -293,6 +293,44 @@ fn a_stop_right_behind_its_order_is_heard() {
     }
 }
 
+#[test]
+fn each_of_many_that_wait_for_room_is_told_in_its_turn() {
+    let mut s = Server::new();
+    for job in 1..=60 {
+        let plan = Plan { within: 2, ..s.plan(job, "true") };
+        s.order(&Order::Start(Box::new(plan)));
+    }
+    let mut ended: Vec<_> = (0..60)
+        .map(|_| match s.news() {
+            News::Done(record) => record.id,
+            other => panic!("it was told {other:?}"),
+        })
+        .collect();
+    // Two at a time, so that none is overtaken by more than a few.
+    let far = ended.iter().zip(1..).filter(|(id, n)| {
+        **id != Server::id(*n) && !ended[..60.min(*n as usize + 3)].contains(&Server::id(*n))
+    });
+    assert_eq!(far.count(), 0, "{ended:?}");
+    ended.sort();
+    ended.dedup();
+    assert_eq!(ended.len(), 60);
+}
+
+/// A stopped process hears nothing: neither its script's wish nor an operator's may make a job that nobody can end.
+#[test]
+fn a_shim_that_was_stopped_hears_that_its_attempt_is_to_end() {
+    let mut s = Server::new();
+    s.order(&Order::Start(Box::new(s.plan(1, "echo $PPID > shim; kill -STOP $PPID; exec sleep 300"))));
+    let shim = s.pid("shim");
+    eventually("it is stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{shim}/stat")).ok()?;
+        stat.rsplit(')').next()?.trim_start().starts_with('T').then_some(())
+    });
+    s.order(&Order::Stop(Server::id(1)));
+    let News::Done(record) = s.news() else { panic!("it has not ended") };
+    assert_eq!(record.cause, Some(Cause::Cancel));
+}
+
 /// What is ordered before there is room begins when something ends, in its order; or comes back.
 #[test]
 fn an_attempt_waits_for_room_and_comes_back_when_it_is_called() {

@@ -17,7 +17,7 @@ use tsup_core::limits::{DEAD_JOBS_MAX, RETRY_AFTER_MAX, SUBMIT_RETRY_AFTER};
 use tsup_core::settings::Settings;
 use tsup_core::supervision::Strategy;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::{AttemptRow, Live, NewJob, Write, Wrote};
+use tsup_core::tes::kept::{AttemptRow, Live, NewJob, NextState, Write, Wrote};
 use tsup_core::tes::select::Picked;
 use tsup_core::wire::verb::Submit;
 
@@ -319,5 +319,30 @@ async fn an_attempt_that_was_found_again_started_when_the_store_says() {
     }
     let bench = Bench::of(dir.path(), store).await;
     assert_eq!(bench.tes.job(&asked.id.to_string()).await.unwrap().started_at, Some(starting_at));
+    bench.stop().await;
+}
+
+/// A release that keeps traces elsewhere wrote it down: what it left is not in the file of now, and it may have run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_without_a_slot_is_not_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new(dir.path()).await;
+    let ask = Submit { script: "t/x".into(), hold: true, ..Submit::default() };
+    bench.tes.submit(ask).await.unwrap();
+    let store = Slow::default();
+    let job = bench.store.0.lock().jobs[0].clone();
+    bench.stop().await;
+    {
+        let mut inside = store.0.lock();
+        let starting_in = tsup_actors::os::proc::boot_id().ok();
+        inside.jobs.push(job.clone());
+        inside.loaded.live =
+            vec![Live { job, attempt: 1, starting_in, slot: None, again_at: None, parents: Vec::new() }];
+    }
+    let bench = Bench::of(dir.path(), store).await;
+    bench.store.end().await.send(Ok(vec![Wrote::Done])).unwrap();
+    let handed = bench.store.0.lock().handed.clone();
+    let Some(Write::Ended(end)) = handed.last() else { panic!("{handed:?}") };
+    assert_eq!(end.next, NextState::Final(JobState::Interrupted), "{end:?}");
     bench.stop().await;
 }

@@ -148,5 +148,9 @@ mod tests {
         assert_eq!(server.hear(), Heard::Report(Report::Ended), "what it told before counts");
         assert_eq!(server.hear(), Heard::Gone);
         assert!(!server.hand(&[0]));
+        let (server, shim) = pair().unwrap();
+        while shim.report(&Report::Ended) {}
+        assert_eq!(server.hear(), Heard::Report(Report::Ended));
+        assert!(shim.report(&Report::Ended), "there is room again");
     }
 }

@@ -42,6 +42,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         tools: run::Tools { signals, network: None },
         read: Vec::new(),
         write: Vec::new(),
+        gathers: None,
         waits_to_write: false,
         waiting: VecDeque::new(),
         taken: 0,
@@ -91,6 +92,8 @@ struct Server {
     tools: run::Tools,
     read: Vec<u8>,
     write: Vec<u8>,
+    /// Since when news wait to be told that may gather.
+    gathers: Option<Instant>,
     /// Whether it is told when the stream takes more.
     waits_to_write: bool,
     /// Orders that wait for room, with their frames.
@@ -144,15 +147,17 @@ impl Server {
 
     /// Waits until there is something to do, and says which shims told something.
     fn wait(&mut self) -> io::Result<Vec<Pid>> {
+        let is_full = !self.write.is_empty() && self.gathers.is_none();
         if let Some(stream) = &self.stream
-            && self.waits_to_write == self.write.is_empty()
+            && self.waits_to_write != is_full
         {
-            self.waits_to_write = !self.write.is_empty();
+            self.waits_to_write = is_full;
             let out = if self.waits_to_write { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
             epoll::modify(&self.ready, stream, STREAM, epoll::EventFlags::IN | out)?;
         }
-        let until = self.idle.front().map(|(_, since)| limits::SHIM_IDLE.saturating_sub(since.elapsed()));
-        let until = until.and_then(|left| Timespec::try_from(left).ok());
+        let idle = self.idle.front().map(|(_, since)| limits::SHIM_IDLE.saturating_sub(since.elapsed()));
+        let gathers = self.gathers.map(|since| limits::NEWS_GATHER.saturating_sub(since.elapsed()));
+        let until = idle.into_iter().chain(gathers).min().and_then(|left| Timespec::try_from(left).ok());
         let mut events = Vec::with_capacity(64);
         match epoll::wait(&self.ready, spare_capacity(&mut events), until.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -175,11 +180,15 @@ impl Server {
                 } else {
                     shim.desk = None;
                 }
-                self.tell(&match report {
-                    Report::Ended => News::Ended(id),
-                    Report::NotBegun(errno) => News::NotStarted(id, errno),
-                    Report::Done(record) => News::Done(record),
-                });
+                match report {
+                    Report::Ended => self.tell(&News::Ended(id)),
+                    Report::NotBegun(errno) => self.tell(&News::NotStarted(id, errno)),
+                    Report::Done(record) => {
+                        let gathers = if self.write.is_empty() { Some(Instant::now()) } else { self.gathers };
+                        self.tell(&News::Done(record));
+                        self.gathers = gathers;
+                    }
+                }
             }
             Heard::Nothing => {}
             // Its end is taken when the signal tells of it.
@@ -344,7 +353,9 @@ impl Server {
         }
     }
 
+    /// Tells something, and what gathers with it.
     fn tell(&mut self, news: &News) {
+        self.gathers = None;
         if self.stream.is_some()
             && let Ok(frame) = frame::encode(Kind::Response, news)
         {
@@ -353,6 +364,12 @@ impl Server {
     }
 
     fn send(&mut self) {
+        // While more attempts wait than run, an end that is told later leaves nobody idle.
+        let may_gather = self.waiting.len() > self.shims.len().saturating_sub(self.idle.len());
+        if may_gather && self.gathers.is_some_and(|since| since.elapsed() < limits::NEWS_GATHER) {
+            return;
+        }
+        self.gathers = None;
         while let Some(stream) = &self.stream
             && !self.write.is_empty()
         {
