@@ -122,7 +122,7 @@ pub const AHEAD_MAX: u32 = 32;
 pub const AHEAD_PATIENCE: Duration = Duration::from_millis(20);
 /// How long ends of attempts gather with the shim server before they are told, while more attempts wait there than run: what
 /// comes together is written down together, and nobody has nothing to do meanwhile.
-pub const NEWS_GATHER: Duration = Duration::from_millis(4);
+pub const NEWS_GATHER: Duration = Duration::from_millis(8);
 /// Bytes of orders that are read at a time.
 pub const ORDER_READ_BYTES: usize = 16 * 1024;
 /// Bytes of a stream that are kept when nobody says.
