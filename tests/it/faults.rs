@@ -52,8 +52,7 @@ fn is_lost(agent: &Value) -> bool {
 fn a_stopped_server_makes_its_agents_unknown_and_nothing_worse() {
     let w = fleet();
     let mut watch = w.watch(&[]);
-    assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
-    watch.next("the drill", |e| e["kind"] == "actor_restarted");
+    watch.drill(&w);
     let server = Server::of(&w);
     let before = w.json(&["ctl", "agents", "--json"]);
     server.signal(Signal::STOP);
@@ -79,8 +78,7 @@ fn a_stopped_server_makes_its_agents_unknown_and_nothing_worse() {
 fn a_killed_server_is_one_notice_and_one_way_back_for_what_is_owned() {
     let w = fleet();
     let mut watch = w.watch(&[]);
-    assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
-    watch.next("the drill", |e| e["kind"] == "actor_restarted");
+    watch.drill(&w);
     Server::of(&w).signal(Signal::KILL);
     watch.next("the loss", |e| e["kind"] == "tmux_lost");
     // What tsup owns is started again, on a server of its own; what it found is not its to start.

@@ -186,8 +186,7 @@ fn a_paused_agent_that_dies_stays_down_until_it_is_resumed() {
     let up = w.agents_when("it runs", |a| a.len() == 1 && a[0]["pid"].is_u64());
     let mut watch = w.watch(&[]);
     // A drill is an event for sure: from then on the watch sees everything.
-    assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
-    watch.next("the drill", |e| e["kind"] == "actor_restarted");
+    watch.drill(&w);
     w.json(&["ctl", "pause", "team/one", "--json"]);
     let pid = i32::try_from(up[0]["pid"].as_u64().unwrap()).unwrap();
     let process = rustix::process::Pid::from_raw(pid).unwrap();

@@ -253,6 +253,22 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Waits until it sees what happens: a drill is an event for sure, and one that came before it looked is made again.
+    #[track_caller]
+    pub(crate) fn drill(&mut self, w: &World) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            assert!(w.tsup(&["ctl", "crash", "root/system/telemetry/resources"]).status.success());
+            while let Ok(event) = self.lines.recv_timeout(Duration::from_secs(2)) {
+                self.seen.push(event.clone());
+                if event["kind"] == "actor_restarted" {
+                    return;
+                }
+            }
+        }
+        panic!("it sees no drill: {:#?}", self.seen);
+    }
+
     /// The next event that fits.
     #[track_caller]
     pub(crate) fn next(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {

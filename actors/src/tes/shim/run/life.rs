@@ -232,9 +232,12 @@ impl Life {
             if counted.is_some() { u64::MAX } else { self.peak.min(self.most_memory.unwrap_or(u64::MAX)) };
         let mut seen = tree::usage(self.shim, trusted);
         seen.memory_bytes = counted.unwrap_or(seen.memory_bytes);
-        self.first.get_or_insert(seen.memory_bytes);
         self.looks += 1;
-        self.last = Some(seen.memory_bytes);
+        // Who has none has just ended, and is yet to be waited for.
+        if seen.memory_bytes > 0 {
+            self.first.get_or_insert(seen.memory_bytes);
+            self.last = Some(seen.memory_bytes);
+        }
         self.peak = self.peak.max(seen.memory_bytes);
         self.look_at = self.now() + pause(self.looks);
         self.kills.recent();
