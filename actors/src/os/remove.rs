@@ -30,11 +30,12 @@ pub fn remove_all(folder: &Path) -> io::Result<()> {
 
 /// Whether something is mounted in a folder (proc_pid_mountinfo(5)).
 fn has_mounts(folder: &Path) -> io::Result<bool> {
-    let folder = fs::canonicalize(folder)?;
-    let mounts = match fs::read_to_string("/proc/self/mountinfo") {
+    let read = fs::canonicalize(folder).and_then(|folder| Ok((folder, fs::read("/proc/self/mountinfo")?)));
+    let (folder, mounts) = match read {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         read => read?,
     };
+    let mounts = String::from_utf8_lossy(&mounts);
     let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     let mut plain = places.map(|place| {
         place.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")

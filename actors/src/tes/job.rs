@@ -144,7 +144,7 @@ impl JobActor {
                 let Some(traces) = Traces::find(&shared.traces)? else {
                     return Ok((Found::default(), false));
                 };
-                Ok((traces.look(slot, task.id)?, traces.is_whole()?))
+                Ok((traces.look_for(slot, task.id, task.order)?, traces.is_whole()?))
             };
             let (mut found, mut is_whole) = find()?;
             // Whatever became of its traces, what runs with its mark was begun; or it begins just now, and they are
@@ -200,6 +200,7 @@ impl JobActor {
     }
 
     fn adopt(&mut self, shim: ProcId, cx: &mut Cx<Self>) {
+        self.elsewhere = true;
         self.at = At::Adopted(shim);
         let gate = cx.gate().clone();
         // Where the server of now runs it, that tells of the end; its shim goes on to other attempts.
@@ -237,10 +238,7 @@ impl JobActor {
         self.at = At::Finding;
         let Place::Slot(slot) = self.task.traces else { return self.sweep(GONE, cx) };
         let (shared, id, order) = (self.shared.clone(), self.task.id, self.task.order);
-        let revoke = move || {
-            let Some(traces) = Traces::find(&shared.traces)? else { return Ok(true) };
-            traces.revoke(slot, id, order, &shared.boot_id)
-        };
+        let revoke = move || Traces::make(&shared.traces)?.revoke(slot, id, order, &shared.boot_id);
         cx.offload(revoke, move |done: std::io::Result<bool>| {
             if let Err(e) = &done {
                 tracing::warn!(job = %id.job, error = %e, "an attempt that has not begun cannot be called off yet");

@@ -322,7 +322,9 @@ impl Actor for QueueActor {
             }
             Msg::NotBegun(id, errno) => {
                 // What was called back lacked nothing.
-                if *errno != libc::ECANCELED {
+                if *errno == libc::ECANCELED {
+                    self.trouble.forget(id.job);
+                } else {
                     self.troubled(id.job, *errno, cx);
                 }
                 self.not_begun(*id, *errno, cx);

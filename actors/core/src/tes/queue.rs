@@ -183,9 +183,14 @@ impl Queue {
         let id = ticket.id;
         let lane = self.lanes.enter(ticket);
         self.bytes += u64::from(ticket.bytes);
+        // One that had been handed out ahead may wait for its turn still.
+        let is_ahead = self.caps.slots <= self.usage.slots && self.usage.running > 0;
         let charged = self.usage.start(lane, owed_most(&self.caps));
         let mut entry = Entry { state: JobState::Running, ..Entry::new(ticket, lane, now) };
         entry.change(|rare| rare.charged = Some(charged));
+        if is_ahead {
+            self.ahead.add(lane.class, now);
+        }
         let before = self.jobs.insert(id, Box::new(entry));
         debug_assert!(before.is_none(), "a job is adopted once");
     }
@@ -218,6 +223,10 @@ impl Queue {
         // It is as old as it was.
         let since = entry.ready;
         entry.change(|rare| (rare.since, rare.not_before) = (Some(since), Some(at)));
+        // Its patience is still for its first start.
+        if let Some(by) = entry.start_by() {
+            self.due.insert((by, job));
+        }
         self.place(job, now, effects);
     }
 

@@ -15,7 +15,7 @@ pub(in crate::tes) struct Left {
     pub(super) found: BTreeMap<u32, AttemptId>,
     /// The largest number of an order that stands there.
     pub(super) newest: u64,
-    /// Whether there was no file, or one that somebody emptied: whatever ran has left nothing that tells of it.
+    /// Whether there was no file, or one that somebody emptied: whatever is not found may have run.
     pub(super) is_new: bool,
 }
 
@@ -23,11 +23,15 @@ impl Left {
     /// Reads the file with the traces, and makes it where there is none. It may take as long as the disk does.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         match Traces::find(path)? {
-            Some(traces) if traces.is_whole()? => {
+            Some(traces) => {
+                let is_new = !traces.is_whole()?;
+                if is_new {
+                    traces.begin()?;
+                }
                 let scan = traces.scan()?;
-                Ok(Left { found: scan.slots.into_iter().collect(), newest: scan.newest, is_new: false })
+                Ok(Left { found: scan.slots.into_iter().collect(), newest: scan.newest, is_new })
             }
-            _ => Traces::make(path)?.begin().map(|()| Left { is_new: true, ..Left::default() }),
+            None => Traces::make(path)?.begin().map(|()| Left { is_new: true, ..Left::default() }),
         }
     }
 }

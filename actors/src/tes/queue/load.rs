@@ -67,7 +67,9 @@ impl QueueActor {
         let elsewhere: HashSet<JobId> = all.iter().filter(|l| elsewhere(l)).map(|l| l.job.id).collect();
         self.keep_slots(&mut all, &left);
         for live in all {
-            let is_lost = left.is_new || elsewhere.contains(&live.job.id);
+            let id = card::attempt_id(live.job.id, live.attempt);
+            let is_found = live.slot.and_then(|slot| left.found.get(&slot)) == Some(&id);
+            let is_lost = (left.is_new && !is_found) || elsewhere.contains(&live.job.id);
             adopted += usize::from(self.recovered(live, is_lost, cx));
         }
         if live > 0 {

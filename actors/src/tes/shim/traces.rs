@@ -93,12 +93,16 @@ impl Traces {
         }
     }
 
-    /// Makes it one that nobody has a slot in.
+    /// Makes it one that is whole from here on; claims that were made since it was lost stay.
     ///
     /// # Errors
     /// Whatever the system says.
     pub fn begin(&self) -> io::Result<()> {
-        self.0.set_len(0)?;
+        let mut first = [0];
+        // One that shims have made anew has nothing there; another one is no file of this kind.
+        if self.0.read_at(&mut first, 0)? == 1 && first != [0] {
+            self.0.set_len(0)?;
+        }
         self.0.write_all_at(HEAD, 0)
     }
 
@@ -204,6 +208,14 @@ impl Traces {
     /// # Errors
     /// Whatever the system says.
     pub fn look(&self, slot: u32, id: AttemptId) -> io::Result<Found> {
+        self.look_for(slot, id, 0)
+    }
+
+    /// The same by whoever ordered it with that number: a claim by nobody, for an order before, called that one off.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn look_for(&self, slot: u32, id: AttemptId, order: u64) -> io::Result<Found> {
         // The claim first: it is made under the lock, so a lock that is free behind it belonged to a shim that has
         // ended. The record last: it is in place before the lock is let go.
         let page = self.page(slot)?;
@@ -213,7 +225,10 @@ impl Traces {
         // A claim that cannot be read is a claim: something may have run.
         let unreadable =
             || Claim { version: FILES_VERSION, id, order: 0, shim: NOBODY, boot_id: String::new() };
+        let called_off =
+            |claim: &Claim| claim.shim == NOBODY && claim.order < order && !claim.boot_id.is_empty();
         let claim = claim_of(&page).map(|claim| claim.unwrap_or_else(unreadable));
+        let claim = claim.filter(|claim| !called_off(claim));
         let locked = range::is_locked(&self.0, &bytes(slot))?;
         let record = read::<Record>(&self.page(slot)?, Line::Record).flatten();
         Ok(Found { locked, record, claim })

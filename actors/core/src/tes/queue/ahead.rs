@@ -55,7 +55,9 @@ impl Ahead {
 
     /// When it is looked whether they still wait.
     pub(super) fn due(&self) -> Option<Mono> {
-        (self.jobs > 0).then(|| self.moved + limits::AHEAD_PATIENCE)
+        // Who was called back comes soon; where slots were lowered, there may be nobody who could.
+        let patience = limits::AHEAD_PATIENCE * if self.paused { 10 } else { 1 };
+        (self.jobs > 0).then(|| self.moved + patience)
     }
 }
 

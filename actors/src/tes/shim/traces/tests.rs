@@ -39,6 +39,13 @@ fn a_slot_is_claimed_once_for_an_attempt_and_by_nobody_who_is_late() {
 
     assert!(supervisor.revoke(3, id(2), 7, "b1").unwrap());
     assert_eq!(open().claim(3, &claim(id(2), 7)).unwrap(), Claimed::Before);
+    assert!(supervisor.look(3, id(2)).unwrap().claim.is_some());
+    assert!(supervisor.look_for(3, id(2), 7).unwrap().claim.is_some());
+    assert_eq!(
+        supervisor.look_for(3, id(2), 8).unwrap(),
+        Found::default(),
+        "nothing ran of what was called off"
+    );
     assert_eq!(open().claim(3, &claim(id(2), 8)).unwrap(), Claimed::Now, "it was ordered anew");
     assert_eq!(open().claim(3, &claim(id(2), 9)).unwrap(), Claimed::Before);
     assert_eq!(open().claim(2, &claim(id(4), u64::MAX)).unwrap(), Claimed::Now);

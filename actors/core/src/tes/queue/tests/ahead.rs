@@ -96,12 +96,47 @@ fn when_nothing_ends_they_come_back() {
     assert_eq!(b.step(Event::NotBegun(id(3), b.now)), [0; 0], "it does not go ahead again at once");
     b.now = due + limits::AHEAD_PATIENCE;
     b.step(Event::Tick);
+    assert_eq!(b.recalls, 1, "it is on its way");
+    b.now = b.queue.next_due().unwrap();
+    b.step(Event::Tick);
     assert_eq!(b.recalls, 2, "one has not come yet");
     b.step(Event::Cancel(id(2)));
     b.step(Event::NotBegun(id(2), b.now));
     assert_eq!(b.ends.pop(), Some((2, JobState::Cancelled)));
     assert_eq!(b.queue.next_due(), None);
     assert_eq!(b.end_after(1, S * 60), [3]);
+}
+
+#[test]
+fn one_that_comes_back_has_the_patience_that_it_had() {
+    let mut b = Bench::taking(MS, 1);
+    let by = b.now + S;
+    b.submit(Ticket { start_by: Some(by), ..job(2) });
+    assert_eq!(b.running(), [1, 2]);
+    b.now = b.queue.next_due().unwrap();
+    b.step(Event::Tick);
+    b.step(Event::NotBegun(id(2), b.now));
+    assert_eq!((b.recalls, b.queue.next_due()), (1, Some(by)));
+    b.now = by;
+    b.step(Event::Tick);
+    assert_eq!(b.ends, [(0, JobState::Succeeded), (2, JobState::Failed)]);
+}
+
+/// After a restart of the supervisor: whoever waits for room then has nothing that ends to wait for.
+#[test]
+fn those_that_are_found_again_beyond_the_slots_are_called_back() {
+    let mut b = Bench { queue: Queue::new(caps(2)), ..Bench::new(2) };
+    for n in 1..=4 {
+        b.step(Event::Adopted(job(n)));
+    }
+    b.now = b.queue.next_due().unwrap();
+    b.step(Event::Tick);
+    assert_eq!(b.recalls, 1);
+    for n in [3, 4] {
+        assert_eq!(b.step(Event::NotBegun(id(n), b.now)), [0; 0]);
+    }
+    assert_eq!(b.queue.next_due(), None);
+    assert_eq!(b.end(1), [3]);
 }
 
 #[test]
