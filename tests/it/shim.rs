@@ -293,6 +293,28 @@ fn a_stop_right_behind_its_order_is_heard() {
     }
 }
 
+/// What runs elsewhere takes room, as long as it does.
+#[test]
+fn an_attempt_waits_for_room_that_is_taken_elsewhere() {
+    let mut s = Server::new();
+    let hold = s.jobs.path().join("hold");
+    let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());
+    s.order(&Order::Elsewhere(2));
+    for (job, script) in [(1, waits.as_str()), (2, "true")] {
+        let plan = Plan { within: 2, ..s.plan(job, script) };
+        s.order(&Order::Start(Box::new(plan)));
+    }
+    eventually("one runs where nothing of this server does", || s.found(Server::id(1)).claim);
+    s.order(&Order::Stop(Server::id(2)));
+    assert_eq!(s.news(), News::NotStarted(Server::id(2), CALLED_BACK), "there was no room");
+    let plan = Plan { within: 2, ..s.plan(3, "true") };
+    s.order(&Order::Start(Box::new(plan)));
+    s.order(&Order::Elsewhere(0));
+    assert!(matches!(s.news(), News::Done(record) if record.id == Server::id(3)));
+    std::fs::write(&hold, "").unwrap();
+    assert!(matches!(s.news(), News::Done(record) if record.id == Server::id(1)));
+}
+
 #[test]
 fn each_of_many_that_wait_for_room_is_told_once() {
     let mut s = Server::new();

@@ -324,6 +324,9 @@ impl Actor for JobActor {
         if self.fresh {
             self.plan(None, cx);
         } else {
+            // It counts as one that runs until it is known that it does not.
+            let follow = shims::Msg::Follow(self.task.id, self.task.slots, cx.gate().clone());
+            let _ = self.shared.shims.control(follow);
             self.look(cx);
         }
         Ok(())

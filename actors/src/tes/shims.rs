@@ -65,6 +65,8 @@ pub(super) struct Shims {
     orders: Option<mpsc::Sender<Vec<u8>>>,
     /// Whether the last server has told anything: one that has not may be of no use, and its successor neither.
     works: bool,
+    /// Slots taken elsewhere, as the server knows them.
+    told: u32,
     /// Orders that came while there was no server: one for each that may run at most.
     held: VecDeque<Box<Plan>>,
 }
@@ -72,7 +74,7 @@ pub(super) struct Shims {
 impl Shims {
     pub(super) fn new(shared: Shared) -> Self {
         let waiting = shared.waiting.reach();
-        Shims { shared, waiting, server: 0, orders: None, works: true, held: VecDeque::new() }
+        Shims { shared, waiting, server: 0, orders: None, works: true, told: 0, held: VecDeque::new() }
     }
 
     /// Hands an order over. It fails when the server is gone or takes nothing more: who ordered is told then.
@@ -88,12 +90,20 @@ impl Shims {
     }
 
     /// Orders an attempt that somebody waits for.
-    fn start(&mut self, mut plan: Box<Plan>) {
+    fn start(&mut self, plan: Box<Plan>) {
         let id = plan.id;
-        let elsewhere = self.waiting.elsewhere.values().map(|slots| u32::from(*slots)).sum();
-        plan.within = plan.within.saturating_sub(elsewhere);
+        self.tell_elsewhere();
         if !self.order(&Order::Start(plan)) {
             self.tell(id, job::Msg::NotStarted(rustix::io::Errno::AGAIN.raw_os_error()));
+        }
+    }
+
+    /// Lets the server know what is taken elsewhere, where that has changed.
+    fn tell_elsewhere(&mut self) {
+        let now = self.waiting.elsewhere.values().map(|slots| u32::from(*slots)).sum();
+        // What finds no room is told with the next change, or the next start.
+        if self.told != now && self.order(&Order::Elsewhere(now)) {
+            self.told = now;
         }
     }
 
@@ -112,7 +122,7 @@ impl Shims {
                 let (reader, writer) = stream.into_split();
                 let (orders, outbox) = mpsc::channel(limits::ORDERS_PENDING_MAX);
                 self.orders = Some(orders);
-                self.works = false;
+                (self.works, self.told) = (false, 0);
                 cx.spawn(write(writer, outbox));
                 cx.spawn(read(reader, child, cx.gate().clone(), self.server));
                 while let Some(plan) = self.held.pop_front() {
@@ -166,12 +176,19 @@ impl Actor for Shims {
                     self.start(plan);
                 }
             }
-            Msg::Follow(id, slots, gate) => match self.waiting.gates.get_mut(id) {
-                Some((_, told)) => *told = gate.clone(),
-                // What no server runs for this one is watched by its shim.
-                None => drop(self.waiting.elsewhere.insert(*id, *slots)),
-            },
-            Msg::Over(id) => drop(self.waiting.elsewhere.remove(id)),
+            Msg::Follow(id, slots, gate) => {
+                if let Some((_, told)) = self.waiting.gates.get_mut(id) {
+                    *told = gate.clone();
+                } else {
+                    // What no server runs for this one is watched by its shim.
+                    self.waiting.elsewhere.insert(*id, *slots);
+                    self.tell_elsewhere();
+                }
+            }
+            Msg::Over(id) => {
+                self.waiting.elsewhere.remove(id);
+                self.tell_elsewhere();
+            }
             // A server that is gone has given back what waited.
             Msg::Recall => drop(self.order(&Order::Recall)),
             Msg::Stop(id) => {

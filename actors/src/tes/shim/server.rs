@@ -46,6 +46,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         waits_to_write: false,
         waiting: VecDeque::new(),
         taken: 0,
+        elsewhere: 0,
         shims: HashMap::new(),
         idle: VecDeque::new(),
         orphans: false,
@@ -100,6 +101,8 @@ struct Server {
     waiting: VecDeque<(Box<Plan>, Vec<u8>)>,
     /// Slots of the attempts that shims run.
     taken: u32,
+    /// Slots of attempts that run, and were ordered from another server.
+    elsewhere: u32,
     shims: HashMap<Pid, Shim>,
     /// Shims that wait for an attempt, since when; the one that waits longest first.
     idle: VecDeque<(Pid, Instant)>,
@@ -127,6 +130,7 @@ impl Server {
                 Ok((Order::Start(plan), frame)) => self.waiting.push_back((plan, frame)),
                 Ok((Order::Stop(id), _)) => self.stop(id),
                 Ok((Order::Recall, _)) => self.call_back(|_| true),
+                Ok((Order::Elsewhere(slots), _)) => self.elsewhere = slots,
                 // Another program, or another version: there is nothing to say to it.
                 Err(_) => self.stream = None,
             }
@@ -277,7 +281,8 @@ impl Server {
     /// The attempt that came first, when there is room for it.
     fn next(&mut self) -> Option<(Box<Plan>, Vec<u8>)> {
         let (plan, _) = self.waiting.front()?;
-        let has_room = self.taken == 0 || self.taken.saturating_add(plan.slots.into()) <= plan.within;
+        let used = self.taken.saturating_add(self.elsewhere);
+        let has_room = self.taken == 0 || used.saturating_add(plan.slots.into()) <= plan.within;
         if has_room { self.waiting.pop_front() } else { None }
     }
 

@@ -77,6 +77,8 @@ pub enum Order {
     Stop(AttemptId),
     /// Start nothing of what waits for room.
     Recall,
+    /// So many slots are taken by attempts that this server was not ordered to run.
+    Elsewhere(u32),
 }
 
 /// What a shim server tells.
