@@ -147,31 +147,24 @@ impl TranscriptsActor {
     fn seen(&mut self, seen: &[Seen], now: Mono) {
         for one in seen {
             let (folder, name) = match one {
-                Seen::Changed(folder, name) => (Some(*folder), Some(name)),
-                Seen::Gone(folder) => {
-                    self.folders.retain(|_, id| id != folder);
+                Seen::Changed(folder, name) => (*folder, Some(name.as_os_str())),
+                Seen::Gone(folder) => (*folder, None),
+                Seen::Overflow => {
+                    self.entries.values_mut().for_each(|entry| entry.soon(now));
                     continue;
                 }
-                Seen::Overflow => (None, None),
             };
-            let path = self.folders.iter().find(|(_, id)| Some(**id) == folder).map(|(path, _)| path);
+            let paths: Vec<&Path> = self
+                .folders
+                .iter()
+                .filter(|(_, id)| **id == folder)
+                .map(|(path, _)| path.as_path())
+                .collect();
             for entry in self.entries.values_mut() {
-                let Some(name) = name else {
-                    entry.soon(now);
-                    continue;
-                };
-                if path.is_none() || entry.folder().as_ref() != path {
-                    continue;
-                }
-                let own = entry.tail.as_ref().map(Tail::path).or(entry.follow.told.as_deref());
-                if entry.looking || own.and_then(Path::file_name) == Some(name) {
-                    entry.soon(now);
-                } else if entry.follow.told.is_none() {
-                    // Another file in its folder: it may be a newer one of its own.
-                    entry.seek_due = now;
-                    entry.pause = limits::TRANSCRIPT_SEEK_FIRST;
-                    entry.soon(now + limits::TRANSCRIPT_GATHER);
-                }
+                entry.saw(&paths, name, now);
+            }
+            if name.is_none() {
+                self.folders.retain(|_, id| *id != folder);
             }
         }
     }
@@ -199,7 +192,7 @@ impl TranscriptsActor {
             if seek {
                 entry.seek_due = now + limits::TRANSCRIPT_RECHECK;
             }
-            (entry.looking, entry.again) = (true, false);
+            entry.begin_look(seek);
             Some(Task {
                 id,
                 process: entry.follow.process,

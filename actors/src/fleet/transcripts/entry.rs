@@ -1,5 +1,6 @@
 //! What is known of one agent's transcript between two looks.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(super) struct Entry {
     /// In a look's hand while that runs.
     pub(super) tail: Option<Tail>,
     pub(super) looking: bool,
+    /// Where it lay when the look began; `None` where the look may find it elsewhere.
+    lay: Option<PathBuf>,
     /// Whether a look at it and others hung: it is looked at alone until one comes back.
     pub(super) suspect: bool,
     /// The look at it alone that hangs. It rests until that comes back.
@@ -46,6 +49,7 @@ impl Entry {
             homes: Vec::new(),
             tail: None,
             looking: false,
+            lay: None,
             suspect: false,
             stuck: None,
             again: false,
@@ -61,6 +65,35 @@ impl Entry {
     /// The folder in which its transcript lies, or will.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         folder(self.follow.format, self.follow.told.as_deref(), self.tail.as_ref(), &self.homes)
+    }
+
+    /// A look takes its tail along, and maybe `seeks` another file. What is seen meanwhile is for the next.
+    pub(super) fn begin_look(&mut self, seeks: bool) {
+        self.lay = if seeks { None } else { self.folder() };
+        (self.looking, self.again) = (true, false);
+    }
+
+    /// Something happened to a file of that `name` in a watched folder, known by `paths`; without a name the
+    /// watch itself ended.
+    pub(super) fn saw(&mut self, paths: &[&Path], name: Option<&OsStr>, now: Mono) {
+        let lies = if self.looking { self.lay.clone() } else { self.folder() };
+        let here = lies.as_deref().map(|folder| paths.contains(&folder));
+        // What was read before it happened may be all that a look under way brings.
+        if self.looking && here != Some(false) {
+            return self.soon(now);
+        }
+        if here != Some(true) {
+            return;
+        }
+        let own = self.tail.as_ref().map(Tail::path).or(self.follow.told.as_deref());
+        if name.is_none() || own.and_then(Path::file_name) == name {
+            self.soon(now);
+        } else if self.follow.told.is_none() {
+            // Another file in its folder: it may be a newer one of its own.
+            self.seek_due = now;
+            self.pause = limits::TRANSCRIPT_SEEK_FIRST;
+            self.soon(now + limits::TRANSCRIPT_GATHER);
+        }
     }
 
     /// A look at it hung: what the look took along is lost. Of several it may be another
@@ -116,4 +149,59 @@ pub(super) fn next(entry: &mut Entry, more: bool, watched: bool, now: Mono, wall
     };
     let ends = entry.tail.as_ref().and_then(|tail| tail.transcript().due(wall));
     now + ends.map_or(after, |end| after.min(end.since(wall) + limits::TRANSCRIPT_GATHER))
+}
+
+#[cfg(test)]
+mod tests {
+    use tsup_core::ids::ProcId;
+
+    use super::*;
+
+    const FILE: &str = "/logs/day/rollout-1.jsonl";
+
+    fn codex(now: Mono) -> Entry {
+        let process = ProcId { pid: std::process::id(), start_ticks: 0 };
+        let (format, counted) = (Format::Codex, Wall::from_unix_ms(0));
+        let mut entry = Entry::new(Follow { format, cli: "codex".into(), process, told: None, counted }, now);
+        entry.tail = Some(Tail::new(FILE.into(), format, entry.since));
+        entry.due = now + limits::TRANSCRIPT_RECHECK;
+        entry
+    }
+
+    #[test]
+    fn what_happens_during_a_look_is_for_the_next() {
+        let now = crate::clock::now_mono();
+        let (day, other) = (Path::new("/logs/day"), Path::new("/logs/other"));
+        let name = Some(OsStr::new("rollout-1.jsonl"));
+        for (seeks, folder, again) in
+            [(false, day, true), (false, other, false), (true, day, true), (true, other, true)]
+        {
+            let mut entry = codex(now);
+            entry.begin_look(seeks);
+            let taken = entry.tail.take();
+            entry.saw(&[folder], name, now);
+            entry.tail = taken;
+            assert_eq!(
+                next(&mut entry, false, true, now, Wall::from_unix_ms(0)) == now,
+                again,
+                "{seeks} {folder:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn between_looks_only_what_happens_in_its_folder_counts() {
+        let now = crate::clock::now_mono();
+        let day = Path::new("/logs/day");
+        let after = |paths: &[&Path], name: Option<&str>| {
+            let mut entry = codex(now);
+            entry.saw(paths, name.map(OsStr::new), now);
+            entry.due.since(now)
+        };
+        assert_eq!(after(&[day], Some("rollout-1.jsonl")), Duration::ZERO);
+        assert_eq!(after(&[day], Some("rollout-2.jsonl")), limits::TRANSCRIPT_GATHER);
+        assert_eq!(after(&[day], None), Duration::ZERO, "nothing of it is told any more");
+        assert_eq!(after(&[Path::new("/logs")], Some("rollout-1.jsonl")), limits::TRANSCRIPT_RECHECK);
+        assert_eq!(after(&[], None), limits::TRANSCRIPT_RECHECK);
+    }
 }
