@@ -7,7 +7,7 @@
 //! [`fork`] makes copies of this process and waits for them, [`exec`] starts programs at little cost, [`range`] locks
 //! parts of files. [`namespace`] gives a process a view of its own, [`ability`] tells by trying whether that can be had,
 //! [`cgroup`] bounds and measures groups of processes. [`remove`] removes folders that others filled,
-//! [`name`] tells which file it is that has a name.
+//! [`name`] tells which file it is that has a name, [`shared`] is what a process has in common with its copies.
 
 pub mod ability;
 pub mod belongings;
@@ -25,6 +25,7 @@ pub mod pidfd;
 pub mod proc;
 pub mod range;
 pub mod remove;
+pub mod shared;
 pub mod socket;
 pub mod tree;
 pub mod tty;

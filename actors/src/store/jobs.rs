@@ -67,7 +67,14 @@ pub trait JobStore: Send + Sync {
     fn find(&self, prefix: &str, limit: usize) -> Answer<Vec<JobId>>;
 
     /// All that is kept of a job, with every attempt.
-    fn job(&self, id: JobId) -> Answer<Option<JobRow>>;
+    fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
+        let rows = self.rows(vec![id]);
+        Box::pin(async move { Ok(rows.await?.pop().flatten()) })
+    }
+
+    /// The same of several jobs, as of one moment: of the first of `ids` as many as have [`limits::ROWS_READ_BYTES`]
+    /// of inputs and outputs together, at least one.
+    fn rows(&self, ids: Vec<JobId>) -> Answer<Vec<Option<JobRow>>>;
 
     /// Jobs by state and script, the youngest first, with their last attempts only.
     fn jobs(&self, filter: Filter) -> Answer<Listed>;
@@ -90,8 +97,8 @@ pub trait JobStore: Send + Sync {
 pub enum Ask {
     /// See [`JobStore::find`].
     Find(String, usize, Reply<Result<Vec<JobId>, StoreError>>),
-    /// See [`JobStore::job`].
-    Job(JobId, Reply<Result<Option<JobRow>, StoreError>>),
+    /// See [`JobStore::rows`].
+    Rows(Vec<JobId>, Reply<Result<Vec<Option<JobRow>>, StoreError>>),
     /// See [`JobStore::jobs`].
     Jobs(Filter, Reply<Result<Listed, StoreError>>),
     /// See [`JobStore::last_of_key`].
@@ -116,7 +123,7 @@ impl Ask {
     pub(super) fn refuse(self, error: StoreError) {
         match self {
             Ask::Find(_, _, mut reply) | Ask::Forgettable(_, _, _, mut reply) => reply.send(Err(error)),
-            Ask::Job(_, mut reply) => reply.send(Err(error)),
+            Ask::Rows(_, mut reply) => reply.send(Err(error)),
             Ask::Jobs(_, mut reply) => reply.send(Err(error)),
             Ask::LastOfKey(_, mut reply) => reply.send(Err(error)),
             Ask::Select(_, mut reply) => reply.send(Err(error)),
@@ -164,8 +171,8 @@ impl JobStore for Store {
         self.ask(|reply| Ask::Find(prefix, limit, reply))
     }
 
-    fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
-        self.ask(|reply| Ask::Job(id, reply))
+    fn rows(&self, ids: Vec<JobId>) -> Answer<Vec<Option<JobRow>>> {
+        self.ask(|reply| Ask::Rows(ids, reply))
     }
 
     fn jobs(&self, filter: Filter) -> Answer<Listed> {

@@ -133,7 +133,7 @@ impl Tes {
 
     async fn row(&self, id: JobId) -> Result<JobRow, UserError> {
         let row = self.read(|store| store.job(id)).await?;
-        row.ok_or_else(|| UserError::new(Exit::NotFound, format!("no job \"{id}\"")))
+        row.ok_or_else(|| no_job(id))
     }
 
     async fn doc(&self, id: JobId) -> Result<JobDoc, UserError> {
@@ -175,6 +175,10 @@ fn starting() -> UserError {
     UserError::new(Exit::Refused, "the registries are still being read")
         .hint("try again in a moment")
         .retry_after(limits::SUBMIT_RETRY_AFTER)
+}
+
+fn no_job(id: JobId) -> UserError {
+    UserError::new(Exit::NotFound, format!("no job \"{id}\""))
 }
 
 fn no_script(asked: &str) -> UserError {

@@ -341,7 +341,7 @@ impl Actor for QueueActor {
                 }
             }
             Msg::Drop(job, reply) => self.drop_dead(*job, reply.take(), cx),
-            Msg::WaitEnd(job, reply) => self.wait_end(*job, reply.take()),
+            Msg::WaitEnd(jobs, others) => others.send(self.wait_ends(jobs)),
             Msg::Now(jobs, reply) => {
                 let now = jobs.iter().map(|job| self.now(*job, cx.now())).collect();
                 reply.send(now);

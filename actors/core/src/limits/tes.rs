@@ -211,6 +211,10 @@ pub const LISTED_VALUES_BYTES: usize = 4 * 1024;
 pub const WAITED_FOR_MAX: usize = 10_000;
 /// Lists of jobs that are made or sent at once, all clients together: 64 MiB at worst. Others wait their turn.
 pub const LISTS_AT_ONCE: usize = 8;
+/// Jobs whose rows are read at a time at most, and bytes of inputs and outputs after which no more are.
+pub const ROWS_READ: usize = 64;
+/// See [`ROWS_READ`].
+pub const ROWS_READ_BYTES: u64 = MIB;
 /// Jobs that may wait for a whole id of which somebody gave the beginning.
 pub const JOB_PREFIX_MATCHES: usize = 5;
 /// Between two looks at a registry's files where changes cannot be watched.

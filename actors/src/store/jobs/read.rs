@@ -188,6 +188,22 @@ fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// Everything about the first of these jobs, as many as are read at a time.
+pub(in super::super) fn rows(c: &Connection, ids: &[JobId]) -> rusqlite::Result<Vec<Option<JobRow>>> {
+    let mut left = limits::ROWS_READ_BYTES;
+    let mut rows = Vec::new();
+    for id in ids {
+        let row = job(c, *id)?;
+        let bytes = row.as_ref().map_or(0, |row| row.bytes.0 + row.bytes.1);
+        rows.push(row);
+        if bytes >= left {
+            break;
+        }
+        left -= bytes;
+    }
+    Ok(rows)
+}
+
 /// Everything about one job.
 pub(in super::super) fn job(c: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
     let mut statement = c.prepare_cached(&format!("SELECT {JOB}, {BYTES} FROM jobs WHERE id = ?1"))?;

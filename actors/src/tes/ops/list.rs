@@ -1,19 +1,22 @@
 //! Jobs together: a list of them, those that have something in common, the wait for all of them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::sync::oneshot::Receiver;
 use tsup_core::error::{Exit, UserError};
 use tsup_core::ids::JobId;
 use tsup_core::limits;
 use tsup_core::tes::job::JobState;
-use tsup_core::tes::kept::Filter;
+use tsup_core::tes::kept::{Filter, JobRow};
 use tsup_core::tes::select::{Selected, Selection};
 use tsup_core::tes::show;
 use tsup_core::wire::doc::VERSION;
-use tsup_core::wire::doc::jobs::JobsDoc;
+use tsup_core::wire::doc::jobs::{JobDoc, JobsDoc};
 use tsup_core::wire::frame;
 
-use crate::gate::Lane;
+use super::{began_anew, no_job};
+use crate::gate::Reply;
 use crate::tes::Tes;
 use crate::tes::queue::Msg;
 
@@ -43,15 +46,15 @@ impl Tes {
             let here = self.ask(|reply| Msg::In(live, listing.script, limit + 1, reply)).await?;
             more |= here.len() > limit;
             let mut bytes = 0;
-            for id in here {
-                let Some(row) = self.read(|store| store.job(id)).await? else { continue };
-                let row = row.short();
-                bytes += frame::size(&show::doc(row.clone(), None));
-                rows.push(row);
+            let mut left = &here[..];
+            while !left.is_empty() {
                 if bytes > limits::LISTED_BYTES_MAX {
                     more = true;
                     break;
                 }
+                let read = self.rows(&mut left).await?.into_iter().filter_map(|(_, row)| row);
+                let read = read.map(JobRow::short);
+                rows.extend(read.inspect(|row| bytes += frame::size(&show::doc(row.clone(), None))));
             }
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.job.seq));
@@ -97,9 +100,14 @@ impl Tes {
         for job in jobs {
             ids.push(self.find(job).await?);
         }
+        let mut told = Told::default();
         let all = async {
-            for id in &ids {
-                self.ended(*id).await?;
+            let (waits, ends): (Vec<_>, Vec<_>) = ids.iter().map(|id| waiting(*id)).unzip();
+            let others = self.ask(|reply| Msg::WaitEnd(waits, reply)).await?;
+            // One that is not there is told before others have ended.
+            self.tell(others, &mut told).await?;
+            for end in ends {
+                end.await.map_err(|_| began_anew())?;
             }
             Ok::<(), UserError>(())
         };
@@ -112,19 +120,53 @@ impl Tes {
                 }
             },
         }
-        let (mut docs, mut bytes) = (Vec::new(), 0);
-        for id in ids {
-            let doc = self.doc(id).await?;
-            // What does not fit any more is told without what is large: how it ended is wanted of each.
-            let doc = if bytes + frame::size(&doc) > limits::LISTED_BYTES_MAX { doc.bare() } else { doc };
-            bytes += frame::size(&doc);
-            docs.push(doc);
-        }
-        Ok(JobsDoc { version: VERSION, jobs: docs, more: false })
+        let rest = ids.iter().copied().filter(|id| !told.docs.contains_key(id)).collect();
+        self.tell(rest, &mut told).await?;
+        let jobs = ids.iter().filter_map(|id| told.docs.get(id).cloned()).collect();
+        Ok(JobsDoc { version: VERSION, jobs, more: false })
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), UserError> {
-        self.row(id).await?;
-        self.patiently(Lane::Control, |reply| Msg::WaitEnd(id, reply)).await
+    /// Reads how these jobs ended.
+    async fn tell(&self, ids: Vec<JobId>, told: &mut Told) -> Result<(), UserError> {
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            for (id, row) in self.rows(&mut left).await? {
+                let row = row.ok_or_else(|| no_job(id))?;
+                // Somebody may have wanted it again.
+                let doc = if row.state.is_final() { show::doc(row, None) } else { self.doc(id).await? };
+                told.add(doc);
+            }
+        }
+        Ok(())
     }
+
+    /// Reads the rows of the first of these jobs; what is left are the others.
+    async fn rows(&self, ids: &mut &[JobId]) -> Result<Vec<(JobId, Option<JobRow>)>, UserError> {
+        let some: Vec<JobId> = ids.iter().take(limits::ROWS_READ).copied().collect();
+        let rows = self.read(|store| store.rows(some.clone())).await?;
+        *ids = ids.get(rows.len().max(1)..).unwrap_or_default();
+        Ok(some.into_iter().zip(rows).collect())
+    }
+}
+
+/// How jobs ended.
+#[derive(Debug, Default)]
+struct Told {
+    docs: HashMap<JobId, JobDoc>,
+    bytes: usize,
+}
+
+impl Told {
+    fn add(&mut self, doc: JobDoc) {
+        // What does not fit any more is told without what is large: how it ended is wanted of each.
+        let doc = if self.bytes + frame::size(&doc) > limits::LISTED_BYTES_MAX { doc.bare() } else { doc };
+        self.bytes += frame::size(&doc);
+        self.docs.insert(doc.id, doc);
+    }
+}
+
+/// A wait for a job's end, and where the end is told.
+fn waiting(id: JobId) -> ((JobId, Reply<()>), Receiver<()>) {
+    let (reply, end) = Reply::channel();
+    ((id, reply), end)
 }

@@ -145,12 +145,19 @@ impl QueueActor {
         self.step(Event::Submitted(card::ticket(&job, None, None), Vec::new()), None, cx);
     }
 
-    pub(super) fn wait_end(&mut self, job: JobId, mut reply: Reply<()>) {
-        if self.cards.contains_key(&job) {
-            self.wait(job, Waiter::End(reply));
-        } else {
-            reply.send(());
+    /// Somebody waits for the ends of these jobs; says which of them are not here.
+    pub(super) fn wait_ends(&mut self, jobs: &mut Vec<(JobId, Reply<()>)>) -> Vec<JobId> {
+        let mut others = Vec::new();
+        for (job, mut reply) in jobs.drain(..) {
+            // A queue that knows no jobs yet knows later whether it is there.
+            if self.closed.loading || self.cards.contains_key(&job) {
+                self.wait(job, Waiter::End(reply));
+            } else {
+                reply.send(());
+                others.push(job);
+            }
         }
+        others
     }
 
     /// Somebody waits for the end of a job; those who gave up are let go.

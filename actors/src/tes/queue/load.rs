@@ -105,7 +105,7 @@ impl QueueActor {
         let closed = self.closed.clone();
         let early = || closed.early("changed");
         match message {
-            Msg::WaitEnd(job, reply) => self.wait(*job, Waiter::End(reply.take())),
+            Msg::WaitEnd(jobs, others) => others.send(self.wait_ends(jobs)),
             Msg::Cancel(_, reply)
             | Msg::Hold(_, _, reply)
             | Msg::Drop(_, reply)

@@ -79,8 +79,8 @@ pub(in crate::tes) enum Msg {
     Requeue(Option<Box<JobRow>>, u32, Reply<Result<bool, UserError>>),
     /// A dead job is forgotten.
     Drop(JobId, Reply<Result<bool, UserError>>),
-    /// Answered when a job has ended, or at once where there is none that has not.
-    WaitEnd(JobId, Reply<()>),
+    /// Each is answered when that job has ended; with it, which of them have ended, or never were there.
+    WaitEnd(Vec<(JobId, Reply<()>)>, Reply<Vec<JobId>>),
     /// What is known of these jobs now.
     Now(Vec<JobId>, Reply<Vec<Option<Now>>>),
     /// The youngest jobs in one of these states, at most so many.

@@ -1,9 +1,12 @@
 //! The way between the shim server and one of its shims: orders go one way, a report of each comes back.
 //!
 //! It keeps messages apart, so that an order is taken whole or not at all. Either side sees that the other is gone.
+//! An order may be handed over before the one before it has ended, and called off as long as it has not begun: both sides
+//! share the number of the last order that is decided, and whoever counts on decides the next.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -16,10 +19,17 @@ use tsup_core::tes::attempt::plan::{Order, Plan};
 use tsup_core::wire::frame::{self, HEADER_BYTES, Header, Kind};
 
 use crate::os::fork::{Seen, Signals};
+use crate::os::shared::SharedNumber;
 
 /// One end of the way.
 #[derive(Debug)]
-pub(super) struct Desk(OwnedFd);
+pub(super) struct Desk {
+    socket: OwnedFd,
+    /// How many orders have begun or were called off.
+    decided: Arc<SharedNumber>,
+    /// How many were handed over here, or came. The first one comes with the fork.
+    orders: u64,
+}
 
 /// What a shim tells of an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,11 +42,16 @@ pub(super) enum Report {
     Done(Box<Record>),
 }
 
+/// The number of the order that a shim is made for.
+const FIRST: u64 = 1;
+
 /// Both ends of a way: the server's, and the shim's.
 pub(super) fn pair() -> io::Result<(Desk, Desk)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (server, shim) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    Ok((Desk(server), Desk(shim)))
+    let decided = Arc::new(SharedNumber::new(FIRST)?);
+    let desk = |socket| Desk { socket, decided: Arc::clone(&decided), orders: FIRST };
+    Ok((desk(server), desk(shim)))
 }
 
 /// What is at the server's end.
@@ -52,16 +67,23 @@ pub(super) enum Heard {
 
 impl Desk {
     /// Hands over the frame of an order. `false` when the shim cannot take it.
-    pub(super) fn hand(&self, frame: &[u8]) -> bool {
-        frame.len() <= limits::ORDER_HANDED_BYTES_MAX
-            && send(&self.0, frame, SendFlags::NOSIGNAL).is_ok_and(|sent| sent == frame.len())
+    pub(super) fn hand(&mut self, frame: &[u8]) -> bool {
+        let taken = frame.len() <= limits::ORDER_HANDED_BYTES_MAX
+            && send(&self.socket, frame, SendFlags::NOSIGNAL).is_ok_and(|sent| sent == frame.len());
+        self.orders += u64::from(taken);
+        taken
+    }
+
+    /// Calls the last order off that was handed over, if all before it are decided. `false` when it has begun.
+    pub(super) fn call_off(&self) -> bool {
+        self.decided.change(self.orders - 1, self.orders)
     }
 
     /// The next thing at the server's end.
     pub(super) fn hear(&self) -> Heard {
         let mut bytes = [0; limits::SHIM_REPORT_BYTES_MAX];
         loop {
-            return match recv(&self.0, &mut bytes, RecvFlags::empty()) {
+            return match recv(&self.socket, &mut bytes, RecvFlags::empty()) {
                 Ok((n @ 1.., _)) => decoded(bytes.get(..n).unwrap_or_default(), Kind::Response)
                     .map_or(Heard::Gone, Heard::Report),
                 // It went with an order unread, which is told before what it said itself.
@@ -75,21 +97,28 @@ impl Desk {
     /// Tells the server; `false` when that cannot be done. Then the server has to see this process end.
     pub(super) fn report(&self, report: &Report) -> bool {
         let frame = frame::encode(Kind::Response, report);
-        frame.is_ok_and(|frame| send(&self.0, &frame, SendFlags::NOSIGNAL).is_ok())
+        frame.is_ok_and(|frame| send(&self.socket, &frame, SendFlags::NOSIGNAL).is_ok())
     }
 
     /// Waits for the next attempt; `None` when there is none any more, or this process is told to end. With it comes
     /// the last wish to end one that was heard meanwhile: it may have been faster than the order that it is about.
-    pub(super) fn next(&self, signals: &Signals) -> Option<(Box<Plan>, Option<u64>)> {
+    pub(super) fn next(&mut self, signals: &Signals) -> Option<(Box<Plan>, Option<u64>)> {
         let mut asked = None;
         let mut buffer = vec![0; limits::ORDER_HANDED_BYTES_MAX];
         loop {
-            match recv(&self.0, &mut buffer, RecvFlags::empty()) {
-                Ok((n, _)) => return Some((plan(buffer.get(..n)?)?, asked)),
+            match recv(&self.socket, &mut buffer, RecvFlags::empty()) {
+                Ok((n, _)) => {
+                    let plan = plan(buffer.get(..n)?)?;
+                    self.orders += 1;
+                    // One that was called off is nobody's any more.
+                    if self.decided.change(self.orders - 1, self.orders) {
+                        return Some((plan, asked));
+                    }
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let mut fds = [
-                        PollFd::new(&self.0, PollFlags::IN),
+                        PollFd::new(&self.socket, PollFlags::IN),
                         PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
                     ];
                     match poll(&mut fds, None) {
@@ -112,7 +141,7 @@ impl Desk {
 
 impl AsFd for Desk {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -137,7 +166,7 @@ mod tests {
 
     #[test]
     fn reports_and_ends_are_heard() {
-        let (server, shim) = pair().unwrap();
+        let (mut server, shim) = pair().unwrap();
         assert_eq!(server.hear(), Heard::Nothing);
         shim.report(&Report::NotBegun(-7));
         shim.report(&Report::Ended);

@@ -40,7 +40,7 @@ pub(super) struct Tools {
 ///
 /// What counts is in the traces. What is reported says when to look at them. A shim that ends without a report was
 /// killed, as far as anybody can tell, and the server ends what it leaves behind.
-pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
+pub(super) fn live(first: Box<Plan>, mut desk: Desk, tools: &Tools) -> u8 {
     let me = match settle() {
         Ok(me) => me,
         Err(e) => {
@@ -55,13 +55,14 @@ pub(super) fn live(first: Box<Plan>, desk: &Desk, tools: &Tools) -> u8 {
         traces: None,
         spare: fence::Spare::default(),
         buffer: vec![0; limits::OUTPUT_READ_BYTES],
+        wants_end: false,
     };
     let mut next = Some((first, None));
     while let Some((plan, asked)) = next {
         // A defect in here is this attempt's alone: the server does the rest.
         let done = catch_unwind(AssertUnwindSafe(|| shim.run(&plan, asked == Some(plan.id.key()))));
         let Ok(Some(report)) = done else { return 1 };
-        if !desk.report(&report) {
+        if !desk.report(&report) || shim.wants_end {
             break;
         }
         next = desk.next(&tools.signals);
@@ -86,6 +87,8 @@ struct Shim<'a> {
     traces: Option<(String, Traces)>,
     spare: fence::Spare,
     buffer: Vec<u8>,
+    /// Whether it was told to end, with what it runs.
+    wants_end: bool,
 }
 
 impl Shim<'_> {
@@ -137,6 +140,7 @@ impl Shim<'_> {
         }
         let finish = life.watch(&self.tools.signals, plan.id.key(), &mut self.buffer);
         self.kills = life.kills;
+        self.wants_end = life.terminated;
         let used = life.used();
         life.groups.done(&mut self.spare);
         for stream in &mut life.streams {

@@ -2,7 +2,8 @@
 //!
 //! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. A shim that has run its
 //! attempt waits for the next one for a while, since a fork costs as much as a small script. Attempts begin in the order
-//! in which they came, each when there is room for it: so the next one may be ordered before another has ended. When the other
+//! in which they came, each when there is room for it: so the next one may be ordered before another has ended, and is handed to
+//! a shim before that (`server/after.rs`). When the other
 //! end of the stream goes, what waits for room is dropped, shims end with the attempts that they run, and the server ends with the last of them: whoever comes
 //! then watches the locks.
 
@@ -24,6 +25,10 @@ use super::desk::{self, Desk, Heard, Report};
 use super::{fence, run, tree};
 use crate::os::fork::{self, Fork, Signals};
 use crate::os::{namespace, proc};
+
+mod after;
+
+use after::After;
 
 /// Serves until the other end of `stream` is gone and no shim is left. Must be called in a process of one
 /// thread, before anything else.
@@ -48,6 +53,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         taken: 0,
         elsewhere: 0,
         shims: HashMap::new(),
+        handed: 0,
         idle: VecDeque::new(),
         orphans: false,
         groups: Vec::new(),
@@ -55,7 +61,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
     loop {
         if let Turn::Shim(plan, desk) = server.turn()? {
             let tools = server.into_tools();
-            return Ok(run::live(plan, &desk, &tools));
+            return Ok(run::live(plan, desk, &tools));
         }
         if server.stream.is_none() && server.shims.is_empty() {
             return Ok(0);
@@ -79,12 +85,28 @@ enum Turn {
 struct Shim {
     /// `None` when nothing more is wanted of it.
     desk: Option<Desk>,
-    /// The attempt that it runs, and the slots that it takes.
-    runs: Option<(AttemptId, u16)>,
+    /// The attempt that it runs.
+    runs: Option<Run>,
+    /// The one that it begins when that one has ended.
+    after: Option<After>,
     /// How many it was given.
     given: u32,
     /// Whether it has an empty network to share.
     network: bool,
+}
+
+/// An attempt that a shim runs.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    id: AttemptId,
+    slots: u16,
+    since: Instant,
+}
+
+impl Run {
+    fn of(plan: &Plan) -> Self {
+        Run { id: plan.id, slots: plan.slots, since: Instant::now() }
+    }
 }
 
 struct Server {
@@ -104,6 +126,8 @@ struct Server {
     /// Slots of attempts that run, and were ordered from another server.
     elsewhere: u32,
     shims: HashMap<Pid, Shim>,
+    /// How many of them have one to begin after the one that they run.
+    handed: usize,
     /// Shims that wait for an attempt, since when; the one that waits longest first.
     idle: VecDeque<(Pid, Instant)>,
     /// Whether orphans are being ended: a process that forks while it is killed leaves another one.
@@ -120,17 +144,22 @@ impl Server {
 
     fn turn(&mut self) -> io::Result<Turn> {
         for pid in self.wait()? {
-            self.hear(pid);
+            let _ = self.hear(pid);
         }
         while self.tools.signals.next().is_some() {}
         self.reap();
+        self.lose_patience();
         self.receive();
         while let Some(order) = self.order() {
             match order {
                 Ok((Order::Start(plan), frame)) => self.waiting.push_back((plan, frame)),
                 Ok((Order::Stop(id), _)) => self.stop(id),
                 Ok((Order::Recall, _)) => self.call_back(|_| true),
-                Ok((Order::Elsewhere(slots), _)) => self.elsewhere = slots,
+                Ok((Order::Elsewhere(slots), _)) => {
+                    self.elsewhere = slots;
+                    // For those that were handed out there may be no room any more.
+                    self.take_back(|_, _| true);
+                }
                 // Another program, or another version: there is nothing to say to it.
                 Err(_) => self.stream = None,
             }
@@ -144,6 +173,7 @@ impl Server {
                 return Ok(Turn::Shim(plan, desk));
             }
         }
+        self.hand_out();
         self.send();
         self.dismiss();
         Ok(Turn::Server)
@@ -161,7 +191,12 @@ impl Server {
         }
         let idle = self.idle.front().map(|(_, since)| limits::SHIM_IDLE.saturating_sub(since.elapsed()));
         let gathers = self.gathers.map(|since| limits::NEWS_GATHER.saturating_sub(since.elapsed()));
-        let until = idle.into_iter().chain(gathers).min().and_then(|left| Timespec::try_from(left).ok());
+        let until = idle
+            .into_iter()
+            .chain(gathers)
+            .chain(self.patience())
+            .min()
+            .and_then(|left| Timespec::try_from(left).ok());
         let mut events = Vec::with_capacity(64);
         match epoll::wait(&self.ready, spare_capacity(&mut events), until.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -171,33 +206,41 @@ impl Server {
         Ok(events.iter().filter_map(pid).collect())
     }
 
-    /// Takes what a shim tells.
-    fn hear(&mut self, pid: Pid) {
-        let Some(shim) = self.shims.get_mut(&pid) else { return };
-        let Some(desk) = &shim.desk else { return };
-        match desk.hear() {
-            Heard::Report(report) => {
-                let Some((id, slots)) = shim.runs.take() else { return };
-                self.taken -= u32::from(slots);
-                if shim.given < limits::SHIM_ATTEMPTS_MAX && self.stream.is_some() {
+    /// Takes what a shim tells, and says whether it told of an attempt's end.
+    fn hear(&mut self, pid: Pid) -> bool {
+        let Some(shim) = self.shims.get_mut(&pid) else { return false };
+        match shim.desk.as_ref().map(Desk::hear) {
+            Some(Heard::Report(report)) => {
+                let Some(run) = shim.runs.take() else { return false };
+                self.taken -= u32::from(run.slots);
+                if let Some(after) = shim.after.take() {
+                    self.handed -= 1;
+                    self.taken += u32::from(after.plan.slots);
+                    shim.runs = Some(Run::of(&after.plan));
+                    if after.unwanted {
+                        ask(pid, after.plan.id);
+                    }
+                } else if shim.given < limits::SHIM_ATTEMPTS_MAX && self.stream.is_some() {
                     self.idle.push_back((pid, Instant::now()));
                 } else {
                     shim.desk = None;
                 }
                 match report {
-                    Report::Ended => self.tell(&News::Ended(id)),
-                    Report::NotBegun(errno) => self.tell(&News::NotStarted(id, errno)),
+                    Report::Ended => self.tell(&News::Ended(run.id)),
+                    Report::NotBegun(errno) => self.tell(&News::NotStarted(run.id, errno)),
                     Report::Done(record) => {
                         let gathers = if self.write.is_empty() { Some(Instant::now()) } else { self.gathers };
                         self.tell(&News::Done(record));
                         self.gathers = gathers;
                     }
                 }
+                return true;
             }
-            Heard::Nothing => {}
+            Some(Heard::Nothing) | None => {}
             // Its end is taken when the signal tells of it.
-            Heard::Gone => shim.desk = None,
+            Some(Heard::Gone) => shim.desk = None,
         }
+        false
     }
 
     /// Lets go of shims that have waited for long, and of all that wait once nobody gives orders any more.
@@ -216,14 +259,19 @@ impl Server {
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             // What it told before counts.
-            self.hear(pid);
+            while self.hear(pid) {}
             let Some(shim) = self.shims.remove(&pid) else { continue };
             self.idle.retain(|(idle, _)| *idle != pid);
             // One that ended in order has nothing under way and leaves nobody behind.
             self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
-            if let Some((id, slots)) = shim.runs {
-                self.taken -= u32::from(slots);
-                self.tell(&News::Died(id));
+            if let Some(run) = shim.runs {
+                self.taken -= u32::from(run.slots);
+                self.tell(&News::Died(run.id));
+            }
+            if let Some(after) = shim.after {
+                // It is begun behind the report of the one before, which did not come.
+                self.handed -= 1;
+                self.wait_again(after);
             }
         }
         if self.orphans {
@@ -288,7 +336,7 @@ impl Server {
 
     /// Gives an attempt to a shim that waits, or to a new one.
     fn start(&mut self, plan: Box<Plan>, frame: &[u8]) -> Turn {
-        let (id, runs) = (plan.id, Some((plan.id, plan.slots)));
+        let (id, runs) = (plan.id, Some(Run::of(&plan)));
         for group in plan.fence.groups() {
             if !self.groups.contains(group) {
                 // A server before this one may have been killed together with its shims.
@@ -303,17 +351,15 @@ impl Server {
         let network = self.tools.network.is_some();
         // The one that waits for the shortest time has the most in the processor's caches.
         let fits = |shims: &HashMap<Pid, Shim>, pid: &Pid| {
-            frame.len() <= limits::ORDER_HANDED_BYTES_MAX
-                && shims.get(pid).is_some_and(|shim| !wants_network || shim.network == network)
+            shims.get(pid).is_some_and(|shim| shim.fits(frame, wants_network, network))
         };
         while let Some(at) = self.idle.iter().rposition(|(pid, _)| fits(&self.shims, pid)) {
             let shim = self.idle.remove(at).and_then(|(pid, _)| self.shims.get_mut(&pid));
             // One that takes nothing is on its way out.
             if let Some(shim) = shim
-                && shim.desk.as_ref().is_some_and(|desk| desk.hand(frame))
+                && shim.hand(frame)
             {
                 shim.runs = runs;
-                shim.given += 1;
                 self.taken += u32::from(plan.slots);
                 return Turn::Server;
             }
@@ -327,7 +373,7 @@ impl Server {
                 // One that cannot be heard is closed: it ends with this attempt, and a signal tells of that.
                 let desk = heard.then_some(desk);
                 self.taken += u32::from(plan.slots);
-                self.shims.insert(pid, Shim { desk, runs, given: 1, network });
+                self.shims.insert(pid, Shim { desk, runs, after: None, given: 1, network });
             }
             Err(e) => self.tell(&News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
         }
@@ -337,19 +383,20 @@ impl Server {
     /// A shim that is asked to end an attempt ends its tree first.
     fn stop(&mut self, id: AttemptId) {
         self.call_back(|waiting| waiting == id);
-        let runs_it = |shim: &Shim| shim.runs.is_some_and(|(runs, _)| runs == id);
-        for (pid, _) in self.shims.iter().filter(|(_, shim)| runs_it(shim)) {
-            // It was not waited for, so its number is its own.
-            if let Ok(process) = pidfd_open(*pid, PidfdFlags::empty()) {
-                let _ = fork::ask(&process, id.key());
-                // One that was stopped hears nothing.
-                let _ = pidfd_send_signal(&process, Signal::CONT);
+        for (pid, shim) in &mut self.shims {
+            if let Some(after) = shim.after.as_mut().filter(|after| after.plan.id == id) {
+                // It begins just now, or is about to.
+                after.unwanted = true;
+                ask(*pid, id);
+            } else if shim.runs.is_some_and(|run| run.id == id) {
+                ask(*pid, id);
             }
         }
     }
 
     /// Gives back what waits for room, of those that are `meant`.
     fn call_back(&mut self, meant: impl Fn(AttemptId) -> bool) {
+        self.take_back(|after, _| meant(after.plan.id));
         let (back, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition(|(plan, _)| meant(plan.id));
         self.waiting = waiting;
@@ -370,7 +417,7 @@ impl Server {
 
     fn send(&mut self) {
         // While more attempts wait than run, an end that is told later leaves nobody idle.
-        let may_gather = self.waiting.len() > self.shims.len().saturating_sub(self.idle.len());
+        let may_gather = self.waiting.len() + self.handed > self.shims.len().saturating_sub(self.idle.len());
         if may_gather && self.gathers.is_some_and(|since| since.elapsed() < limits::NEWS_GATHER) {
             return;
         }
@@ -387,5 +434,14 @@ impl Server {
                 Err(_) => self.stream = None,
             }
         }
+    }
+}
+
+/// Asks a shim that was not waited for, so that its number is its own, to end that attempt.
+fn ask(pid: Pid, id: AttemptId) {
+    if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+        let _ = fork::ask(&process, id.key());
+        // One that was stopped hears nothing.
+        let _ = pidfd_send_signal(&process, Signal::CONT);
     }
 }

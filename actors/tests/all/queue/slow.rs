@@ -101,12 +101,13 @@ impl JobStore for Slow {
         now(Vec::new())
     }
 
-    fn job(&self, id: JobId) -> Answer<Option<JobRow>> {
+    fn rows(&self, ids: Vec<JobId>) -> Answer<Vec<Option<JobRow>>> {
         let inside = self.0.lock();
         let state = inside.state.unwrap_or(JobState::Queued);
         let attempts = inside.attempts.clone();
-        let row = |job| JobRow { state, attempts, ..JobRow::new(job) };
-        now(inside.jobs.iter().find(|job| job.id == id).cloned().map(row))
+        let row = |job| JobRow { state, attempts: attempts.clone(), ..JobRow::new(job) };
+        let of = |id| inside.jobs.iter().find(|job| job.id == id).cloned().map(row);
+        now(ids.into_iter().map(of).collect())
     }
 
     fn last_of_key(&self, _: &str) -> Answer<Option<JobId>> {

@@ -52,6 +52,8 @@ pub(super) struct Life {
     most_memory: Option<u64>,
     /// When the tree is looked at next.
     look_at: Mono,
+    /// Whether the shim was told to end.
+    pub(super) terminated: bool,
 }
 
 impl Life {
@@ -106,6 +108,7 @@ impl Life {
             kills: tree::Kills::default(),
             most_memory: bounds.memory_bytes,
             look_at: now + first_look(plan),
+            terminated: false,
         })
     }
 
@@ -127,7 +130,10 @@ impl Life {
             while let Some(seen) = signals.next() {
                 match seen {
                     Seen::Asked(of) if of == key => self.step(Event::Cancel),
-                    Seen::Terminate => self.step(Event::Terminate),
+                    Seen::Terminate => {
+                        self.terminated = true;
+                        self.step(Event::Terminate);
+                    }
                     Seen::Asked(_) | Seen::Child => {}
                 }
             }
