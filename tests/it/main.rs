@@ -35,6 +35,7 @@ mod relaunch;
 mod sandbox;
 mod schedules;
 mod shim;
+mod shim_next;
 mod statsd;
 #[path = "../../actors/tests/all/statsd_server.rs"]
 #[expect(dead_code, reason = "the tests of the sinks use more of it")]

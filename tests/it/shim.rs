@@ -21,7 +21,7 @@ use crate::harness::{alive, eventually};
 
 const BOOT: &str = "this boot";
 /// Why one that waited for room did not start.
-const CALLED_BACK: i32 = rustix::io::Errno::CANCELED.raw_os_error();
+pub(crate) const CALLED_BACK: i32 = rustix::io::Errno::CANCELED.raw_os_error();
 
 /// A shim server, and the folder of its jobs.
 pub(crate) struct Server {
@@ -101,6 +101,12 @@ impl Server {
 
     pub(crate) fn order(&mut self, order: &Order) {
         self.stream.write_all(&frame::encode(Kind::Request, order).unwrap()).unwrap();
+    }
+
+    /// Orders that come together.
+    pub(crate) fn orders(&mut self, orders: &[Order]) {
+        let frames = orders.iter().flat_map(|order| frame::encode(Kind::Request, order).unwrap());
+        self.stream.write_all(&frames.collect::<Vec<u8>>()).unwrap();
     }
 
     pub(crate) fn news(&mut self) -> News {
@@ -353,7 +359,7 @@ fn a_shim_that_was_stopped_hears_that_its_attempt_is_to_end() {
 fn an_attempt_waits_for_room_and_comes_back_when_it_is_called() {
     let mut s = Server::new();
     let order = |s: &Server, job: u64, script: &str| {
-        Order::Start(Box::new(Plan { within: 2, ..s.plan(job, script) }))
+        Order::Start(Box::new(Plan { within: 2, order: job, ..s.plan(job, script) }))
     };
     let hold = s.jobs.path().join("hold");
     let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());

@@ -177,7 +177,13 @@ mod tests {
         assert_eq!(server.hear(), Heard::Report(Report::Ended), "what it told before counts");
         assert_eq!(server.hear(), Heard::Gone);
         assert!(!server.hand(&[0]));
-        let (server, shim) = pair().unwrap();
+        let (mut server, shim) = pair().unwrap();
+        assert!(server.hand(b"2") && server.call_off() && !server.call_off());
+        assert!(server.hand(b"3") && server.hand(b"4"));
+        assert!(!server.call_off(), "the one before it may begin");
+        assert!(shim.decided.change(2, 3) && server.call_off());
+        assert!(server.hand(b"5") && shim.decided.change(4, 5));
+        assert!(!server.call_off(), "it has begun");
         while shim.report(&Report::Ended) {}
         assert_eq!(server.hear(), Heard::Report(Report::Ended));
         assert!(shim.report(&Report::Ended), "there is room again");

@@ -264,6 +264,7 @@ impl Server {
             self.idle.retain(|(idle, _)| *idle != pid);
             // One that ended in order has nothing under way and leaves nobody behind.
             self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
+            // Whether it had begun its last one says what it left.
             if let Some(run) = shim.runs {
                 self.taken -= u32::from(run.slots);
                 self.tell(&News::Died(run.id));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tsup_core::limits;
 use tsup_core::tes::attempt::plan::Plan;
 
-use super::{Run, Server, Shim, fence};
+use super::{Desk, Run, Server, Shim, fence};
 
 /// An attempt that a shim has been handed before its turn.
 pub(super) struct After {
@@ -74,13 +74,15 @@ impl Server {
         for shim in self.shims.values_mut() {
             let runs = shim.runs;
             if shim.after.as_ref().is_some_and(|after| meant(after, runs))
-                && shim.desk.as_ref().is_some_and(|desk| desk.call_off())
+                && shim.desk.as_ref().is_some_and(Desk::call_off)
             {
                 back.extend(shim.after.take());
             }
         }
         self.handed -= back.len();
-        back.into_iter().for_each(|after| self.wait_again(after));
+        for after in back {
+            self.wait_again(after);
+        }
     }
 
     /// Lets it wait for room again, in its place.
@@ -106,7 +108,7 @@ impl Server {
         }
         let handed = self.shims.values().filter(|shim| shim.after.is_some());
         let since = handed.filter_map(|shim| shim.runs).map(|run| run.since).min()?;
-        // One that cannot be taken back begins just now.
-        Some(limits::AHEAD_PATIENCE.saturating_sub(since.elapsed()).max(Duration::from_millis(1)))
+        // One that could not be taken back begins just now, or its shim was stopped.
+        Some(limits::AHEAD_PATIENCE.checked_sub(since.elapsed()).unwrap_or(limits::AHEAD_PATIENCE))
     }
 }

@@ -1,0 +1,109 @@
+//! Attempts that a shim is handed before the one that it runs has ended.
+
+use std::time::{Duration, Instant};
+
+use tsup_core::tes::attempt::plan::{News, Order, Plan};
+use tsup_core::tes::attempt::{Cause, End, Found};
+
+use crate::harness::eventually;
+use crate::shim::{CALLED_BACK, Server};
+
+fn start(s: &Server, job: u64, within: u32, script: &str) -> Order {
+    Order::Start(Box::new(Plan { within, ..s.plan(job, script) }))
+}
+
+fn ended(news: News) -> u64 {
+    match news {
+        News::Done(record) if record.end == End::Exited(0) => record.id.job.number(),
+        other => panic!("it was told {other:?}"),
+    }
+}
+
+#[test]
+fn what_waits_behind_an_attempt_that_goes_on_is_begun_elsewhere() {
+    let mut s = Server::new();
+    let hold = s.jobs.path().join("hold");
+    let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());
+    // Each of the two that run is handed one of the others.
+    let orders = [(1, waits.as_str()), (2, "sleep 0.2"), (3, "true"), (4, "true")];
+    let orders = orders.map(|(job, script)| start(&s, job, 2, script));
+    s.orders(&orders);
+    let first = ended(s.news());
+    let mut others = [ended(s.news()), ended(s.news())];
+    others.sort_unstable();
+    assert_eq!((first, others), (2, [3, 4]));
+    std::fs::write(&hold, "").unwrap();
+    assert_eq!(ended(s.news()), 1);
+}
+
+#[test]
+fn what_comes_back_did_not_begin() {
+    let mut s = Server::new();
+    for job in (0..40).step_by(2) {
+        let orders = [start(&s, job, 1, "sleep 300"), start(&s, job + 1, 1, "true")];
+        s.orders(&orders);
+        eventually("the first one runs", || s.found(Server::id(job)).claim);
+        let back = if job % 4 == 0 { Order::Recall } else { Order::Stop(Server::id(job + 1)) };
+        s.order(&back);
+        assert_eq!(s.news(), News::NotStarted(Server::id(job + 1), CALLED_BACK));
+        s.order(&Order::Stop(Server::id(job)));
+        assert!(matches!(s.news(), News::Done(record) if record.cause == Some(Cause::Cancel)));
+        assert_eq!(s.found(Server::id(job + 1)).claim, None);
+    }
+}
+
+/// A wish to end the next one comes before it is taken, while it begins, or behind that.
+#[test]
+fn a_stop_of_the_next_one_is_heard_whenever_it_comes() {
+    let mut s = Server::new();
+    let mut heard = [0, 0];
+    for job in (0..160).step_by(2) {
+        let orders = [start(&s, job, 1, "exit 0"), start(&s, job + 1, 1, "sleep 300")];
+        s.orders(&orders);
+        let until = Instant::now() + Duration::from_micros(100 * job);
+        while Instant::now() < until {}
+        s.order(&Order::Stop(Server::id(job + 1)));
+        for _ in 0..2 {
+            match s.news() {
+                News::NotStarted(id, CALLED_BACK) => {
+                    assert_eq!(id, Server::id(job + 1));
+                    heard[0] += 1;
+                }
+                News::Done(record) if record.cause == Some(Cause::Cancel) => {
+                    assert_eq!(record.id, Server::id(job + 1));
+                    heard[1] += 1;
+                }
+                other => assert_eq!(ended(other), job),
+            }
+        }
+    }
+    assert_eq!(heard[0] + heard[1], 80, "{heard:?}");
+}
+
+/// Whatever becomes of a shim, what it has not begun is begun by another one, or told to have been left by it.
+#[test]
+fn what_a_shim_does_not_come_to_is_begun_by_another_one() {
+    let mut s = Server::new();
+    for (job, signal) in [(0, "KILL"), (2, "TERM"), (4, "KILL")] {
+        let orders = [
+            start(&s, job, 1, &format!("kill -{signal} $PPID; exec sleep 300")),
+            start(&s, job + 1, 1, "echo begun"),
+        ];
+        s.orders(&orders);
+        match s.news() {
+            News::Died(id) if signal == "KILL" => assert_eq!(id, Server::id(job)),
+            News::Done(record) if signal == "TERM" => assert_eq!(record.id, Server::id(job)),
+            other => panic!("{signal}: it was told {other:?}"),
+        }
+        match s.news() {
+            // It was its turn already.
+            News::Died(id) if signal == "TERM" => {
+                assert_eq!((id, s.found(id)), (Server::id(job + 1), Found::default()));
+            }
+            other => {
+                assert_eq!(ended(other), job + 1, "{signal}");
+                assert_eq!(s.printed(job + 1, "stdout"), b"begun\n");
+            }
+        }
+    }
+}
