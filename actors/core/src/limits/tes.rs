@@ -115,9 +115,9 @@ pub const SHIM_ATTEMPTS_MAX: u32 = 1000;
 pub const AHEAD_QUICK: Duration = Duration::from_millis(10);
 /// How long the jobs take, one after the other, that are handed out ahead for each one that ends soon: some times as long as the
 /// way of the next one, so that starts and ends gather and share a sync.
-pub const AHEAD_SPAN: Duration = Duration::from_millis(16);
+pub const AHEAD_SPAN: Duration = Duration::from_millis(32);
 /// And at most so many in all: what a power cut may leave in doubt besides those that run.
-pub const AHEAD_MAX: u32 = 32;
+pub const AHEAD_MAX: u32 = 64;
 /// They are called back when nothing has ended for so long: whoever was expected to end soon does not.
 pub const AHEAD_PATIENCE: Duration = Duration::from_millis(20);
 /// How long ends of attempts gather with the shim server before they are told, while more attempts wait there than run: what

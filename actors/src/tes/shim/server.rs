@@ -2,10 +2,12 @@
 //!
 //! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. A shim that has run its
 //! attempt waits for the next one for a while, since a fork costs as much as a small script. Attempts begin in the order
-//! in which they came, each when there is room for it: so the next one may be ordered before another has ended, and is handed to
-//! a shim before that (`server/after.rs`). When the other
-//! end of the stream goes, what waits for room is dropped, shims end with the attempts that they run, and the server ends with the last of them: whoever comes
-//! then watches the locks.
+//! in which they came, each when there is room for it: so the next one may be ordered before another has ended. When the other
+//! end of the stream goes, what waits for room is dropped, shims end with the attempts that they have, and the server ends with
+//! the last of them: whoever comes then watches the locks.
+//!
+//! - `server/after.rs`: what a shim is handed before its turn
+//! - `server/stream.rs`: orders as they come, news as they go
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -19,7 +21,6 @@ use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
 use tsup_core::tes::sandbox::Group;
-use tsup_core::wire::frame::{self, FrameError, HEADER_BYTES, Header, Kind};
 
 use super::desk::{self, Desk, Heard, Report};
 use super::{fence, run, tree};
@@ -27,6 +28,7 @@ use crate::os::fork::{self, Fork, Signals};
 use crate::os::{namespace, proc};
 
 mod after;
+mod stream;
 
 use after::After;
 
@@ -298,35 +300,6 @@ impl Server {
         any
     }
 
-    fn receive(&mut self) {
-        let mut buffer = [0; limits::ORDER_READ_BYTES];
-        while let Some(stream) = &self.stream {
-            match rustix::io::read(stream, &mut buffer) {
-                Ok(0) => self.stream = None,
-                Ok(n) => self.read.extend_from_slice(&buffer[..n]),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(_) => self.stream = None,
-            }
-        }
-    }
-
-    /// The next whole order that was read, with its frame.
-    fn order(&mut self) -> Option<Result<(Order, Vec<u8>), FrameError>> {
-        let header: &[u8; HEADER_BYTES] = self.read.get(..HEADER_BYTES)?.try_into().ok()?;
-        let header = match Header::parse(header, limits::ORDER_BYTES_MAX) {
-            Ok(header) => header,
-            Err(e) => {
-                self.read.clear();
-                return Some(Err(e));
-            }
-        };
-        let end = HEADER_BYTES + header.len as usize;
-        let order = frame::decode(header, Kind::Request, self.read.get(HEADER_BYTES..end)?);
-        let frame = self.read.drain(..end).collect();
-        Some(order.map(|order| (order, frame)))
-    }
-
     /// The attempt that came first, when there is room for it.
     fn next(&mut self) -> Option<(Box<Plan>, Vec<u8>)> {
         let (plan, _) = self.waiting.front()?;
@@ -403,37 +376,6 @@ impl Server {
         self.waiting = waiting;
         for (plan, _) in back {
             self.tell(&News::NotStarted(plan.id, libc::ECANCELED));
-        }
-    }
-
-    /// Tells something, and what gathers with it.
-    fn tell(&mut self, news: &News) {
-        self.gathers = None;
-        if self.stream.is_some()
-            && let Ok(frame) = frame::encode(Kind::Response, news)
-        {
-            self.write.extend(frame);
-        }
-    }
-
-    fn send(&mut self) {
-        // While more attempts wait than run, an end that is told later leaves nobody idle.
-        let may_gather = self.waiting.len() + self.handed > self.shims.len().saturating_sub(self.idle.len());
-        if may_gather && self.gathers.is_some_and(|since| since.elapsed() < limits::NEWS_GATHER) {
-            return;
-        }
-        self.gathers = None;
-        while let Some(stream) = &self.stream
-            && !self.write.is_empty()
-        {
-            match rustix::io::write(stream, &self.write) {
-                Ok(n) => {
-                    self.write.drain(..n);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(_) => self.stream = None,
-            }
         }
     }
 }
