@@ -103,7 +103,11 @@ impl Tes {
         let mut told = Told::default();
         let all = async {
             let (waits, ends): (Vec<_>, Vec<_>) = ids.iter().map(|id| waiting(*id)).unzip();
-            let others = self.ask(|reply| Msg::WaitEnd(waits, reply)).await?;
+            let others = {
+                // Whole crowds wait; each has its turn.
+                let _turn = self.shared.asking.acquire().await;
+                self.ask(|reply| Msg::WaitEnd(waits, reply)).await?
+            };
             // One that is not there is told before others have ended.
             self.tell(others, &mut told).await?;
             for end in ends {
