@@ -101,6 +101,8 @@ struct Common {
     store: Arc<dyn JobStore>,
     /// Turns of people who ask the store.
     asking: Semaphore,
+    /// Turns of those who tell the queue what they wait for.
+    entering: Semaphore,
     bus: Bus,
     metrics: JobMetrics,
     journal: Gate<JournalMsg>,
@@ -245,6 +247,7 @@ impl Tes {
                 settings: plan.settings,
                 store: plan.store,
                 asking: Semaphore::new(limits::JOB_ASKS),
+                entering: Semaphore::new(limits::JOB_WAITS_ENTER),
                 bus: plan.bus,
                 metrics: plan.metrics,
                 journal: plan.journal,

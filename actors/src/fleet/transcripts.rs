@@ -192,7 +192,7 @@ impl TranscriptsActor {
             if seek {
                 entry.seek_due = now + limits::TRANSCRIPT_RECHECK;
             }
-            entry.begin_look(seek);
+            entry.begin_look();
             Some(Task {
                 id,
                 process: entry.follow.process,
@@ -249,8 +249,11 @@ impl TranscriptsActor {
         self.deadline = None;
         let Done { tasks, watched } = done;
         let wall = now_wall();
-        let begun: Vec<PathBuf> =
-            watched.keys().filter(|folder| !self.folders.contains_key(*folder)).cloned().collect();
+        let begun: Vec<PathBuf> = watched
+            .iter()
+            .filter(|(folder, id)| self.folders.get(*folder) != Some(*id))
+            .map(|(f, _)| f.clone())
+            .collect();
         self.folders.extend(watched);
         for task in tasks {
             // An agent that has another process by now has another entry.
@@ -275,7 +278,9 @@ impl TranscriptsActor {
             Self::refused(task.id, entry, task.refused.as_deref());
             let folder = entry.folder();
             // What was written between the look and the watch is told to nobody.
-            let more = task.more || folder.as_ref().is_some_and(|folder| begun.contains(folder));
+            let more = task.more
+                || entry.has_moved()
+                || folder.as_ref().is_some_and(|folder| begun.contains(folder));
             let watched = folder.is_some_and(|folder| self.folders.contains_key(&folder));
             entry.due = next(entry, more, watched, now, wall);
             Self::tell(&self.shared, task.id, entry, wall);

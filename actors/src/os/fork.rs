@@ -66,12 +66,12 @@ pub enum Seen {
     Child,
     /// Somebody asks this process to end.
     Terminate,
-    /// Somebody asked by [`ask`], with that value.
+    /// Somebody asked by [`ask`] or [`ask_own`], with that value.
     Asked(u64),
 }
 
 impl Signals {
-    /// Takes hold of SIGCHLD, SIGTERM and the signal of [`ask`]. A copy of this process inherits that, and so does what it executes, unless
+    /// Takes hold of SIGCHLD, SIGTERM and the signals of [`ask`] and [`ask_own`]. A copy of this process inherits that, and so does what it executes, unless
     /// [`let_go`] comes before.
     pub fn hold() -> io::Result<Self> {
         // SAFETY: the set is made by `sigemptyset` before it is read, and outlives both calls; `signalfd`
@@ -83,6 +83,7 @@ impl Signals {
             libc::sigaddset(&raw mut set, libc::SIGCHLD);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
             libc::sigaddset(&raw mut set, libc::SIGUSR1);
+            libc::sigaddset(&raw mut set, libc::SIGRTMIN());
             if libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) == -1 {
                 return Err(io::Error::last_os_error());
             }
@@ -106,7 +107,9 @@ impl Signals {
         let value = info.get(VALUE..VALUE + 8)?.try_into().ok()?;
         Some(match signal {
             libc::SIGTERM => Seen::Terminate,
-            libc::SIGUSR1 => Seen::Asked(u64::from_ne_bytes(value)),
+            signal if signal == libc::SIGUSR1 || signal == libc::SIGRTMIN() => {
+                Seen::Asked(u64::from_ne_bytes(value))
+            }
             _ => Seen::Child,
         })
     }
@@ -129,21 +132,31 @@ struct From {
 }
 
 /// Asks the process behind a pidfd for what `value` says; it sees [`Seen::Asked`]. A process that does not
-/// hold its signals ends.
+/// hold its signals ends. While one such question waits for it, another is lost.
 pub fn ask(process: &OwnedFd, value: u64) -> io::Result<()> {
+    send(process, libc::SIGUSR1, value)
+}
+
+/// The same of a copy of this very process, where none is lost (signal(7), real-time signals): one of another version may not
+/// hold that signal.
+pub fn ask_own(process: &OwnedFd, value: u64) -> io::Result<()> {
+    send(process, libc::SIGRTMIN(), value)
+}
+
+fn send(process: &OwnedFd, signal: i32, value: u64) -> io::Result<()> {
     const { assert!(size_of::<WithValue>() <= size_of::<libc::siginfo_t>()) };
     let from = From {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         user: rustix::process::getuid().as_raw(),
         value: std::ptr::without_provenance_mut(usize::try_from(value).unwrap_or_default()),
     };
-    let what = WithValue { signal: libc::SIGUSR1, error: 0, code: libc::SI_QUEUE, from };
+    let what = WithValue { signal, error: 0, code: libc::SI_QUEUE, from };
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: the structure begins as the kernel's does for a signal with a value, and is no longer than that, as was
     // asserted; the call reads it and keeps nothing.
     let done = unsafe {
         info.as_mut_ptr().cast::<WithValue>().write(what);
-        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGUSR1, info.as_ptr(), 0)
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, info.as_ptr(), 0)
     };
     if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -76,6 +76,9 @@ pub trait JobStore: Send + Sync {
     /// of inputs and outputs together, at least one.
     fn rows(&self, ids: Vec<JobId>) -> Answer<Vec<Option<JobRow>>>;
 
+    /// Which of these jobs are not there.
+    fn missing(&self, ids: Vec<JobId>) -> Answer<Vec<JobId>>;
+
     /// Jobs by state and script, the youngest first, with their last attempts only.
     fn jobs(&self, filter: Filter) -> Answer<Listed>;
 
@@ -99,6 +102,8 @@ pub enum Ask {
     Find(String, usize, Reply<Result<Vec<JobId>, StoreError>>),
     /// See [`JobStore::rows`].
     Rows(Vec<JobId>, Reply<Result<Vec<Option<JobRow>>, StoreError>>),
+    /// See [`JobStore::missing`].
+    Missing(Vec<JobId>, Reply<Result<Vec<JobId>, StoreError>>),
     /// See [`JobStore::jobs`].
     Jobs(Filter, Reply<Result<Listed, StoreError>>),
     /// See [`JobStore::last_of_key`].
@@ -122,7 +127,9 @@ impl Ask {
     /// Answers it with an error.
     pub(super) fn refuse(self, error: StoreError) {
         match self {
-            Ask::Find(_, _, mut reply) | Ask::Forgettable(_, _, _, mut reply) => reply.send(Err(error)),
+            Ask::Find(_, _, mut reply)
+            | Ask::Missing(_, mut reply)
+            | Ask::Forgettable(_, _, _, mut reply) => reply.send(Err(error)),
             Ask::Rows(_, mut reply) => reply.send(Err(error)),
             Ask::Jobs(_, mut reply) => reply.send(Err(error)),
             Ask::LastOfKey(_, mut reply) => reply.send(Err(error)),
@@ -173,6 +180,10 @@ impl JobStore for Store {
 
     fn rows(&self, ids: Vec<JobId>) -> Answer<Vec<Option<JobRow>>> {
         self.ask(|reply| Ask::Rows(ids, reply))
+    }
+
+    fn missing(&self, ids: Vec<JobId>) -> Answer<Vec<JobId>> {
+        self.ask(|reply| Ask::Missing(ids, reply))
     }
 
     fn jobs(&self, filter: Filter) -> Answer<Listed> {

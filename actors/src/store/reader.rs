@@ -93,6 +93,7 @@ fn answer(path: &Path, c: &Connection, ask: Ask) -> bool {
     match ask {
         Ask::Find(prefix, limit, reply) => give(path, reply, read::find(c, &prefix, limit)),
         Ask::Rows(ids, reply) => give(path, reply, consistent(c, || read::rows(c, &ids))),
+        Ask::Missing(ids, reply) => give(path, reply, read::missing(c, ids)),
         Ask::Jobs(filter, reply) => give(path, reply, consistent(c, || read::jobs(c, &filter))),
         Ask::LastOfKey(prefix, reply) => give(path, reply, read::last_of_key(c, &prefix)),
         Ask::Select(which, reply) => give(path, reply, consistent(c, || read::select(c, &which))),

@@ -109,7 +109,7 @@ pub const SHIM_REPORT_BYTES_MAX: usize = 8 * 1024;
 /// How long a shim waits for another attempt before it ends: a burst of short jobs is over by then.
 pub const SHIM_IDLE: Duration = Duration::from_secs(10);
 /// Attempts that one shim runs: what it may have gathered by a defect goes with it.
-pub const SHIM_ATTEMPTS_MAX: u32 = 1000;
+pub const SHIM_ATTEMPTS_MAX: u64 = 1000;
 /// Jobs of a script that took no longer than this lately end soon: about as long as the next one takes from its choice to
 /// its first instruction, with two syncs of a busy disk.
 pub const AHEAD_QUICK: Duration = Duration::from_millis(10);
@@ -192,6 +192,9 @@ pub const INPUTS_IN_MEMORY_BYTES: usize = 256;
 /// Questions of people about jobs that are with the store at the same time; others wait for their turn. A quarter of
 /// what its reader takes: whatever is asked, there is room for what the queue must know.
 pub const JOB_ASKS: usize = 64;
+/// Waits for ends of jobs that are handed to the queue at the same time; others wait for their turn, so that a crowd leaves room
+/// in its mailbox.
+pub const JOB_WAITS_ENTER: usize = 64;
 /// Between two looks for finished jobs that are to be forgotten.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 /// Finished jobs that are forgotten at a time.

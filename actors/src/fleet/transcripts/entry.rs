@@ -24,7 +24,7 @@ pub(super) struct Entry {
     /// In a look's hand while that runs.
     pub(super) tail: Option<Tail>,
     pub(super) looking: bool,
-    /// Where it lay when the look began; `None` where the look may find it elsewhere.
+    /// Where it lay, or would, when the look began.
     lay: Option<PathBuf>,
     /// Whether a look at it and others hung: it is looked at alone until one comes back.
     pub(super) suspect: bool,
@@ -67,23 +67,27 @@ impl Entry {
         folder(self.follow.format, self.follow.told.as_deref(), self.tail.as_ref(), &self.homes)
     }
 
-    /// A look takes its tail along, and maybe `seeks` another file. What is seen meanwhile is for the next.
-    pub(super) fn begin_look(&mut self, seeks: bool) {
-        self.lay = if seeks { None } else { self.folder() };
+    /// A look takes its tail along. What is seen meanwhile is for the next.
+    pub(super) fn begin_look(&mut self) {
+        self.lay = self.folder();
         (self.looking, self.again) = (true, false);
+    }
+
+    /// Whether it lies elsewhere since the look: what happened there meanwhile was not taken for its own.
+    pub(super) fn has_moved(&self) -> bool {
+        self.tail.is_some() && self.folder() != self.lay
     }
 
     /// Something happened to a file of that `name` in a watched folder, known by `paths`; without a name the
     /// watch itself ended.
     pub(super) fn saw(&mut self, paths: &[&Path], name: Option<&OsStr>, now: Mono) {
         let lies = if self.looking { self.lay.clone() } else { self.folder() };
-        let here = lies.as_deref().map(|folder| paths.contains(&folder));
-        // What was read before it happened may be all that a look under way brings.
-        if self.looking && here != Some(false) {
-            return self.soon(now);
-        }
-        if here != Some(true) {
+        if !lies.is_some_and(|folder| paths.contains(&folder.as_path())) {
             return;
+        }
+        // What was read before it happened may be all that a look under way brings.
+        if self.looking {
+            return self.soon(now);
         }
         let own = self.tail.as_ref().map(Tail::path).or(self.follow.told.as_deref());
         if name.is_none() || own.and_then(Path::file_name) == name {
@@ -173,20 +177,22 @@ mod tests {
         let now = crate::clock::now_mono();
         let (day, other) = (Path::new("/logs/day"), Path::new("/logs/other"));
         let name = Some(OsStr::new("rollout-1.jsonl"));
-        for (seeks, folder, again) in
-            [(false, day, true), (false, other, false), (true, day, true), (true, other, true)]
-        {
+        for (folder, again) in [(day, true), (other, false)] {
             let mut entry = codex(now);
-            entry.begin_look(seeks);
+            entry.begin_look();
             let taken = entry.tail.take();
             entry.saw(&[folder], name, now);
             entry.tail = taken;
-            assert_eq!(
-                next(&mut entry, false, true, now, Wall::from_unix_ms(0)) == now,
-                again,
-                "{seeks} {folder:?}"
-            );
+            assert!(!entry.has_moved());
+            let next = next(&mut entry, false, true, now, Wall::from_unix_ms(0));
+            assert_eq!(next == now, again, "{folder:?}");
         }
+        // What happened where nobody knew yet that it lies is looked at, too.
+        let mut entry = codex(now);
+        let found = entry.tail.take();
+        entry.begin_look();
+        entry.tail = found;
+        assert!(entry.has_moved());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rows of jobs into words again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -202,6 +202,19 @@ pub(in super::super) fn rows(c: &Connection, ids: &[JobId]) -> rusqlite::Result<
         left -= bytes;
     }
     Ok(rows)
+}
+
+/// Which of these jobs are not there.
+pub(in super::super) fn missing(c: &Connection, mut ids: Vec<JobId>) -> rusqlite::Result<Vec<JobId>> {
+    let mut there = c.prepare_cached("SELECT 1 FROM jobs WHERE id = ?1")?;
+    let mut found = HashSet::new();
+    for id in &ids {
+        if there.exists([id.to_string()])? {
+            found.insert(*id);
+        }
+    }
+    ids.retain(|id| !found.contains(id));
+    Ok(ids)
 }
 
 /// Everything about one job.

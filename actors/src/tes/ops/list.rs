@@ -1,6 +1,6 @@
 //! Jobs together: a list of them, those that have something in common, the wait for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::oneshot::Receiver;
@@ -16,7 +16,7 @@ use tsup_core::wire::doc::jobs::{JobDoc, JobsDoc};
 use tsup_core::wire::frame;
 
 use super::{began_anew, no_job};
-use crate::gate::Reply;
+use crate::gate::{Lane, Reply};
 use crate::tes::Tes;
 use crate::tes::queue::Msg;
 
@@ -100,16 +100,21 @@ impl Tes {
         for job in jobs {
             ids.push(self.find(job).await?);
         }
-        let mut told = Told::default();
+        // One job may be meant several times.
+        let distinct: HashSet<JobId> = ids.iter().copied().collect();
         let all = async {
-            let (waits, ends): (Vec<_>, Vec<_>) = ids.iter().map(|id| waiting(*id)).unzip();
+            let (waits, ends): (Vec<_>, Vec<_>) = distinct.iter().map(|id| waiting(*id)).unzip();
             let others = {
                 // Whole crowds wait; each has its turn.
-                let _turn = self.shared.asking.acquire().await;
-                self.ask(|reply| Msg::WaitEnd(waits, reply)).await?
+                let _turn = self.shared.entering.acquire().await;
+                self.patiently(Lane::Control, |reply| Msg::WaitEnd(waits, reply)).await?
             };
             // One that is not there is told before others have ended.
-            self.tell(others, &mut told).await?;
+            for some in others.chunks(limits::ROWS_READ) {
+                if let Some(missing) = self.read(|store| store.missing(some.to_vec())).await?.first() {
+                    return Err(no_job(*missing));
+                }
+            }
             for end in ends {
                 end.await.map_err(|_| began_anew())?;
             }
@@ -124,24 +129,24 @@ impl Tes {
                 }
             },
         }
-        let rest = ids.iter().copied().filter(|id| !told.docs.contains_key(id)).collect();
-        self.tell(rest, &mut told).await?;
+        let told = self.tell(&ids).await?;
         let jobs = ids.iter().filter_map(|id| told.docs.get(id).cloned()).collect();
         Ok(JobsDoc { version: VERSION, jobs, more: false })
     }
 
-    /// Reads how these jobs ended.
-    async fn tell(&self, ids: Vec<JobId>, told: &mut Told) -> Result<(), UserError> {
-        let mut left = &ids[..];
+    /// Reads how these jobs ended; one that somebody wanted again meanwhile is told as it is.
+    async fn tell(&self, ids: &[JobId]) -> Result<Told, UserError> {
+        let mut seen = HashSet::new();
+        let distinct: Vec<JobId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
+        let (mut left, mut told) = (&distinct[..], Told::default());
         while !left.is_empty() {
             for (id, row) in self.rows(&mut left).await? {
                 let row = row.ok_or_else(|| no_job(id))?;
-                // Somebody may have wanted it again.
                 let doc = if row.state.is_final() { show::doc(row, None) } else { self.doc(id).await? };
                 told.add(doc);
             }
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Reads the rows of the first of these jobs; what is left are the others.

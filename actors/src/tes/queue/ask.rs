@@ -149,12 +149,15 @@ impl QueueActor {
     pub(super) fn wait_ends(&mut self, jobs: &mut Vec<(JobId, Reply<()>)>) -> Vec<JobId> {
         let mut others = Vec::new();
         for (job, mut reply) in jobs.drain(..) {
-            // A queue that knows no jobs yet knows later whether it is there.
-            if self.closed.loading || self.cards.contains_key(&job) {
+            let is_here = self.cards.contains_key(&job);
+            if !is_here {
+                others.push(job);
+            }
+            // A queue that knows no jobs yet knows later whether it lives.
+            if is_here || self.closed.loading {
                 self.wait(job, Waiter::End(reply));
             } else {
                 reply.send(());
-                others.push(job);
             }
         }
         others

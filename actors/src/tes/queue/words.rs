@@ -79,7 +79,7 @@ pub(in crate::tes) enum Msg {
     Requeue(Option<Box<JobRow>>, u32, Reply<Result<bool, UserError>>),
     /// A dead job is forgotten.
     Drop(JobId, Reply<Result<bool, UserError>>),
-    /// Each is answered when that job has ended; with it, which of them have ended, or never were there.
+    /// Each is answered when that job has ended; at once, which of them are not known to live.
     WaitEnd(Vec<(JobId, Reply<()>)>, Reply<Vec<JobId>>),
     /// What is known of these jobs now.
     Now(Vec<JobId>, Reply<Vec<Option<Now>>>),

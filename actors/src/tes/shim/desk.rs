@@ -43,7 +43,7 @@ pub(super) enum Report {
 }
 
 /// The number of the order that a shim is made for.
-const FIRST: u64 = 1;
+pub(super) const FIRST: u64 = 1;
 
 /// Both ends of a way: the server's, and the shim's.
 pub(super) fn pair() -> io::Result<(Desk, Desk)> {
@@ -66,17 +66,17 @@ pub(super) enum Heard {
 }
 
 impl Desk {
-    /// Hands over the frame of an order. `false` when the shim cannot take it.
-    pub(super) fn hand(&mut self, frame: &[u8]) -> bool {
+    /// Hands over the frame of an order, and says how many there were with it. `None` when the shim cannot take it.
+    pub(super) fn hand(&mut self, frame: &[u8]) -> Option<u64> {
         let taken = frame.len() <= limits::ORDER_HANDED_BYTES_MAX
             && send(&self.socket, frame, SendFlags::NOSIGNAL).is_ok_and(|sent| sent == frame.len());
         self.orders += u64::from(taken);
-        taken
+        taken.then_some(self.orders)
     }
 
-    /// Calls the last order off that was handed over, if all before it are decided. `false` when it has begun.
-    pub(super) fn call_off(&self) -> bool {
-        self.decided.change(self.orders - 1, self.orders)
+    /// Calls an order off that was handed over. `false` when it has begun, or one before it is not decided.
+    pub(super) fn call_off(&self, number: u64) -> bool {
+        self.decided.change(number - 1, number)
     }
 
     /// The next thing at the server's end.
@@ -101,7 +101,8 @@ impl Desk {
     }
 
     /// Waits for the next attempt; `None` when there is none any more, or this process is told to end. With it comes
-    /// the last wish to end one that was heard meanwhile: it may have been faster than the order that it is about.
+    /// the last wish to end one that was heard meanwhile: it may have been faster than the order that it is about. (Who
+    /// asks for the end of the one after that asks when its turn has come.)
     pub(super) fn next(&mut self, signals: &Signals) -> Option<(Box<Plan>, Option<u64>)> {
         let mut asked = None;
         let mut buffer = vec![0; limits::ORDER_HANDED_BYTES_MAX];
@@ -171,19 +172,18 @@ mod tests {
         shim.report(&Report::NotBegun(-7));
         shim.report(&Report::Ended);
         assert_eq!(server.hear(), Heard::Report(Report::NotBegun(-7)));
-        assert!(!server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX + 1]));
-        assert!(server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX]), "the largest fits");
+        assert_eq!(server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX + 1]), None);
+        assert!(server.hand(&vec![0; limits::ORDER_HANDED_BYTES_MAX]).is_some(), "the largest fits");
         drop(shim);
         assert_eq!(server.hear(), Heard::Report(Report::Ended), "what it told before counts");
         assert_eq!(server.hear(), Heard::Gone);
-        assert!(!server.hand(&[0]));
+        assert_eq!(server.hand(&[0]), None);
         let (mut server, shim) = pair().unwrap();
-        assert!(server.hand(b"2") && server.call_off() && !server.call_off());
-        assert!(server.hand(b"3") && server.hand(b"4"));
-        assert!(!server.call_off(), "the one before it may begin");
-        assert!(shim.decided.change(2, 3) && server.call_off());
-        assert!(server.hand(b"5") && shim.decided.change(4, 5));
-        assert!(!server.call_off(), "it has begun");
+        assert_eq!([b"2", b"3", b"4", b"5"].map(|order| server.hand(order)), [2, 3, 4, 5].map(Some));
+        assert!(server.call_off(2) && !server.call_off(2));
+        assert!(!server.call_off(4), "the one before it may begin");
+        assert!(shim.decided.change(2, 3) && server.call_off(4));
+        assert!(shim.decided.change(4, 5) && !server.call_off(5), "it has begun");
         while shim.report(&Report::Ended) {}
         assert_eq!(server.hear(), Heard::Report(Report::Ended));
         assert!(shim.report(&Report::Ended), "there is room again");

@@ -1,9 +1,9 @@
 //! The shim server: forks shims, gives them orders, and tells of the ends of attempts.
 //!
 //! It speaks over the stream on its standard input, in frames: [`Order`]s come, [`News`] go. A shim that has run its
-//! attempt waits for the next one for a while, since a fork costs as much as a small script. Attempts begin in the order
+//! attempt waits for the next one for a while, since a fork costs as much as a small script. Attempts begin about in the order
 //! in which they came, each when there is room for it: so the next one may be ordered before another has ended. When the other
-//! end of the stream goes, what waits for room is dropped, shims end with the attempts that they have, and the server ends with
+//! end of the stream goes, what waits for room is dropped, shims end with the attempts that they run, and the server ends with
 //! the last of them: whoever comes then watches the locks.
 //!
 //! - `server/after.rs`: what a shim is handed before its turn
@@ -92,7 +92,9 @@ struct Shim {
     /// The one that it begins when that one has ended.
     after: Option<After>,
     /// How many it was given.
-    given: u32,
+    given: u64,
+    /// Whether it is gone and had not begun what it was to run.
+    left: bool,
     /// Whether it has an empty network to share.
     network: bool,
 }
@@ -103,11 +105,13 @@ struct Run {
     id: AttemptId,
     slots: u16,
     since: Instant,
+    /// Which of its shim's orders it is.
+    number: u64,
 }
 
 impl Run {
-    fn of(plan: &Plan) -> Self {
-        Run { id: plan.id, slots: plan.slots, since: Instant::now() }
+    fn of(plan: &Plan, number: u64) -> Self {
+        Run { id: plan.id, slots: plan.slots, since: Instant::now(), number }
     }
 }
 
@@ -168,8 +172,10 @@ impl Server {
         }
         if self.stream.is_none() {
             // Whoever comes next finds no trace of them.
+            self.take_back(|_, _| true);
             self.waiting.clear();
         }
+        self.fill();
         while let Some((plan, frame)) = self.next() {
             if let Turn::Shim(plan, desk) = self.start(plan, &frame) {
                 return Ok(Turn::Shim(plan, desk));
@@ -218,7 +224,7 @@ impl Server {
                 if let Some(after) = shim.after.take() {
                     self.handed -= 1;
                     self.taken += u32::from(after.plan.slots);
-                    shim.runs = Some(Run::of(&after.plan));
+                    shim.runs = Some(Run::of(&after.plan, after.number));
                     if after.unwanted {
                         ask(pid, after.plan.id);
                     }
@@ -240,7 +246,10 @@ impl Server {
             }
             Some(Heard::Nothing) | None => {}
             // Its end is taken when the signal tells of it.
-            Some(Heard::Gone) => shim.desk = None,
+            Some(Heard::Gone) => {
+                let desk = shim.desk.take();
+                shim.left = desk.zip(shim.runs).is_some_and(|(desk, run)| desk.call_off(run.number));
+            }
         }
         false
     }
@@ -266,10 +275,11 @@ impl Server {
             self.idle.retain(|(idle, _)| *idle != pid);
             // One that ended in order has nothing under way and leaves nobody behind.
             self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
-            // Whether it had begun its last one says what it left.
             if let Some(run) = shim.runs {
                 self.taken -= u32::from(run.slots);
-                self.tell(&News::Died(run.id));
+                let not_begun = News::NotStarted(run.id, libc::ECANCELED);
+                let news = if shim.left { not_begun } else { News::Died(run.id) };
+                self.tell(&news);
             }
             if let Some(after) = shim.after {
                 // It is begun behind the report of the one before, which did not come.
@@ -310,7 +320,7 @@ impl Server {
 
     /// Gives an attempt to a shim that waits, or to a new one.
     fn start(&mut self, plan: Box<Plan>, frame: &[u8]) -> Turn {
-        let (id, runs) = (plan.id, Some(Run::of(&plan)));
+        let id = plan.id;
         for group in plan.fence.groups() {
             if !self.groups.contains(group) {
                 // A server before this one may have been killed together with its shims.
@@ -329,14 +339,14 @@ impl Server {
         };
         while let Some(at) = self.idle.iter().rposition(|(pid, _)| fits(&self.shims, pid)) {
             let shim = self.idle.remove(at).and_then(|(pid, _)| self.shims.get_mut(&pid));
-            // One that takes nothing is on its way out.
-            if let Some(shim) = shim
-                && shim.hand(frame)
-            {
-                shim.runs = runs;
+            let Some(shim) = shim else { continue };
+            if let Some(number) = shim.hand(frame) {
+                shim.runs = Some(Run::of(&plan, number));
                 self.taken += u32::from(plan.slots);
                 return Turn::Server;
             }
+            // One that takes nothing now is let go.
+            shim.desk = None;
         }
         match desk::pair().and_then(|desks| Ok((desks, fork::fork()?))) {
             Ok(((_, desk), Fork::Child)) => return Turn::Shim(plan, desk),
@@ -347,7 +357,9 @@ impl Server {
                 // One that cannot be heard is closed: it ends with this attempt, and a signal tells of that.
                 let desk = heard.then_some(desk);
                 self.taken += u32::from(plan.slots);
-                self.shims.insert(pid, Shim { desk, runs, after: None, given: 1, network });
+                let runs = Some(Run::of(&plan, desk::FIRST));
+                self.shims
+                    .insert(pid, Shim { desk, runs, after: None, given: desk::FIRST, left: false, network });
             }
             Err(e) => self.tell(&News::NotStarted(id, e.raw_os_error().unwrap_or(0))),
         }
@@ -357,20 +369,16 @@ impl Server {
     /// A shim that is asked to end an attempt ends its tree first.
     fn stop(&mut self, id: AttemptId) {
         self.call_back(|waiting| waiting == id);
-        for (pid, shim) in &mut self.shims {
-            if let Some(after) = shim.after.as_mut().filter(|after| after.plan.id == id) {
-                // It begins just now, or is about to.
-                after.unwanted = true;
-                ask(*pid, id);
-            } else if shim.runs.is_some_and(|run| run.id == id) {
-                ask(*pid, id);
-            }
+        self.afters().filter(|after| after.plan.id == id).for_each(|after| after.unwanted = true);
+        for (pid, _) in self.shims.iter().filter(|(_, shim)| shim.runs.is_some_and(|run| run.id == id)) {
+            ask(*pid, id);
         }
     }
 
     /// Gives back what waits for room, of those that are `meant`.
     fn call_back(&mut self, meant: impl Fn(AttemptId) -> bool) {
         self.take_back(|after, _| meant(after.plan.id));
+        self.afters().filter(|after| meant(after.plan.id)).for_each(|after| after.called = true);
         let (back, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition(|(plan, _)| meant(plan.id));
         self.waiting = waiting;
@@ -383,7 +391,7 @@ impl Server {
 /// Asks a shim that was not waited for, so that its number is its own, to end that attempt.
 fn ask(pid: Pid, id: AttemptId) {
     if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
-        let _ = fork::ask(&process, id.key());
+        let _ = fork::ask_own(&process, id.key());
         // One that was stopped hears nothing.
         let _ = pidfd_send_signal(&process, Signal::CONT);
     }

@@ -110,6 +110,11 @@ impl JobStore for Slow {
         now(ids.into_iter().map(of).collect())
     }
 
+    fn missing(&self, ids: Vec<JobId>) -> Answer<Vec<JobId>> {
+        let inside = self.0.lock();
+        now(ids.into_iter().filter(|id| inside.jobs.iter().all(|job| job.id != *id)).collect())
+    }
+
     fn last_of_key(&self, _: &str) -> Answer<Option<JobId>> {
         now(None)
     }

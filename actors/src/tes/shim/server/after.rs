@@ -4,18 +4,23 @@
 //! waits for room is handed to a shim that runs another one, when that one has begun a moment ago: it is expected to end soon. It
 //! takes no slot before its turn, and is taken back when its turn does not come soon.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tsup_core::limits;
-use tsup_core::tes::attempt::plan::Plan;
+use tsup_core::tes::attempt::plan::{News, Plan};
 
-use super::{Desk, Run, Server, Shim, fence};
+use super::{Run, Server, Shim, fence};
 
 /// An attempt that a shim has been handed before its turn.
 pub(super) struct After {
     pub(super) plan: Box<Plan>,
-    pub(super) frame: Vec<u8>,
-    /// Somebody wants it to end, and it could not be taken back.
+    frame: Vec<u8>,
+    /// Which of the shim's orders it is.
+    pub(super) number: u64,
+    /// It was called back, and could not be taken yet: the one before it has not begun, or it begins just now.
+    pub(super) called: bool,
+    /// And it is to end if it begins.
     pub(super) unwanted: bool,
 }
 
@@ -25,11 +30,10 @@ impl Shim {
         frame.len() <= limits::ORDER_HANDED_BYTES_MAX && (!wants_network || self.network == network)
     }
 
-    /// Hands it an order. `false` when it takes none.
-    pub(super) fn hand(&mut self, frame: &[u8]) -> bool {
-        let handed = self.desk.as_mut().is_some_and(|desk| desk.hand(frame));
-        self.given += u32::from(handed);
-        handed
+    /// Hands it an order, and says which of its orders that is. `None` when it takes none.
+    pub(super) fn hand(&mut self, frame: &[u8]) -> Option<u64> {
+        self.given = self.desk.as_mut()?.hand(frame)?;
+        Some(self.given)
     }
 
     /// The attempt that it runs, if another may be handed to it now.
@@ -57,9 +61,11 @@ impl Server {
             let fits = plan.slots <= run.slots
                 && shim.fits(frame, wants_network, self.tools.network.is_some())
                 && plan.fence.groups().all(|group| self.groups.contains(group));
-            if fits && shim.hand(frame) {
-                shim.after =
-                    self.waiting.pop_front().map(|(plan, frame)| After { plan, frame, unwanted: false });
+            if fits
+                && let Some(number) = shim.hand(frame)
+                && let Some((plan, frame)) = self.waiting.pop_front()
+            {
+                shim.after = Some(After { plan, frame, number, called: false, unwanted: false });
                 self.handed += 1;
             }
         }
@@ -72,12 +78,9 @@ impl Server {
         }
         let mut back = Vec::new();
         for shim in self.shims.values_mut() {
+            let Some(desk) = &shim.desk else { continue };
             let runs = shim.runs;
-            if shim.after.as_ref().is_some_and(|after| meant(after, runs))
-                && shim.desk.as_ref().is_some_and(Desk::call_off)
-            {
-                back.extend(shim.after.take());
-            }
+            back.extend(shim.after.take_if(|after| meant(after, runs) && desk.call_off(after.number)));
         }
         self.handed -= back.len();
         for after in back {
@@ -85,15 +88,29 @@ impl Server {
         }
     }
 
-    /// Lets it wait for room again, in its place.
+    /// Lets it wait for room again, in its place; or gives it back, if it was called.
     pub(super) fn wait_again(&mut self, after: After) {
-        let After { plan, frame, unwanted } = after;
-        let place = self.waiting.partition_point(|(other, _)| other.order < plan.order);
-        let id = plan.id;
-        self.waiting.insert(place, (plan, frame));
-        if unwanted {
-            self.call_back(|waiting| waiting == id);
+        let After { plan, frame, called, .. } = after;
+        if called {
+            return self.tell(&News::NotStarted(plan.id, libc::ECANCELED));
         }
+        let place = self.waiting.partition_point(|(other, _)| other.order < plan.order);
+        self.waiting.insert(place, (plan, frame));
+    }
+
+    /// What shims have before its turn.
+    pub(super) fn afters(&mut self) -> impl Iterator<Item = &mut After> {
+        let some = if self.handed == 0 { None } else { Some(&mut self.shims) };
+        some.into_iter().flat_map(HashMap::values_mut).filter_map(|shim| shim.after.as_mut())
+    }
+
+    /// Takes back for slots that are free what waits behind other attempts.
+    pub(super) fn fill(&mut self) {
+        if self.handed == 0 || !self.waiting.is_empty() {
+            return;
+        }
+        let used = self.taken.saturating_add(self.elsewhere);
+        self.take_back(|after, _| used.saturating_add(after.plan.slots.into()) <= after.plan.within);
     }
 
     /// Takes back what waits behind an attempt that does not end soon.
@@ -108,7 +125,7 @@ impl Server {
         }
         let handed = self.shims.values().filter(|shim| shim.after.is_some());
         let since = handed.filter_map(|shim| shim.runs).map(|run| run.since).min()?;
-        // One that could not be taken back begins just now, or its shim was stopped.
+        // What could not be taken back is asked for again.
         Some(limits::AHEAD_PATIENCE.checked_sub(since.elapsed()).unwrap_or(limits::AHEAD_PATIENCE))
     }
 }
