@@ -51,6 +51,15 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Waits until a client has its line to the supervisor.
+pub(crate) fn connected(client: u32) {
+    eventually("it is connected", || {
+        let files = fs::read_dir(format!("/proc/{client}/fd")).ok()?;
+        let mut files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file.to_string_lossy().starts_with("socket:")).then_some(())
+    });
+}
+
 #[track_caller]
 pub(crate) fn code(out: &Output, expected: i32) {
     assert_eq!(out.status.code(), Some(expected), "{}{}", text(&out.stdout), text(&out.stderr));
@@ -224,11 +233,7 @@ fn the_wait_outlives_the_supervisor_and_ctrl_c_ends_the_wait_alone() {
     };
     let id = eventually("it runs", || running(&w));
     let waiting = w.command(&["ctl", "wait", &id]).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("it is connected", || {
-        let files = fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?;
-        let mut files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-        files.any(|file| file.to_string_lossy().starts_with("socket:")).then_some(())
-    });
+    connected(waiting.id());
     w.kill9();
     w.run();
     assert_eq!(eventually("it still runs", || running(&w)), id);

@@ -1,9 +1,11 @@
 //! Several jobs at once: named by their ids, or meant by what they have in common.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::harness::World;
-use crate::jobs::{code, submit, text, with_input, world};
+use crate::jobs::{code, connected, submit, text, with_input, world};
 use crate::reference::is;
 
 fn state(w: &World, id: &str) -> Value {
@@ -86,6 +88,49 @@ fn what_is_meant_is_shown_first_and_only_that_is_changed() {
         code(&w.tsup(&[&["ctl"], none].concat()), 2);
     }
     code(&w.tsup(&["ctl", "dead", "drop", "--all"]), 0);
+}
+
+/// More than are read at a time, some of them twice; and who is not there is told before the others have ended.
+#[test]
+fn many_are_waited_for_together() {
+    let w = world();
+    let held = submit(&w, &["t/ok", "--hold"]);
+    let mut all: Vec<String> = (0..150).map(|_| submit(&w, &["t/ok"])).collect();
+    code(&w.tsup(&["ctl", "wait", &held, &all[0], "000000000000"]), 4);
+    all.extend(all[..3].to_vec());
+    let mut args = vec!["ctl", "wait", "--json"];
+    args.extend(all.iter().map(String::as_str));
+    let told = w.json(&args)["jobs"].clone();
+    let told: Vec<&str> = told.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(told, all, "in the order in which they were asked for");
+    code(&w.tsup(&["ctl", "wait", &held, &all[0], "--timeout", "50ms"]), 6);
+}
+
+#[test]
+fn a_queue_that_is_being_read_is_not_taken_for_an_empty_one() {
+    let w = world();
+    for _ in 0..20 {
+        submit(&w, &["t/ok", "--hold"]);
+    }
+    for _ in 0..3 {
+        w.tsup(&["ctl", "crash", "root/system/tes/queue"]);
+        let held = w.json(&["ctl", "jobs", "--state", "held", "--json"])["jobs"].clone();
+        assert_eq!(held.as_array().unwrap().len(), 20);
+        let meant = w.tsup(&["ctl", "cancel", "--all", "--dry-run"]);
+        assert_eq!(text(&meant.stdout).lines().count(), 20, "{}", text(&meant.stderr));
+    }
+}
+
+/// Its time runs while it looks for its supervisor, too.
+#[test]
+fn a_wait_ends_in_its_time_without_a_supervisor() {
+    let mut w = world();
+    let held = submit(&w, &["t/ok", "--hold"]);
+    let waits = w.command(&["ctl", "wait", &held, "--timeout", "3s"]).stderr(Stdio::piped()).spawn().unwrap();
+    connected(waits.id());
+    w.kill9();
+    let out = waits.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(6), "{}", text(&out.stderr));
 }
 
 #[test]

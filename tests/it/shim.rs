@@ -339,19 +339,18 @@ fn each_of_many_that_wait_for_room_is_told_once() {
     }
 }
 
-/// A stopped process hears nothing: neither its script's wish nor an operator's may make a job that nobody can end.
+/// A stopped process keeps no time and hears nothing: neither a script nor a person makes a job that never ends.
 #[test]
-fn a_shim_that_was_stopped_hears_that_its_attempt_is_to_end() {
+fn a_shim_that_was_stopped_goes_on() {
     let mut s = Server::new();
-    s.order(&Order::Start(Box::new(s.plan(1, "echo $PPID > shim; kill -STOP $PPID; exec sleep 300"))));
-    let shim = s.pid("shim");
-    eventually("it is stopped", || {
-        let stat = std::fs::read_to_string(format!("/proc/{shim}/stat")).ok()?;
-        stat.rsplit(')').next()?.trim_start().starts_with('T').then_some(())
-    });
-    s.order(&Order::Stop(Server::id(1)));
-    let News::Done(record) = s.news() else { panic!("it has not ended") };
-    assert_eq!(record.cause, Some(Cause::Cancel));
+    let mut plan = s.plan(1, "kill -STOP $PPID; exec sleep 300");
+    plan.bounds.run = Some(Duration::from_millis(300));
+    assert_eq!(s.run(plan).cause, Some(Cause::Timeout));
+    // One that waits, too.
+    s.run(s.plan(2, "echo $PPID > shim"));
+    let shim = rustix::process::Pid::from_raw(s.pid("shim").cast_signed()).unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
+    assert_eq!(s.run(s.plan(3, "true")).end, End::Exited(0));
 }
 
 /// What is ordered before there is room begins when something ends, in its order; or comes back.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tsup_core::limits::ORDER_HANDED_BYTES_MAX;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
 use tsup_core::tes::attempt::{Cause, End, Found};
 
@@ -135,4 +136,17 @@ fn what_a_shim_does_not_come_to_is_begun_by_another_one() {
             }
         }
     }
+}
+
+/// An order that is too large to be handed over gets a shim of its own: these do not gather.
+#[test]
+fn no_more_shims_wait_than_there_are_slots() {
+    let mut s = Server::new();
+    for job in 1..=8 {
+        let stdin = Some("x".repeat(ORDER_HANDED_BYTES_MAX));
+        let plan = Plan { within: 2, stdin, ..s.plan(job, "true") };
+        s.run(plan);
+    }
+    let shims = || tsup_actors::os::tree::children_of(s.number()).unwrap().len();
+    eventually("the others have ended", || (shims() == 2).then_some(()));
 }

@@ -206,6 +206,17 @@ fn a_killed_shim_server_is_started_again_when_there_are_descriptors() {
 }
 
 #[test]
+fn a_shim_server_that_was_stopped_goes_on() {
+    let mut j = scripts();
+    j.w.run();
+    let (_, server) = held_up(&j);
+    kill_process(pid_of(server), Signal::STOP).unwrap();
+    assert_eq!(j.run(ask("quick")).state, JobState::Succeeded);
+    assert!(j.w.log().contains("the shim server was stopped"));
+    fs::write(j.w.dir.join("scripts/go"), "").unwrap();
+}
+
+#[test]
 fn a_submission_that_is_too_large_is_refused_with_words() {
     let mut j =
         Jobs::new().script("takes", "true", "execution.args = [{name=\"x\"}]\nexecution.stdin = \"json\"");

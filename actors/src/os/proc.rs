@@ -50,6 +50,11 @@ impl Stat {
     pub fn is_zombie(&self) -> bool {
         matches!(self.state, 'Z' | 'X')
     }
+
+    /// Whether it was stopped, and does nothing until it is let go on.
+    pub fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
 }
 
 /// Reads one process. `NotFound` when there is none with that pid.

@@ -59,6 +59,8 @@ pub(super) struct QueueActor {
     cards: HashMap<JobId, Box<Card>>,
     /// Who waits for the end of which job.
     waiters: HashMap<JobId, Vec<Waiter>>,
+    /// Questions that wait until the jobs are known.
+    early: Vec<Msg>,
     /// How jobs ended lately, for submissions on their way that wait for them.
     recent: (HashMap<JobId, JobState>, VecDeque<JobId>),
     last_seq: u64,
@@ -117,6 +119,7 @@ impl QueueActor {
             queue,
             cards: HashMap::new(),
             waiters: HashMap::new(),
+            early: Vec::new(),
             recent: (HashMap::new(), VecDeque::new()),
             last_seq: 0,
             gathered: (Vec::new(), Vec::new()),

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -266,12 +267,18 @@ async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, serv
         }
     };
     let mut died = std::pin::pin!(died);
+    let mut look = tokio::time::interval(limits::SHIM_SERVER_LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         // Somebody else may hold the other end of the stream still: what there is to read from a server that died comes first.
         let came = tokio::select! {
             biased;
             came = reader.read_buf(&mut buffer) => came,
             () = &mut died => Ok(0),
+            _ = look.tick() => {
+                go_on(number);
+                continue;
+            }
         };
         if !matches!(came, Ok(1..)) {
             break;
@@ -290,6 +297,16 @@ async fn read(mut reader: OwnedReadHalf, mut child: Child, gate: Gate<Msg>, serv
         tracing::warn!(error = %e, "a shim server's end will not be taken");
     }
     gate.insist(Lane::Control, Msg::Gone(server)).await;
+}
+
+/// Lets a server go on that was stopped, which has not been waited for: a script may reach it, and whoever stops it stops all jobs.
+fn go_on(server: u32) {
+    if proc::stat(server).is_ok_and(|stat| stat.is_stopped())
+        && let Some(pid) = Pid::from_raw(server.cast_signed())
+    {
+        tracing::warn!("the shim server was stopped; it goes on");
+        let _ = rustix::process::kill_process(pid, Signal::CONT);
+    }
 }
 
 /// Takes the whole frames out; `None` when they are not what a server of this version writes.

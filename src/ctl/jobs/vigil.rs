@@ -80,6 +80,9 @@ impl Vigil {
         }
         let pace = self.deadline.map_or(pace, |at| pace.min(at.saturating_duration_since(Instant::now())));
         let Some(line) = &mut self.line else {
+            if self.deadline.is_some_and(|at| at <= Instant::now()) {
+                return Err(too_late().into());
+            }
             std::thread::park_timeout(pace.min(SOUGHT_EVERY));
             self.seek(cx)?;
             return Ok(None);

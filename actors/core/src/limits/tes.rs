@@ -106,6 +106,8 @@ pub const ORDER_BYTES_BESIDE: usize = 512 * 1024;
 pub const ORDER_HANDED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of what a shim tells of an attempt: a record, which has its place in 3 KiB as JSON.
 pub const SHIM_REPORT_BYTES_MAX: usize = 8 * 1024;
+/// Between two looks whether the shim server was stopped.
+pub const SHIM_SERVER_LOOK: Duration = Duration::from_secs(2);
 /// How long a shim waits for another attempt before it ends: a burst of short jobs is over by then.
 pub const SHIM_IDLE: Duration = Duration::from_secs(10);
 /// Attempts that one shim runs: what it may have gathered by a defect goes with it.

@@ -311,6 +311,28 @@ fn finished_jobs_are_forgotten_and_their_numbers_are_not_given_again() {
 }
 
 #[test]
+fn rows_are_read_as_far_as_they_are_small_and_what_is_not_there_is_said() {
+    let (_dir, path) = home();
+    let mut db = open(&path).unwrap();
+    let large = |n| {
+        let inputs = "x".repeat(usize::try_from(limits::ROWS_READ_BYTES).unwrap() / 2);
+        Write::Submit(Box::new(NewJob { inputs, ..new_job(n) }))
+    };
+    kept(&mut db, &[submit(1), large(2), large(3), submit(4)]);
+    let c = db.connection();
+    let rows = |ids: &[u64]| {
+        let ids: Vec<_> = ids.iter().map(|n| jid(*n)).collect();
+        let rows = read::rows(c, &ids).unwrap();
+        rows.into_iter().map(|row| row.map(|row| row.job.seq)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&[4, 9, 1, 4]), [Some(4), None, Some(1), Some(4)]);
+    assert_eq!(rows(&[1, 2, 3, 4]), [Some(1), Some(2), Some(3)], "the last one is over the limit");
+    assert_eq!(rows(&[2, 3, 1]), [Some(2), Some(3)]);
+    assert_eq!(rows(&[]), []);
+    assert_eq!(read::missing(c, vec![jid(1), jid(9), jid(2), jid(8)]).unwrap(), [jid(9), jid(8)]);
+}
+
+#[test]
 fn jobs_are_found_by_id_state_and_script() {
     let (_dir, path) = home();
     let mut db = open(&path).unwrap();

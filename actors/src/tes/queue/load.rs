@@ -82,6 +82,15 @@ impl QueueActor {
         let ended: Vec<JobId> =
             self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
         ended.iter().filter_map(|job| self.waiters.remove(job)).flatten().for_each(Waiter::tell);
+        for question in std::mem::take(&mut self.early) {
+            match question {
+                Msg::In(states, script, limit, mut reply) => {
+                    reply.send(self.in_states(&states, script.as_deref(), limit));
+                }
+                Msg::Select(which, mut reply) => reply.send(self.select(&which)),
+                _ => {}
+            }
+        }
         self.reconsider(cx);
         self.shared.schedules.loaded(loaded.schedules);
         self.shared.loaded.send_replace(true);
@@ -106,6 +115,12 @@ impl QueueActor {
         let early = || closed.early("changed");
         match message {
             Msg::WaitEnd(jobs, others) => others.send(self.wait_ends(jobs)),
+            // Nobody is to take a queue that is being read for an empty one.
+            Msg::In(states, script, limit, reply) => {
+                let question = Msg::In(std::mem::take(states), script.take(), *limit, reply.take());
+                self.early.push(question);
+            }
+            Msg::Select(which, reply) => self.early.push(Msg::Select(which.clone(), reply.take())),
             Msg::Cancel(_, reply)
             | Msg::Hold(_, _, reply)
             | Msg::Drop(_, reply)

@@ -111,6 +111,8 @@ impl Desk {
                 Ok((n, _)) => {
                     let plan = plan(buffer.get(..n)?)?;
                     self.orders += 1;
+                    // What was meant for the one before must not meet this one.
+                    heed(signals, &mut asked)?;
                     // One that was called off is nobody's any more.
                     if self.decided.change(self.orders - 1, self.orders) {
                         return Some((plan, asked));
@@ -126,13 +128,7 @@ impl Desk {
                         Ok(_) | Err(Errno::INTR) => {}
                         Err(_) => return None,
                     }
-                    while let Some(seen) = signals.next() {
-                        match seen {
-                            Seen::Terminate => return None,
-                            Seen::Asked(key) => asked = Some(key),
-                            Seen::Child => {}
-                        }
-                    }
+                    heed(signals, &mut asked)?;
                 }
                 Err(_) => return None,
             }
@@ -144,6 +140,18 @@ impl AsFd for Desk {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Takes the signals that came: the last wish to end an attempt is kept. `None` when this process is to end.
+fn heed(signals: &Signals, asked: &mut Option<u64>) -> Option<()> {
+    while let Some(seen) = signals.next() {
+        match seen {
+            Seen::Terminate => return None,
+            Seen::Asked(key) => *asked = Some(key),
+            Seen::Child => {}
+        }
+    }
+    Some(())
 }
 
 /// The plan in the frame of an order.

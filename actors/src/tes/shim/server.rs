@@ -7,6 +7,7 @@
 //! the last of them: whoever comes then watches the locks.
 //!
 //! - `server/after.rs`: what a shim is handed before its turn
+//! - `server/ends.rs`: ends of shims, and what they leave
 //! - `server/stream.rs`: orders as they come, news as they go
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tsup_core::limits;
 use tsup_core::tes::attempt::AttemptId;
 use tsup_core::tes::attempt::plan::{News, Order, Plan};
@@ -25,9 +26,10 @@ use tsup_core::tes::sandbox::Group;
 use super::desk::{self, Desk, Heard, Report};
 use super::{fence, run, tree};
 use crate::os::fork::{self, Fork, Signals};
-use crate::os::{namespace, proc};
+use crate::os::namespace;
 
 mod after;
+mod ends;
 mod stream;
 
 use after::After;
@@ -53,6 +55,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         waits_to_write: false,
         waiting: VecDeque::new(),
         taken: 0,
+        within: 0,
         elsewhere: 0,
         shims: HashMap::new(),
         handed: 0,
@@ -129,6 +132,8 @@ struct Server {
     waiting: VecDeque<(Box<Plan>, Vec<u8>)>,
     /// Slots of the attempts that shims run.
     taken: u32,
+    /// Slots that there are, by the last order.
+    within: u32,
     /// Slots of attempts that run, and were ordered from another server.
     elsewhere: u32,
     shims: HashMap<Pid, Shim>,
@@ -228,7 +233,10 @@ impl Server {
                     if after.unwanted {
                         ask(pid, after.plan.id);
                     }
-                } else if shim.given < limits::SHIM_ATTEMPTS_MAX && self.stream.is_some() {
+                } else if shim.given < limits::SHIM_ATTEMPTS_MAX
+                    && self.stream.is_some()
+                    && self.idle.len() < self.within as usize
+                {
                     self.idle.push_back((pid, Instant::now()));
                 } else {
                     shim.desk = None;
@@ -254,62 +262,6 @@ impl Server {
         false
     }
 
-    /// Lets go of shims that have waited for long, and of all that wait once nobody gives orders any more.
-    fn dismiss(&mut self) {
-        while let Some((pid, since)) = self.idle.front().copied()
-            && (self.stream.is_none() || since.elapsed() >= limits::SHIM_IDLE)
-        {
-            self.idle.pop_front();
-            // It ends when it sees that.
-            if let Some(shim) = self.shims.get_mut(&pid) {
-                shim.desk = None;
-            }
-        }
-    }
-
-    fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            // What it told before counts.
-            while self.hear(pid) {}
-            let Some(shim) = self.shims.remove(&pid) else { continue };
-            self.idle.retain(|(idle, _)| *idle != pid);
-            // One that ended in order has nothing under way and leaves nobody behind.
-            self.orphans |= status.exit_status() != Some(0) || shim.runs.is_some();
-            if let Some(run) = shim.runs {
-                self.taken -= u32::from(run.slots);
-                let not_begun = News::NotStarted(run.id, libc::ECANCELED);
-                let news = if shim.left { not_begun } else { News::Died(run.id) };
-                self.tell(&news);
-            }
-            if let Some(after) = shim.after {
-                // It is begun behind the report of the one before, which did not come.
-                self.handed -= 1;
-                self.wait_again(after);
-            }
-        }
-        if self.orphans {
-            self.orphans = self.end_orphans();
-            if !self.orphans {
-                self.groups.iter().for_each(fence::sweep);
-            }
-        }
-    }
-
-    /// Kills what killed shims left behind, and says whether there was anything: their ends wake this process,
-    /// and so does whatever they forked meanwhile.
-    fn end_orphans(&self) -> bool {
-        let Ok(own) = proc::identify(std::process::id()) else { return false };
-        let mut any = false;
-        for child in tree::children(own) {
-            let is_shim = Pid::from_raw(child.pid.cast_signed()).is_some_and(|p| self.shims.contains_key(&p));
-            if !is_shim {
-                any = true;
-                tree::signal_all(child, &[Signal::KILL]);
-            }
-        }
-        any
-    }
-
     /// The attempt that came first, when there is room for it.
     fn next(&mut self) -> Option<(Box<Plan>, Vec<u8>)> {
         let (plan, _) = self.waiting.front()?;
@@ -321,6 +273,7 @@ impl Server {
     /// Gives an attempt to a shim that waits, or to a new one.
     fn start(&mut self, plan: Box<Plan>, frame: &[u8]) -> Turn {
         let id = plan.id;
+        self.within = plan.within;
         for group in plan.fence.groups() {
             if !self.groups.contains(group) {
                 // A server before this one may have been killed together with its shims.
