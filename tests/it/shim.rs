@@ -299,46 +299,6 @@ fn a_stop_right_behind_its_order_is_heard() {
     }
 }
 
-/// What runs elsewhere takes room, as long as it does.
-#[test]
-fn an_attempt_waits_for_room_that_is_taken_elsewhere() {
-    let mut s = Server::new();
-    let hold = s.jobs.path().join("hold");
-    let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());
-    s.order(&Order::Elsewhere(2));
-    for (job, script) in [(1, waits.as_str()), (2, "true")] {
-        let plan = Plan { within: 2, ..s.plan(job, script) };
-        s.order(&Order::Start(Box::new(plan)));
-    }
-    eventually("one runs where nothing of this server does", || s.found(Server::id(1)).claim);
-    s.order(&Order::Stop(Server::id(2)));
-    assert_eq!(s.news(), News::NotStarted(Server::id(2), CALLED_BACK), "there was no room");
-    let plan = Plan { within: 2, ..s.plan(3, "true") };
-    s.order(&Order::Start(Box::new(plan)));
-    s.order(&Order::Elsewhere(0));
-    assert!(matches!(s.news(), News::Done(record) if record.id == Server::id(3)));
-    std::fs::write(&hold, "").unwrap();
-    assert!(matches!(s.news(), News::Done(record) if record.id == Server::id(1)));
-}
-
-#[test]
-fn each_of_many_that_wait_for_room_is_told_once() {
-    let mut s = Server::new();
-    for job in 1..=60 {
-        let plan = Plan { within: 2, ..s.plan(job, "true") };
-        s.order(&Order::Start(Box::new(plan)));
-    }
-    let ended: Vec<_> = (0..60)
-        .map(|_| match s.news() {
-            News::Done(record) => record.id,
-            other => panic!("it was told {other:?}"),
-        })
-        .collect();
-    for job in 1..=60 {
-        assert_eq!(ended.iter().filter(|id| **id == Server::id(job)).count(), 1, "{job}: {ended:?}");
-    }
-}
-
 /// A stopped process keeps no time and hears nothing: neither a script nor a person makes a job that never ends.
 #[test]
 fn a_shim_that_was_stopped_goes_on() {
@@ -351,46 +311,6 @@ fn a_shim_that_was_stopped_goes_on() {
     let shim = rustix::process::Pid::from_raw(s.pid("shim").cast_signed()).unwrap();
     rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
     assert_eq!(s.run(s.plan(3, "true")).end, End::Exited(0));
-}
-
-/// What is ordered before there is room begins when something ends, in its order; or comes back.
-#[test]
-fn an_attempt_waits_for_room_and_comes_back_when_it_is_called() {
-    let mut s = Server::new();
-    let order = |s: &Server, job: u64, script: &str| {
-        Order::Start(Box::new(Plan { within: 2, order: job, ..s.plan(job, script) }))
-    };
-    let hold = s.jobs.path().join("hold");
-    let waits = format!("until [ -e {} ]; do sleep 0.02; done", hold.display());
-    for job in 1..=5 {
-        let order = order(&s, job, if job < 3 { &waits } else { "true" });
-        s.order(&order);
-    }
-    s.order(&Order::Stop(Server::id(4)));
-    assert_eq!(s.news(), News::NotStarted(Server::id(4), CALLED_BACK), "it is not there any more");
-    s.order(&Order::Recall);
-    assert_eq!(s.news(), News::NotStarted(Server::id(3), CALLED_BACK));
-    assert_eq!(s.news(), News::NotStarted(Server::id(5), CALLED_BACK));
-    for job in [6, 7] {
-        let order = order(&s, job, "true");
-        s.order(&order);
-    }
-    // One that takes more than there is begins when nothing runs.
-    let large = Order::Start(Box::new(Plan { within: 1, slots: 3, ..s.plan(8, "true") }));
-    s.order(&large);
-    std::fs::write(&hold, "").unwrap();
-    let mut ended: Vec<_> = (0..5)
-        .map(|_| match s.news() {
-            News::Done(record) => record,
-            other => panic!("it was told {other:?}"),
-        })
-        .collect();
-    let large = ended.iter().position(|record| record.id == Server::id(8)).unwrap();
-    let large = ended.swap_remove(large);
-    for job in [6, 7] {
-        assert!(ended.iter().any(|record| record.id == Server::id(job)), "{job} begins by itself");
-    }
-    assert!(ended.iter().all(|record| record.ended_at <= large.started_at), "it runs alone");
 }
 
 #[test]

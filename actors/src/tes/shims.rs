@@ -32,7 +32,8 @@ use crate::os::{pidfd, proc};
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     gates: HashMap<AttemptId, (u16, Gate<job::Msg>)>,
-    /// Slots of attempts that a server before this one ordered, or another supervisor: the server of now does not count them.
+    /// Slots of attempts that a server before this one ordered, or another supervisor: the server of now runs none of them, and is
+    /// told how many.
     elsewhere: HashMap<AttemptId, u16>,
 }
 

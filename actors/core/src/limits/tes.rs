@@ -101,7 +101,7 @@ pub const ATTEMPT_SLOTS_MAX: u32 = 16_384;
 pub const ORDER_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Of these, what is left for paths, bounds and the fence.
 pub const ORDER_BYTES_BESIDE: usize = 512 * 1024;
-/// Bytes of an order that is handed to a shim that waits: a socket takes them at once. A larger one gets a shim of its
+/// Bytes of an order that is handed to a shim that is there: a socket takes them at once. A larger one gets a shim of its
 /// own, which has it from its birth.
 pub const ORDER_HANDED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of what a shim tells of an attempt: a record, which has its place in 3 KiB as JSON.
@@ -113,14 +113,15 @@ pub const SHIM_IDLE: Duration = Duration::from_secs(10);
 /// Attempts that one shim runs: what it may have gathered by a defect goes with it.
 pub const SHIM_ATTEMPTS_MAX: u64 = 1000;
 /// Jobs of a script that took no longer than this lately end soon: about as long as the next one takes from its choice to
-/// its first instruction, with two syncs of a busy disk.
+/// its first instruction, with two syncs of a busy disk. While a shim's attempt is no older, it may be handed the next one.
 pub const AHEAD_QUICK: Duration = Duration::from_millis(10);
 /// How long the jobs take, one after the other, that are handed out ahead for each one that ends soon: some times as long as the
 /// way of the next one, so that starts and ends gather and share a sync.
 pub const AHEAD_SPAN: Duration = Duration::from_millis(32);
 /// And at most so many in all: what a power cut may leave in doubt besides those that run.
 pub const AHEAD_MAX: u32 = 64;
-/// They are called back when nothing has ended for so long: whoever was expected to end soon does not.
+/// They are called back when nothing has ended for so long: whoever was expected to end soon does not. What a shim was handed
+/// besides an attempt that is so old begins elsewhere.
 pub const AHEAD_PATIENCE: Duration = Duration::from_millis(20);
 /// How long ends of attempts gather with the shim server before they are told, while more attempts wait there than run: what
 /// comes together is written down together, and nobody has nothing to do meanwhile.
@@ -168,7 +169,7 @@ pub const JOB_ACTOR_CRASHES: u32 = 5;
 pub const JOB_ACTOR_CALM: Duration = Duration::from_secs(60);
 /// Rounds in which processes that a killed shim left behind are looked for and killed.
 pub const STRAY_ROUNDS: usize = 100;
-/// Orders that wait for the shim server; at most one start and one stop for each job that runs.
+/// Orders that wait for the shim server: a start and a stop for each job that runs, and what is taken elsewhere as it changes.
 pub const ORDERS_PENDING_MAX: usize = 4096;
 /// From the end of a shim server to its successor: one that cannot be started must not spin.
 pub const SHIMS_AGAIN: Duration = Duration::from_millis(200);

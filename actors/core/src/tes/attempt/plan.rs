@@ -23,7 +23,8 @@ pub struct Plan {
     pub order: u64,
     /// Slots that it takes.
     pub slots: u16,
-    /// It begins when what runs takes so many slots with it, at most; or when nothing runs.
+    /// It begins when what runs takes so many slots with it, at most, what is [taken elsewhere](Order::Elsewhere) included; or when
+    /// nothing runs here.
     pub within: u32,
     /// The attempt's folder; absolute. The shim makes it when there is something to put there.
     pub folder: String,
@@ -71,7 +72,7 @@ impl Plan {
 /// What a shim server is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Run an attempt, as soon as there is room for it and for all that were ordered before.
+    /// Run an attempt, as soon as there is room for it and for those that were ordered before and wait for room too.
     Start(Box<Plan>),
     /// End an attempt that runs; nothing happens when it has ended. One that waits for room is not started.
     Stop(AttemptId),
