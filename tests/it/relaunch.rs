@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 /// Declares a team of agents that are all taken for Claude Code, each with its command.
 fn declare(w: &World, agents: &[(&str, &[&str])]) {
@@ -94,7 +94,16 @@ fn an_agent_without_a_login_or_at_its_limit_is_not_relaunched_in_a_loop() {
     assert!(text.contains(&format!("is started again at {resets}")), "{resets}\n{text}");
     let listed = String::from_utf8(w.tsup(&["ctl", "agents"]).stdout).unwrap();
     assert!(listed.contains("tsup ctl restart team/gate"), "{listed}");
-    // The next supervisor holds them for the same reasons.
+    // The next supervisor holds them for the same reasons, once these are on the disk.
+    let database = rusqlite::Connection::open(w.home().join("tsup.db")).unwrap();
+    let held = "SELECT count(*) FROM agents WHERE held != 0";
+    eventually("the reasons are kept", || {
+        database
+            .query_row(held, [], |row| row.get::<_, i64>(0))
+            .is_ok_and(|n| n == all.len() as i64)
+            .then_some(())
+    });
+    drop(database);
     w.kill9();
     w.run();
     let agents =

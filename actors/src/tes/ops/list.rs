@@ -129,8 +129,9 @@ impl Tes {
                 }
             },
         }
-        let told = self.tell(&ids).await?;
-        let jobs = ids.iter().filter_map(|id| told.docs.get(id).cloned()).collect();
+        let mut told = self.tell(&ids).await?;
+        let are_distinct = ids.len() == distinct.len();
+        let jobs = ids.iter().filter_map(|id| told.take(*id, are_distinct)).collect();
         Ok(JobsDoc { version: VERSION, jobs, more: false })
     }
 
@@ -166,6 +167,15 @@ struct Told {
 }
 
 impl Told {
+    /// How a job ended; whoever asks again is told without what is large.
+    fn take(&mut self, id: JobId, is_last: bool) -> Option<JobDoc> {
+        let doc = self.docs.remove(&id)?;
+        if !is_last {
+            self.docs.insert(id, doc.clone().bare());
+        }
+        Some(doc)
+    }
+
     fn add(&mut self, doc: JobDoc) {
         // What does not fit any more is told without what is large: how it ended is wanted of each.
         let doc = if self.bytes + frame::size(&doc) > limits::LISTED_BYTES_MAX { doc.bare() } else { doc };

@@ -82,7 +82,7 @@ impl QueueActor {
         let ended: Vec<JobId> =
             self.waiters.keys().filter(|job| !self.cards.contains_key(*job)).copied().collect();
         ended.iter().filter_map(|job| self.waiters.remove(job)).flatten().for_each(Waiter::tell);
-        for question in std::mem::take(&mut self.early) {
+        for question in std::mem::take(&mut self.early).into_iter().filter(is_wanted) {
             match question {
                 Msg::In(states, script, limit, mut reply) => {
                     reply.send(self.in_states(&states, script.as_deref(), limit));
@@ -109,6 +109,12 @@ impl QueueActor {
         }
     }
 
+    /// Keeps a question until the jobs are known; those of people who gave up are let go.
+    fn ask_later(&mut self, question: Msg) {
+        self.early.retain(is_wanted);
+        self.early.push(question);
+    }
+
     /// Answers what must not be answered from a queue that knows no jobs yet. `false` for everything else.
     pub(super) fn answer_early(&mut self, message: &mut Msg) -> bool {
         let closed = self.closed.clone();
@@ -118,9 +124,9 @@ impl QueueActor {
             // Nobody is to take a queue that is being read for an empty one.
             Msg::In(states, script, limit, reply) => {
                 let question = Msg::In(std::mem::take(states), script.take(), *limit, reply.take());
-                self.early.push(question);
+                self.ask_later(question);
             }
-            Msg::Select(which, reply) => self.early.push(Msg::Select(which.clone(), reply.take())),
+            Msg::Select(which, reply) => self.ask_later(Msg::Select(which.clone(), reply.take())),
             Msg::Cancel(_, reply)
             | Msg::Hold(_, _, reply)
             | Msg::Drop(_, reply)
@@ -137,5 +143,14 @@ impl QueueActor {
             _ => return false,
         }
         true
+    }
+}
+
+/// Whether somebody waits for the answer to a question that was kept.
+fn is_wanted(question: &Msg) -> bool {
+    match question {
+        Msg::In(_, _, _, reply) => reply.is_wanted(),
+        Msg::Select(_, reply) => reply.is_wanted(),
+        _ => false,
     }
 }

@@ -59,6 +59,7 @@ pub fn serve(stream: OwnedFd) -> io::Result<u8> {
         elsewhere: 0,
         shims: HashMap::new(),
         handed: 0,
+        wishes: Vec::new(),
         idle: VecDeque::new(),
         orphans: false,
         groups: Vec::new(),
@@ -139,6 +140,8 @@ struct Server {
     shims: HashMap<Pid, Shim>,
     /// How many of them have one to begin after the one that they run.
     handed: usize,
+    /// Attempts that are to end, and the shims that are to be asked.
+    wishes: Vec<(Pid, AttemptId)>,
     /// Shims that wait for an attempt, since when; the one that waits longest first.
     idle: VecDeque<(Pid, Instant)>,
     /// Whether orphans are being ended: a process that forks while it is killed leaves another one.
@@ -187,6 +190,7 @@ impl Server {
             }
         }
         self.hand_out();
+        self.ask();
         self.send();
         self.dismiss();
         Ok(Turn::Server)
@@ -208,6 +212,7 @@ impl Server {
             .into_iter()
             .chain(gathers)
             .chain(self.patience())
+            .chain((!self.wishes.is_empty()).then_some(limits::AHEAD_PATIENCE))
             .min()
             .and_then(|left| Timespec::try_from(left).ok());
         let mut events = Vec::with_capacity(64);
@@ -231,7 +236,7 @@ impl Server {
                     self.taken += u32::from(after.plan.slots);
                     shim.runs = Some(Run::of(&after.plan, after.number));
                     if after.unwanted {
-                        ask(pid, after.plan.id);
+                        self.wishes.push((pid, after.plan.id));
                     }
                 } else if shim.given < limits::SHIM_ATTEMPTS_MAX
                     && self.stream.is_some()
@@ -323,9 +328,8 @@ impl Server {
     fn stop(&mut self, id: AttemptId) {
         self.call_back(|waiting| waiting == id);
         self.afters().filter(|after| after.plan.id == id).for_each(|after| after.unwanted = true);
-        for (pid, _) in self.shims.iter().filter(|(_, shim)| shim.runs.is_some_and(|run| run.id == id)) {
-            ask(*pid, id);
-        }
+        let runs_it = |shim: &Shim| shim.runs.is_some_and(|run| run.id == id);
+        self.wishes.extend(self.shims.iter().filter(|(_, shim)| runs_it(shim)).map(|(pid, _)| (*pid, id)));
     }
 
     /// Gives back what waits for room, of those that are `meant`.
@@ -339,13 +343,20 @@ impl Server {
             self.tell(&News::NotStarted(plan.id, libc::ECANCELED));
         }
     }
-}
 
-/// Asks a shim that was not waited for, so that its number is its own, to end that attempt.
-fn ask(pid: Pid, id: AttemptId) {
-    if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
-        let _ = fork::ask_own(&process, id.key());
-        // One that was stopped hears nothing.
-        let _ = pidfd_send_signal(&process, Signal::CONT);
+    /// Asks shims for the ends of attempts. One that cannot be asked now, since too many signals wait, is asked again.
+    fn ask(&mut self) {
+        let Server { wishes, shims, .. } = self;
+        wishes.retain(|(pid, id)| {
+            // Who is here was not waited for, so its number is its own.
+            let runs_it = shims.get(pid).is_some_and(|shim| shim.runs.is_some_and(|run| run.id == *id));
+            let Some(shim) = pidfd_open(*pid, PidfdFlags::empty()).ok().filter(|_| runs_it) else {
+                return false;
+            };
+            let asked = fork::ask_own(&shim, id.key());
+            // One that was stopped hears nothing.
+            let _ = pidfd_send_signal(&shim, Signal::CONT);
+            asked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+        });
     }
 }
