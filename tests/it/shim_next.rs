@@ -13,6 +13,12 @@ fn start(s: &Server, job: u64, within: u32, script: &str) -> Order {
     Order::Start(Box::new(Plan { within, ..s.plan(job, script) }))
 }
 
+/// Orders two that come together, with room for one of them.
+fn order_two(s: &mut Server, job: u64, first: &str, second: &str) {
+    let orders = [start(s, job, 1, first), start(s, job + 1, 1, second)];
+    s.orders(&orders);
+}
+
 fn ended(news: News) -> u64 {
     match news {
         News::Done(record) if record.end == End::Exited(0) => record.id.job.number(),
@@ -45,8 +51,7 @@ fn a_shim_goes_on_by_itself() {
     let server = rustix::process::Pid::from_raw(s.number().cast_signed()).unwrap();
     // A server that is slower than that has handed nothing out, and begins the other one itself.
     let went_on = (0..20).map(|round| 2 * round).any(|job| {
-        let orders = [start(&s, job, 1, &stop), start(&s, job + 1, 1, "true")];
-        s.orders(&orders);
+        order_two(&mut s, job, &stop, "true");
         let until = Instant::now() + Duration::from_secs(2);
         let has_ended = |s: &Server, job| s.found(Server::id(job)).record.is_some();
         while !has_ended(&s, job + 1) && Instant::now() < until {
@@ -64,8 +69,7 @@ fn a_shim_goes_on_by_itself() {
 fn what_comes_back_did_not_begin() {
     let mut s = Server::new();
     for job in (0..40).step_by(2) {
-        let orders = [start(&s, job, 1, "sleep 300"), start(&s, job + 1, 1, "true")];
-        s.orders(&orders);
+        order_two(&mut s, job, "sleep 300", "true");
         eventually("the first one runs", || s.found(Server::id(job)).claim);
         let back = if job % 4 == 0 { Order::Recall } else { Order::Stop(Server::id(job + 1)) };
         s.order(&back);
@@ -81,8 +85,7 @@ fn what_comes_back_did_not_begin() {
 fn a_stop_of_the_next_one_is_heard_whenever_it_comes() {
     let mut s = Server::new();
     for job in (0..160).step_by(2) {
-        let orders = [start(&s, job, 1, "exit 0"), start(&s, job + 1, 1, "sleep 300")];
-        s.orders(&orders);
+        order_two(&mut s, job, "exit 0", "sleep 300");
         let until = Instant::now() + Duration::from_micros(100 * job);
         while Instant::now() < until {}
         s.order(&Order::Stop(Server::id(job + 1)));
@@ -105,8 +108,7 @@ fn stops_of_both_are_heard_whenever_they_come() {
     for job in (0..120).step_by(3) {
         // The shim that ran this one waits.
         s.run(s.plan(job, "true"));
-        let orders = [start(&s, job + 1, 1, "sleep 300"), start(&s, job + 2, 1, "sleep 300")];
-        s.orders(&orders);
+        order_two(&mut s, job + 1, "sleep 300", "sleep 300");
         let until = Instant::now() + Duration::from_micros(20 * job);
         while Instant::now() < until {}
         s.orders(&[job + 2, job + 1].map(|job| Order::Stop(Server::id(job))));
@@ -125,11 +127,7 @@ fn stops_of_both_are_heard_whenever_they_come() {
 fn what_a_shim_does_not_come_to_is_begun_by_another_one() {
     let mut s = Server::new();
     for (job, signal) in [(0, "KILL"), (2, "TERM"), (4, "KILL")] {
-        let orders = [
-            start(&s, job, 1, &format!("kill -{signal} $PPID; exec sleep 300")),
-            start(&s, job + 1, 1, "echo begun"),
-        ];
-        s.orders(&orders);
+        order_two(&mut s, job, &format!("kill -{signal} $PPID; exec sleep 300"), "echo begun");
         match s.news() {
             News::Died(id) if signal == "KILL" => assert_eq!(id, Server::id(job)),
             News::Done(record) if signal == "TERM" => assert_eq!(record.id, Server::id(job)),

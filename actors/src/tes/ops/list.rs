@@ -101,7 +101,8 @@ impl Tes {
             ids.push(self.find(job).await?);
         }
         // One job may be meant several times.
-        let distinct: HashSet<JobId> = ids.iter().copied().collect();
+        let mut seen = HashSet::new();
+        let distinct: Vec<JobId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
         let all = async {
             let (waits, ends): (Vec<_>, Vec<_>) = distinct.iter().map(|id| waiting(*id)).unzip();
             let others = {
@@ -129,17 +130,15 @@ impl Tes {
                 }
             },
         }
-        let mut told = self.tell(&ids).await?;
+        let mut told = self.tell(&distinct).await?;
         let are_distinct = ids.len() == distinct.len();
         let jobs = ids.iter().filter_map(|id| told.take(*id, are_distinct)).collect();
         Ok(JobsDoc { version: VERSION, jobs, more: false })
     }
 
     /// Reads how these jobs ended; one that somebody wanted again meanwhile is told as it is.
-    async fn tell(&self, ids: &[JobId]) -> Result<Told, UserError> {
-        let mut seen = HashSet::new();
-        let distinct: Vec<JobId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
-        let (mut left, mut told) = (&distinct[..], Told::default());
+    async fn tell(&self, mut left: &[JobId]) -> Result<Told, UserError> {
+        let mut told = Told::default();
         while !left.is_empty() {
             for (id, row) in self.rows(&mut left).await? {
                 let row = row.ok_or_else(|| no_job(id))?;

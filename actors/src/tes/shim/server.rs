@@ -329,6 +329,7 @@ impl Server {
         self.call_back(|waiting| waiting == id);
         self.afters().filter(|after| after.plan.id == id).for_each(|after| after.unwanted = true);
         let runs_it = |shim: &Shim| shim.runs.is_some_and(|run| run.id == id);
+        self.wishes.retain(|(_, wish)| *wish != id);
         self.wishes.extend(self.shims.iter().filter(|(_, shim)| runs_it(shim)).map(|(pid, _)| (*pid, id)));
     }
 
